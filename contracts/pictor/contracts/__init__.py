@@ -1,0 +1,1 @@
+"""Every promise to the outside: messages, subjects, resources."""

@@ -1,0 +1,1 @@
+"""Observation cards and result cards."""

@@ -1,0 +1,1 @@
+"""Verify, describe and register frames."""

@@ -1,0 +1,1 @@
+"""Pure pixels: arrays and headers in, arrays and numbers out."""

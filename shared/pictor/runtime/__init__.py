@@ -1,0 +1,1 @@
+"""Settings, bus, stores, step and supervisor."""
