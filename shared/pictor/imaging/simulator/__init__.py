@@ -1,0 +1,1 @@
+"""The virtual observatory: physically sound frames whose truth is known."""
