@@ -1,0 +1,114 @@
+"""Connections to Postgres and numbered forward-only migrations."""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from importlib import resources
+from typing import Any, TypeAlias
+
+import asyncpg
+
+Connection: TypeAlias = asyncpg.Connection
+"""One connection; asyncpg ships no types, so state functions are where types are restored."""
+
+Pool: TypeAlias = asyncpg.Pool
+
+MIGRATION_LOCK = 7_420_113
+"""Key of the advisory lock that lets one process migrate at a time."""
+
+OUTAGES = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.InternalClientError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.LockNotAvailableError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.InterfaceError,
+    ConnectionError,
+    TimeoutError,
+    OSError,
+)
+"""Failures of the database itself: try again later, nobody's fault."""
+
+
+class MigrationError(Exception):
+    """The schema in the database and the migrations in this version do not fit."""
+
+
+async def _prepare(connection: Connection) -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, encoder=_dump, decoder=json.loads, schema="pg_catalog")
+
+
+def _dump(value: Any) -> str:  # noqa: ANN401 - a JSON value
+    return json.dumps(value, default=str, allow_nan=False)
+
+
+async def open_pool(dsn: str, *, size: int = 8, statement_timeout_ms: int = 15_000) -> Pool:
+    """Open a pool whose sessions speak JSON and never wait for ever."""
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=1,
+        max_size=size,
+        init=_prepare,
+        timeout=5,
+        command_timeout=statement_timeout_ms / 1000 + 1,
+        server_settings={
+            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": "5000",
+            "idle_in_transaction_session_timeout": "30000",
+            "timezone": "UTC",
+            "application_name": "pictor",
+        },
+    )
+
+
+def migrations() -> list[tuple[int, str, str]]:
+    """Return (number, name, SQL) of every migration of this version, in order."""
+    folder = resources.files("pictor.state") / "migrations"
+    found = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".sql"))
+    return [(int(name.split("_")[0]), name, (folder / name).read_text(encoding="utf-8")) for name in found]
+
+
+async def migrate(pool: Pool) -> list[str]:
+    """Bring the schema up to this version under an advisory lock; return the names applied.
+
+    Raises
+    ------
+    MigrationError
+        If an applied migration was changed afterwards, or the database is newer than this version.
+    """
+    async with pool.acquire() as connection:
+        await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
+        try:
+            return await _apply(connection, migrations())
+        finally:
+            await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
+
+
+async def _apply(connection: Connection, wanted: Iterable[tuple[int, str, str]]) -> list[str]:
+    await connection.execute(
+        "CREATE TABLE IF NOT EXISTS schema_migration "
+        "(number integer PRIMARY KEY, name text NOT NULL, sha256 text NOT NULL, applied_at timestamptz DEFAULT now())"
+    )
+    done = {row["number"]: row for row in await connection.fetch("SELECT number, name, sha256 FROM schema_migration")}
+    applied = []
+    wanted = list(wanted)
+    if done and max(done) > max(number for number, _, _ in wanted):
+        raise MigrationError(f"the database has migration {max(done)}, which this version of Pictor does not know")
+    for number, name, sql in wanted:
+        digest = hashlib.sha256(sql.encode()).hexdigest()
+        if number in done:
+            if done[number]["sha256"] != digest:
+                raise MigrationError(f"migration {name} was changed after it had been applied")
+            continue
+        async with connection.transaction():
+            await connection.execute(sql)
+            await connection.execute(
+                "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)", number, name, digest
+            )
+        applied.append(name)
+    return applied

@@ -1,0 +1,93 @@
+"""The outbox: messages that become real with the transaction that wrote them."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from pictor.contracts.messages import M, Subject
+from pictor.contracts.work import WorkOrder
+from pictor.state.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One message waiting to be published."""
+
+    id: int
+    subject: str
+    stream: str
+    msg_id: str
+    body: bytes
+    headers: dict[str, str]
+    job_id: str | None
+    module: str | None
+
+
+def _outgoing(row: Any) -> Outgoing:  # noqa: ANN401 - an asyncpg record
+    return Outgoing(
+        id=row["id"],
+        subject=row["subject"],
+        stream=row["stream"],
+        msg_id=row["msg_id"],
+        body=json.dumps(row["body"]).encode(),
+        headers=row["headers"],
+        job_id=str(row["job_id"]) if row["job_id"] else None,
+        module=row["module"],
+    )
+
+
+async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[str, str] | None = None) -> Outgoing:
+    """Write a message into the outbox of the current transaction."""
+    order = message if isinstance(message, WorkOrder) else None
+    row = await db.fetchrow(
+        """
+        INSERT INTO outbox (subject, stream, msg_id, body, headers, job_id, module)
+        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
+        """,
+        subject.address(message), subject.stream, message.dedup_id, message.model_dump(mode="json"),
+        headers or {}, order.job_id if order else None, str(order.module) if order else None,
+    )  # fmt: skip
+    return _outgoing(row)
+
+
+async def take_unsent(db: Connection, *, older_than_s: float, limit: int = 100) -> list[Outgoing]:
+    """Lock unsent messages of some age for this transaction; other relays skip them."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM outbox WHERE sent_at IS NULL AND created_at <= now() - make_interval(secs => $1)
+        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+        """,
+        older_than_s, limit,
+    )  # fmt: skip
+    return [_outgoing(row) for row in rows]
+
+
+async def mark_sent(db: Connection, sent: list[tuple[int, int]]) -> None:
+    """Record that messages (id, stream sequence) are on the bus; orders remember where."""
+    ids, sequences = [number for number, _ in sent], [sequence for _, sequence in sent]
+    await db.execute(
+        """
+        WITH done AS (
+            UPDATE outbox o SET sent_at = now(), bus_seq = s.seq
+            FROM unnest($1::bigint[], $2::bigint[]) AS s (id, seq) WHERE o.id = s.id
+            RETURNING o.job_id, o.module, s.seq
+        )
+        UPDATE module_run r SET bus_seq = done.seq
+        FROM done WHERE r.job_id = done.job_id AND r.module = done.module
+        """,
+        ids, sequences,
+    )  # fmt: skip
+
+
+async def unsent_count(db: Connection, *, older_than_s: float = 30.0) -> int:
+    """Count messages that should have been published by now."""
+    count: int = await db.fetchval(
+        "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND created_at < now() - make_interval(secs => $1)",
+        older_than_s,
+    )
+    return count
+
+
+async def forget_sent(db: Connection, *, days: float = 7.0) -> None:
+    """Delete messages published long ago."""
+    await db.execute("DELETE FROM outbox WHERE sent_at < now() - make_interval(days => $1::int)", int(days))
