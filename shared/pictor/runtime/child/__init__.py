@@ -1,0 +1,1 @@
+"""Pixel work in limited child processes: reused, watched, killed as a group."""

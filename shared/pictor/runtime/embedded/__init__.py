@@ -1,0 +1,1 @@
+"""The servers of `pictor up`: NATS, PostgreSQL and SeaweedFS, started, watched, stopped."""

@@ -1,0 +1,1 @@
+"""Store of frames and products: one protocol, S3 and file adapters."""

@@ -1,0 +1,1 @@
+"""A service whose pixel functions misbehave in every way a child must survive."""
