@@ -1,0 +1,1 @@
+"""FITS bytes: scanned before any library sees them, read, unpacked, written."""

@@ -1,0 +1,263 @@
+"""Read the one image of a file that passed the prescan."""
+
+import math
+import warnings as python_warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import ImagingError, UnreadableFrameError
+from pictor.imaging.fits.cards import Card, CardValue, card_images, parse_cards
+from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
+from pictor.imaging.fits.prescan import Prescan, prescan_file
+from pictor.imaging.fits.structure import Hdu, HduKind
+from pictor.imaging.types import Image
+
+Pixels = NDArray[np.number]
+"""Pixels as read, shape (ny, nx) or (planes, ny, nx), native byte order."""
+
+_STORED = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_SHIFTED = {8: (-128, np.int8), 16: (2**15, np.uint16), 32: (2**31, np.uint32), 64: (2**63, np.uint64)}
+_SCALED = {8: np.float32, 16: np.float32, 32: np.float64, 64: np.float64, -32: np.float32, -64: np.float64}
+_OF_ONE_HDU = frozenset(
+    {"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "NAXIS3", "EXTEND", "PCOUNT", "GCOUNT", "TFIELDS"}
+    | {"CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "EXTNAME", "COMMENT", "HISTORY", ""}
+)
+_APPLIED = ("BSCALE", "BZERO", "BLANK")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameFile:
+    """One frame read from a file.
+
+    Parameters
+    ----------
+    data
+        Pixels with BSCALE, BZERO and BLANK applied, native byte order, shape (ny, nx) or (planes, ny, nx).
+    header
+        Header of the image HDU, primary cards merged where absent, without BSCALE, BZERO and BLANK.
+    cards
+        The same cards as plain values, order and duplicates kept, nothing removed.
+    hdu, header_offset, data_offset, data_size
+        Where the image lies in the file; ``data_size`` in bytes without padding.
+    compressed
+        Whether the image is tile-compressed (.fz).
+    warnings
+        What a person should know although the frame is read.
+    """
+
+    data: Pixels
+    header: fits.Header
+    cards: tuple[Card, ...]
+    hdu: int
+    header_offset: int
+    data_offset: int
+    data_size: int
+    compressed: bool
+    warnings: tuple[str, ...]
+
+
+def read_frame(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> FrameFile:
+    """Read the image of a FITS file, plain or tile-compressed.
+
+    Parameters
+    ----------
+    path
+        A file under a name of ours; it is scanned before any library opens it.
+
+    Raises
+    ------
+    UnreadableFrameError
+        Whatever is wrong with the file, with its reason class.
+    """
+    scan = prescan_file(path, limits=limits)
+    image = image_of(scan)
+    cards = read_cards(path, scan)
+    warnings = list(scan.warnings)
+    if image.kind is HduKind.COMPRESSED:
+        data = _read_compressed(path, image)
+    else:
+        data = _read_plain(path, image, _Scaling.of(cards, image.bitpix, warnings))
+    return FrameFile(
+        data=data, header=_library_header(path, scan), cards=cards, hdu=image.index,
+        header_offset=image.header_offset, data_offset=image.data_offset, data_size=image.data_size,
+        compressed=image.kind is HduKind.COMPRESSED, warnings=tuple(warnings),
+    )  # fmt: skip
+
+
+def read_image(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Image:
+    """Read a file as one monochrome image.
+
+    Returns
+    -------
+    Image
+        float32, shape (ny, nx), in ADU; colour planes become their mean.
+
+    Raises
+    ------
+    UnreadableFrameError
+        Whatever is wrong with the file, with its reason class.
+    """
+    return luminance(read_frame(path, limits=limits).data)
+
+
+def luminance(data: Pixels) -> Image:
+    """Turn pixels into one monochrome float32 image.
+
+    Parameters
+    ----------
+    data
+        Shape (ny, nx) or (planes, ny, nx).
+
+    Returns
+    -------
+    Image
+        float32, shape (ny, nx): the pixels themselves, or the mean of the planes.
+    """
+    if data.ndim == 2:
+        return data.astype(np.float32)
+    planes: Image = data.mean(axis=0, dtype=np.float32) if data.shape[0] > 1 else data[0].astype(np.float32)
+    return planes
+
+
+def image_of(scan: Prescan) -> Hdu:
+    """Give the HDU of the image; a scan of a whole file always has one."""
+    if scan.image is None:
+        raise UnreadableFrameError("The scanned part of the file holds no image.", reason="no-image")
+    return scan.image
+
+
+def read_cards(path: Path, scan: Prescan) -> tuple[Card, ...]:
+    """Read the cards that describe the frame: those of the image HDU, then primary ones it lacks.
+
+    Parameters
+    ----------
+    path
+        The scanned file.
+    scan
+        Its prescan.
+    """
+    image = image_of(scan)
+    cards = parse_cards(_header_bytes(path, image))
+    if image.index == 0:
+        return cards
+    have = {card.keyword for card in cards}
+    primary = parse_cards(_header_bytes(path, scan.hdus[0]))
+    return cards + tuple(card for card in primary if card.keyword not in have | _OF_ONE_HDU)
+
+
+def _header_bytes(path: Path, hdu: Hdu) -> bytes:
+    with path.open("rb") as stream:
+        stream.seek(hdu.header_offset)
+        return stream.read(hdu.data_offset - hdu.header_offset)
+
+
+def _library_header(path: Path, scan: Prescan) -> fits.Header:
+    """Give the merged header as an astropy one, without the cards astropy cannot parse."""
+    image = image_of(scan)
+    header = _parse_header(_header_bytes(path, image))
+    if image.index > 0:
+        for card in _parse_header(_header_bytes(path, scan.hdus[0])).cards:
+            if card.keyword not in header and card.keyword not in _OF_ONE_HDU:
+                header.append(card, end=True)
+    for keyword in _APPLIED:
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    return header
+
+
+def _parse_header(block: bytes) -> fits.Header:
+    header = fits.Header()
+    with python_warnings.catch_warnings():
+        python_warnings.simplefilter("ignore")
+        for card in fits.Header.fromstring("".join(card_images(block))).cards:
+            try:
+                card.verify("silentfix")
+                header.append(card, end=True)
+            except (ValueError, TypeError, AttributeError, KeyError, IndexError, fits.VerifyError):
+                continue
+    return header
+
+
+@dataclass(frozen=True, slots=True)
+class _Scaling:
+    """How stored numbers become ADU."""
+
+    zero: float
+    scale: float
+    blank: int | None
+
+    @classmethod
+    def of(cls, cards: tuple[Card, ...], bitpix: int, warnings: list[str]) -> "_Scaling":
+        values = {card.keyword: card.value for card in reversed(cards) if card.keyword in _APPLIED}
+        zero, scale = _number(values.get("BZERO"), 0.0), _number(values.get("BSCALE"), 1.0)
+        if scale == 0 or not (math.isfinite(zero) and math.isfinite(scale)):
+            raise UnreadableFrameError(
+                f"BSCALE {values.get('BSCALE')!r} and BZERO {values.get('BZERO')!r} do not scale pixels.",
+                reason="bad-scaling",
+            )
+        if bitpix < 0 and zero:
+            warnings.append(
+                f"floating-point pixels carry BZERO {zero:g}, probably left behind by a conversion; it is applied"
+            )
+        blank = values.get("BLANK")
+        return cls(zero, scale, blank if isinstance(blank, int) and bitpix > 0 else None)
+
+
+def _number(value: CardValue, default: float) -> float:
+    if value is None:
+        return default
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
+
+
+def _read_plain(path: Path, image: Hdu, scaling: _Scaling) -> Pixels:
+    """Read an uncompressed image; one pass over the pixels for 16-bit cameras."""
+    stored = np.fromfile(path, _STORED[image.bitpix], math.prod(image.shape), offset=image.data_offset)
+    if stored.size != math.prod(image.shape):
+        raise UnreadableFrameError("The file ends inside the pixels.", reason="data-truncated")
+    native = stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("=")) if _swaps(stored) else stored
+    return _apply(native.reshape(image.shape), scaling, image.bitpix)
+
+
+def _swaps(stored: Pixels) -> bool:
+    return not stored.dtype.isnative
+
+
+def _apply(native: Pixels, scaling: _Scaling, bitpix: int) -> Pixels:
+    if scaling.blank is None and scaling.scale == 1:
+        if scaling.zero == 0:
+            return native
+        shift, kind = _SHIFTED.get(bitpix, (None, None))
+        if scaling.zero == shift and kind is not None:
+            unsigned = native.view(np.dtype(f"u{native.dtype.itemsize}"))
+            np.bitwise_xor(unsigned, unsigned.dtype.type(1 << (native.dtype.itemsize * 8 - 1)), out=unsigned)
+            return unsigned.view(kind)
+    scaled = native.astype(_SCALED[bitpix])
+    scaled *= scaled.dtype.type(scaling.scale)
+    scaled += scaled.dtype.type(scaling.zero)
+    if scaling.blank is not None:
+        scaled[native == scaling.blank] = np.nan
+    return scaled
+
+
+def _read_compressed(path: Path, image: Hdu) -> Pixels:
+    """Decompress tiles; the only place where a library parses the file itself."""
+    try:
+        with python_warnings.catch_warnings(), path.open("rb") as stream:
+            python_warnings.simplefilter("ignore")
+            with fits.open(stream, mode="readonly", memmap=False, lazy_load_hdus=True) as hdus:
+                data = np.asarray(hdus[image.index].data)
+    except ImagingError:
+        raise
+    except Exception as error:
+        raise UnreadableFrameError(
+            f"The compressed image cannot be unpacked ({type(error).__name__}); it is damaged.", reason="bad-tiles"
+        ) from error
+    if data.shape != image.shape:
+        raise UnreadableFrameError(f"The unpacked image is {data.shape}, not {image.shape}.", reason="bad-tiles")
+    return data.astype(data.dtype.newbyteorder("="), copy=False)

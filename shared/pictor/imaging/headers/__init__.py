@@ -1,0 +1,1 @@
+"""Header cards of many capture programs, told in one vocabulary."""
