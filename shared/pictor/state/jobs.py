@@ -78,7 +78,8 @@ async def get(db: Connection, job_id: UUID, observatories: list[UUID] | None) ->
 
 async def page(
     db: Connection, observatories: list[UUID] | None, *,
-    state: JobState | None = None, frame_id: UUID | None = None, owner: str | None = None, limit: int = 50, offset: int = 0,
+    state: JobState | None = None,
+    frame_id: UUID | None = None, owner: str | None = None, limit: int = 50, offset: int = 0,
 ) -> tuple[list[Job], int]:  # fmt: skip
     """Return one page of jobs, newest first, and how many there are."""
     where = """
@@ -89,7 +90,7 @@ async def page(
     rows = await db.fetch(
         _SELECT + where + "ORDER BY j.created_at DESC, j.id DESC LIMIT $5 OFFSET $6", *values, limit, offset
     )
-    total: int = await db.fetchval("SELECT count(*) FROM job j " + where, *values)
+    total: int = await db.fetchval("SELECT count(*) FROM job j " + where, *values)  # noqa: S608
     return [_job(row) for row in rows], total
 
 

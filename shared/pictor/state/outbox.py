@@ -1,7 +1,7 @@
 """The outbox: messages that become real with the transaction that wrote them."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pictor.contracts.messages import M, Subject
@@ -91,3 +91,9 @@ async def unsent_count(db: Connection, *, older_than_s: float = 30.0) -> int:
 async def forget_sent(db: Connection, *, days: float = 7.0) -> None:
     """Delete messages published long ago."""
     await db.execute("DELETE FROM outbox WHERE sent_at < now() - make_interval(days => $1::int)", int(days))
+
+
+async def rename(db: Connection, message: Outgoing, msg_id: str) -> Outgoing:
+    """Give a message another identity, so that the broker does not take it for a duplicate."""
+    await db.execute("UPDATE outbox SET msg_id = $2 WHERE id = $1", message.id, msg_id)
+    return replace(message, msg_id=msg_id)

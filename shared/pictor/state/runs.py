@@ -133,18 +133,6 @@ async def renew(db: Connection, order: WorkOrder, attempt: int) -> bool:
     return bool(answer)
 
 
-async def release(db: Connection, order: WorkOrder, attempt: int, *, blameless: bool) -> None:
-    """Give a run back untouched; an outage does not count as a failure of the frame."""
-    await db.execute(
-        """
-        UPDATE module_run SET state = 'pending', lease_until = NULL, worker = NULL,
-            failures = failures - CASE WHEN $4 THEN 1 ELSE 0 END
-        WHERE job_id = $1 AND module = $2 AND attempt = $3 AND state = 'running'
-        """,
-        order.job_id, str(order.module), attempt, blameless,
-    )  # fmt: skip
-
-
 async def end(
     db: Connection, order: WorkOrder, attempt: int, *, state: RunState, reason: str | None, message: str | None
 ) -> float | None:
@@ -230,3 +218,39 @@ async def again(db: Connection, order: WorkOrder) -> WorkOrder | None:
         order.job_id, str(order.module),
     )  # fmt: skip
     return None if row is None else order.model_copy(update={"run": row["run"]})
+
+
+async def failures(db: Connection, order: WorkOrder) -> int:
+    """Return how often a run was begun without an outage to blame."""
+    count: int | None = await db.fetchval(
+        "SELECT failures FROM module_run WHERE job_id = $1 AND module = $2", order.job_id, str(order.module)
+    )
+    return count or 0
+
+
+async def release(db: Connection, order: WorkOrder, attempt: int, *, blameless: bool) -> None:
+    """Give a run back untouched; an outage does not count as a failure of the frame."""
+    await db.execute(
+        """
+        UPDATE module_run SET state = 'pending', lease_until = NULL, worker = NULL, ordered_at = now(),
+            failures = failures - CASE WHEN $4 THEN 1 ELSE 0 END
+        WHERE job_id = $1 AND module = $2 AND attempt = $3 AND state = 'running'
+        """,
+        order.job_id, str(order.module), attempt, blameless,
+    )  # fmt: skip
+
+
+async def end_open(db: Connection, order: WorkOrder, *, state: RunState, reason: str, message: str) -> bool:
+    """End a run whoever holds it; False when it had ended before."""
+    answer = await db.fetchval(
+        """
+        UPDATE module_run r SET state = $3, reason = $4, message = $5, finished_at = now(), lease_until = NULL,
+            attempt = attempt + 1
+        FROM job j
+        WHERE r.job_id = $1 AND r.module = $2 AND r.run = $6 AND r.state IN ('pending', 'running')
+            AND j.id = r.job_id AND j.state IN ('pending', 'running')
+        RETURNING true
+        """,
+        order.job_id, str(order.module), str(state), reason, message, order.run,
+    )  # fmt: skip
+    return bool(answer)

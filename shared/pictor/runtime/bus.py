@@ -1,0 +1,117 @@
+"""The connection to NATS: patient, observable, and the only place that publishes."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import nats
+import nats.errors
+import nats.js.errors
+import structlog
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+
+from pictor.runtime.settings import Settings
+from pictor.state import outbox
+from pictor.state.database import OUTAGES, Pool
+from pictor.state.outbox import Outgoing
+
+log = structlog.get_logger()
+
+PUBLISH_TIMEOUT_S = 5.0
+
+BUS_OUTAGES = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)
+"""Failures of the bus itself: what could not be published stays in the outbox."""
+
+
+def connection_options(settings: Settings, name: str) -> dict[str, Any]:
+    """Options every connection uses: reconnect for ever, quietly."""
+
+    async def on_error(error: Exception) -> None:
+        log.debug("bus error", reason=str(error) or type(error).__name__)
+
+    async def on_reconnect() -> None:
+        log.info("bus reconnected", service=name)
+
+    async def on_disconnect() -> None:
+        log.warning("bus disconnected", service=name)
+
+    options: dict[str, Any] = {
+        "servers": [settings.nats_url],
+        "name": f"pictor-{name}",
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.5,
+        "ping_interval": 20,
+        "max_outstanding_pings": 2,
+        "connect_timeout": 5,
+        "error_cb": on_error,
+        "reconnected_cb": on_reconnect,
+        "disconnected_cb": on_disconnect,
+        "inbox_prefix": f"_INBOX_{name}".replace("-", "_"),
+    }
+    if settings.nats_user:
+        options["user"] = settings.nats_user
+        options["password"] = settings.nats_password.get_secret_value() if settings.nats_password else ""
+    return options
+
+
+@dataclass(slots=True)
+class Bus:
+    """One NATS connection and the outbox it empties."""
+
+    nats: Client
+    js: JetStreamContext
+    pool: Pool
+    published: int = field(default=0)
+
+    @classmethod
+    async def connect(cls, settings: Settings, pool: Pool, *, name: str) -> "Bus":
+        """Connect, waiting for a server that appears later."""
+        client = await nats.connect(allow_reconnect=True, **connection_options(settings, name))
+        return cls(client, client.jetstream(timeout=PUBLISH_TIMEOUT_S), pool)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the server answers at this moment."""
+        return bool(self.nats.is_connected)
+
+    async def publish(self, messages: list[Outgoing]) -> int:
+        """Publish committed outbox rows and mark them sent; what fails is left to the relay."""
+        if not messages:
+            return 0
+        answers = await asyncio.gather(*(self._publish_one(message) for message in messages))
+        sent = [(message.id, seq) for message, seq in zip(messages, answers, strict=True) if seq is not None]
+        if sent:
+            try:
+                async with self.pool.acquire() as db:
+                    await outbox.mark_sent(db, sent)
+            except OUTAGES as error:
+                log.warning("published but not marked", reason=str(error))
+        self.published += len(sent)
+        return len(sent)
+
+    async def _publish_one(self, message: Outgoing) -> int | None:
+        headers = {**message.headers, "Nats-Msg-Id": message.msg_id}
+        try:
+            ack = await self.js.publish(
+                message.subject, message.body, timeout=PUBLISH_TIMEOUT_S, stream=message.stream, headers=headers
+            )
+        except BUS_OUTAGES as error:
+            log.warning("publish failed, left in the outbox", subject=message.subject, reason=repr(error))
+            return None
+        return int(ack.seq)
+
+    async def close(self) -> None:
+        """Close the connection at once; nothing unpublished is lost."""
+        await self.nats.close()
+
+
+async def relay_once(bus: Bus, *, older_than_s: float = 2.0) -> int:
+    """Publish whatever a crash or an outage left in the outbox; return how many."""
+    async with bus.pool.acquire() as db, db.transaction():
+        waiting = await outbox.take_unsent(db, older_than_s=older_than_s)
+        answers = [(message, await bus._publish_one(message)) for message in waiting]  # noqa: SLF001 - same module
+        sent = [(message.id, seq) for message, seq in answers if seq is not None]
+        if sent:
+            await outbox.mark_sent(db, sent)
+    return len(sent)

@@ -1,0 +1,130 @@
+"""Subscriptions: durable, pulled one by one, acknowledged by hand; created by nobody but the provisioner."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, PullSub
+from faststream.nats.annotations import NatsMessage
+from pydantic import ValidationError
+
+from pictor.contracts.messages import M, Subject
+from pictor.contracts.modules import Lane, Module
+from pictor.contracts.subjects import WORK
+from pictor.runtime.delivery import DELAYS_S, Handler, deliver
+from pictor.runtime.outages import OUTAGE
+from pictor.runtime.runtime import Runtime
+
+log = structlog.get_logger()
+
+PULL_TIMEOUT_S = 5.0
+"""After a reconnect a pull may wait this long before it asks again."""
+
+Listener = Callable[[M, Runtime], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class NatsDelivery:
+    """A FastStream message as a delivery."""
+
+    message: NatsMessage
+
+    @property
+    def body(self) -> bytes:
+        """The bytes on the wire."""
+        return bytes(self.message.raw_message.data)
+
+    @property
+    def subject(self) -> str:
+        """Where it was published."""
+        return str(self.message.raw_message.subject)
+
+    @property
+    def times(self) -> int:
+        """How often it was delivered, this time included."""
+        return int(self.message.raw_message.metadata.num_delivered or 1)
+
+    @property
+    def sequence(self) -> int | None:
+        """Its sequence in the stream."""
+        return int(self.message.raw_message.metadata.sequence.stream)
+
+    async def ack(self) -> None:
+        """Settle it for good, and wait until the server says so."""
+        await self.message.ack_sync()
+
+    async def nak(self, delay_s: float) -> None:
+        """Give it back for later."""
+        await self.message.nack(delay=delay_s)
+
+    async def term(self) -> None:
+        """Take it off the stream."""
+        await self.message.reject()
+
+    async def working(self) -> None:
+        """Ask for more time."""
+        await self.message.in_progress()
+
+
+async def _as_is(message: NatsMessage) -> bytes:
+    return bytes(message.raw_message.data)
+
+
+def durable_name(module: Module, lane: Lane) -> str:
+    """Name of the durable consumer of a module's lane."""
+    return f"{module}-{lane}"
+
+
+def consume(broker: NatsBroker, runtime: Runtime, module: Module, handler: Handler) -> None:
+    """Subscribe a handler to all lanes of a module."""
+    for lane in Lane:
+        _subscribe(broker, WORK[module][lane].name, WORK[module][lane].stream, durable_name(module, lane))(
+            _worker(runtime, module, lane, handler)
+        )
+
+
+def _worker(
+    runtime: Runtime, module: Module, lane: Lane, handler: Handler
+) -> Callable[[bytes, NatsMessage], Awaitable[None]]:
+    async def work(body: bytes, message: NatsMessage) -> None:  # noqa: ARG001 - FastStream wants the body named
+        structlog.contextvars.clear_contextvars()
+        await deliver(runtime, module, lane, handler, NatsDelivery(message))
+
+    return work
+
+
+def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: str, listener: Listener[M]) -> None:
+    """Subscribe to facts; one that cannot be used is terminated, an outage is waited out."""
+
+    async def hear(body: bytes, message: NatsMessage) -> None:
+        structlog.contextvars.clear_contextvars()
+        delivery = NatsDelivery(message)
+        try:
+            await listener(subject.message.decode(body), runtime)
+        except ValidationError as error:
+            log.error("fact cannot be read, dropped", subject=delivery.subject, reason=str(error))
+            await delivery.term()
+        except OUTAGE as error:
+            log.warning("outage, fact heard again later", reason=repr(error))
+            await delivery.nak(DELAYS_S[min(delivery.times, len(DELAYS_S)) - 1])
+        except Exception:
+            log.exception("listener failed, fact heard again later", subject=delivery.subject)
+            await delivery.nak(DELAYS_S[min(delivery.times, len(DELAYS_S)) - 1])
+        else:
+            await delivery.ack()
+
+    _subscribe(broker, subject.pattern, subject.stream, durable)(hear)
+
+
+def _subscribe(broker: NatsBroker, subject: str, stream: str, durable: str) -> Any:  # noqa: ANN401 - a decorator
+    return broker.subscriber(
+        subject,
+        stream=JStream(stream, declare=False),
+        durable=durable,
+        pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
+        ack_policy=AckPolicy.MANUAL,
+        decoder=_as_is,
+        title=f"{durable}",
+    )

@@ -1,0 +1,37 @@
+"""Structured logs: short lower-case events, data in keys, control characters never written raw."""
+
+import logging
+import sys
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def _harmless(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        if isinstance(value, str) and not value.isprintable() and key not in {"exception", "trace"}:
+            event[key] = value.encode("unicode_escape").decode("ascii")
+    return event
+
+
+def configure(*, style: str = "console", level: str = "info") -> None:
+    """Send log lines to standard error, as JSON or for people."""
+    chain: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
+        structlog.processors.format_exc_info,
+        _harmless,
+    ]
+    last: Processor = (
+        structlog.processors.JSONRenderer() if style == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+    structlog.configure(
+        processors=[*chain, last],
+        wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    for noisy in ("nats", "faststream", "aiohttp", "urllib3", "httpx", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)

@@ -1,0 +1,165 @@
+"""Streams, durable consumers and timers: created and updated here and nowhere else."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from nats.js import JetStreamContext
+from nats.js.api import (
+    AckPolicy,
+    ConsumerConfig,
+    DeliverPolicy,
+    DiscardPolicy,
+    KeyValueConfig,
+    RetentionPolicy,
+    StorageType,
+    StreamConfig,
+)
+from nats.js.errors import BadRequestError, NotFoundError
+
+from pictor.contracts.messages import MAX_MESSAGE_BYTES
+from pictor.contracts.modules import Lane, Module
+from pictor.contracts.parked import SweepDue
+from pictor.contracts.subjects import (
+    BUCKET_CONTROL,
+    FRAME_INGESTED,
+    MASTER_CREATED,
+    STREAM_ADVISORIES,
+    STREAM_EVENTS,
+    STREAM_PARKED,
+    STREAM_TIMERS,
+    STREAM_WORK,
+    SWEEP_DUE,
+    WORK,
+)
+from pictor.runtime.delivery import MAX_DELIVER
+from pictor.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+DAY_S = 86_400.0
+ACK_WAIT_S = 30.0
+MAX_ACK_PENDING = 256
+DUPLICATE_WINDOW_S = 600.0
+SCHEDULE_SUBJECT = "pictor.timer.schedule.sweep"
+
+CALIBRATION_INGESTED = "calibration-stacker-ingested"
+CALIBRATION_MASTERS = "calibration-stacker-masters"
+CALIBRATION_SWEEP = "calibration-stacker-sweep"
+ADVISORY_READER = "advisory-reader"
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """One durable pull consumer."""
+
+    stream: str
+    name: str
+    filter: str
+    max_ack_pending: int = MAX_ACK_PENDING
+    max_deliver: int = MAX_DELIVER
+
+
+def durables() -> tuple[Durable, ...]:
+    """Every durable consumer of Pictor; nothing else may consume."""
+    work = tuple(
+        Durable(STREAM_WORK, f"{module}-{lane}", WORK[module][lane].name) for module in Module for lane in Lane
+    )
+    return (
+        *work,
+        Durable(STREAM_EVENTS, CALIBRATION_INGESTED, FRAME_INGESTED.pattern, max_deliver=20),
+        Durable(STREAM_EVENTS, CALIBRATION_MASTERS, MASTER_CREATED.pattern, max_deliver=20),
+        Durable(STREAM_TIMERS, CALIBRATION_SWEEP, SWEEP_DUE.name, max_ack_pending=1, max_deliver=3),
+        Durable(STREAM_ADVISORIES, ADVISORY_READER, ">", max_deliver=20),
+    )
+
+
+def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
+    """Configuration of every stream, as the server's API takes it."""
+    common = {"storage": "file", "num_replicas": settings.nats_replicas, "max_msg_size": MAX_MESSAGE_BYTES}
+    bounded = {"max_bytes": 256 * 1024 * 1024, "discard": "old", "retention": "limits"}
+    advisories = [
+        f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{STREAM_WORK}.>" for kind in ("MAX_DELIVERIES", "MSG_TERMINATED")
+    ]
+    return (
+        {**common, "name": STREAM_WORK, "subjects": ["pictor.work.>"], "retention": "workqueue", "discard": "new",
+         "max_bytes": settings.nats_max_work_bytes, "duplicate_window": DUPLICATE_WINDOW_S},
+        {**common, "name": STREAM_EVENTS, "subjects": ["pictor.event.>"], "retention": "limits", "discard": "old",
+         "max_bytes": settings.nats_max_event_bytes, "max_age": 30 * DAY_S, "duplicate_window": DUPLICATE_WINDOW_S},
+        {**common, **bounded, "name": STREAM_TIMERS, "subjects": ["pictor.timer.>"], "max_msgs_per_subject": 4,
+         "allow_msg_schedules": True},
+        {**common, **bounded, "name": STREAM_PARKED, "subjects": ["pictor.parked.>"], "max_age": 90 * DAY_S},
+        {**common, **bounded, "name": STREAM_ADVISORIES, "subjects": advisories, "max_age": 7 * DAY_S},
+    )  # fmt: skip
+
+
+async def provision(js: JetStreamContext, settings: Settings) -> None:
+    """Create or update everything on the bus; running it again changes nothing."""
+    for wanted in streams(settings):
+        await _stream(js, wanted)
+    for durable in durables():
+        await js.add_consumer(
+            durable.stream,
+            ConsumerConfig(
+                durable_name=durable.name,
+                filter_subject=None if durable.filter == ">" else durable.filter,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=ACK_WAIT_S,
+                max_deliver=durable.max_deliver,
+                max_ack_pending=durable.max_ack_pending,
+                deliver_policy=DeliverPolicy.ALL,
+            ),
+        )
+    await _control_bucket(js, settings)
+    await _sweep_timer(js, settings)
+    log.info("bus provisioned", streams=len(streams(settings)), consumers=len(durables()))
+
+
+async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
+    schedules = bool(wanted.get("allow_msg_schedules"))
+    config = StreamConfig(
+        name=wanted["name"],
+        subjects=wanted["subjects"],
+        retention=RetentionPolicy(wanted["retention"]),
+        discard=DiscardPolicy(wanted["discard"]),
+        storage=StorageType(wanted["storage"]),
+        num_replicas=wanted["num_replicas"],
+        max_bytes=wanted["max_bytes"],
+        max_age=wanted.get("max_age", 0),
+        max_msgs_per_subject=wanted.get("max_msgs_per_subject", -1),
+        max_msg_size=wanted["max_msg_size"],
+        duplicate_window=wanted.get("duplicate_window", 120.0),
+        **({"allow_msg_schedules": True} if schedules else {}),
+    )
+    try:
+        await js.stream_info(wanted["name"])
+    except NotFoundError:
+        await js.add_stream(config)
+    else:
+        await js.update_stream(config)
+
+
+async def _control_bucket(js: JetStreamContext, settings: Settings) -> None:
+    try:
+        await js.key_value(BUCKET_CONTROL)
+    except NotFoundError:
+        await js.create_key_value(
+            KeyValueConfig(
+                bucket=BUCKET_CONTROL,
+                history=1,
+                ttl=7 * DAY_S,
+                replicas=settings.nats_replicas,
+                max_bytes=16 * 1024 * 1024,
+            )  # fmt: skip
+        )
+
+
+async def _sweep_timer(js: JetStreamContext, settings: Settings) -> None:
+    headers = {
+        "Nats-Schedule": f"@every {settings.sweep_seconds}s",
+        "Nats-Schedule-Target": SWEEP_DUE.name,
+    }
+    try:
+        await js.publish(SCHEDULE_SUBJECT, SweepDue().encode(), headers=headers)
+    except BadRequestError as error:
+        log.warning("the server cannot schedule messages; the gateway sweeps instead", reason=str(error))

@@ -1,0 +1,37 @@
+"""Everything a service needs from outside, opened and closed by its caller."""
+
+import asyncio
+import os
+import socket
+from dataclasses import dataclass
+
+from pictor.contracts.modules import Service
+from pictor.runtime.bus import Bus
+from pictor.runtime.cache import FrameCache
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.control import Control
+from pictor.runtime.lanes import Gate
+from pictor.runtime.settings import Settings
+from pictor.runtime.store import FrameStore
+from pictor.state.database import Pool
+
+
+@dataclass(slots=True)
+class Runtime:
+    """The caller (command line, embedded start, test) owns what is in here."""
+
+    settings: Settings
+    service: Service
+    pool: Pool
+    store: FrameStore
+    bus: Bus
+    control: Control
+    children: ChildPool
+    cache: FrameCache
+    gate: Gate
+    stopping: asyncio.Event
+
+    @property
+    def worker(self) -> str:
+        """Name of this worker in leases and logs."""
+        return f"{self.service}@{socket.gethostname()}:{os.getpid()}"

@@ -1,0 +1,71 @@
+"""Every setting of Pictor, read once by the command line and passed down."""
+
+import os
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings from the environment, prefix ``PICTOR_``; secrets may also be files in ``PICTOR_SECRETS_DIR``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PICTOR_", extra="ignore", secrets_dir=os.environ.get("PICTOR_SECRETS_DIR"), frozen=True
+    )
+
+    nats_url: str = Field(default="nats://127.0.0.1:4222", description="Address of the NATS server")
+    nats_user: str | None = Field(default=None, description="NATS user of this service")
+    nats_password: SecretStr | None = Field(default=None, description="Password of the NATS user")
+    nats_replicas: int = Field(default=1, ge=1, le=5, description="Replicas of every stream")
+    nats_require_sync: bool = Field(default=True, description="Refuse a server that does not sync every write")
+    nats_monitor_url: str | None = Field(default=None, description="Monitoring address of the NATS server")
+    nats_max_work_bytes: int = Field(default=512 * 1024 * 1024, description="Bound of the work stream")
+    nats_max_event_bytes: int = Field(default=2 * 1024**3, description="Bound of the event stream")
+
+    postgres_dsn: SecretStr = Field(
+        default=SecretStr("postgresql://127.0.0.1:5432/pictor"), description="Postgres connection string"
+    )
+    postgres_pool: int = Field(default=8, ge=2, le=100, description="Connections per process")
+
+    s3_endpoint: str | None = Field(default=None, description="host:port of the S3 store; without it files are used")
+    s3_access_key: SecretStr | None = Field(default=None, description="Access key of the S3 store")
+    s3_secret_key: SecretStr | None = Field(default=None, description="Secret key of the S3 store")
+    s3_bucket: str = Field(default="pictor-frames", min_length=3, description="Bucket that keeps frames and products")
+    s3_secure: bool = Field(default=False, description="Use TLS to the S3 store")
+    store_dir: Path | None = Field(default=None, description="Folder of the file store, when no S3 store is used")
+
+    data_dir: Path = Field(default=Path("var/pictor"), description="State of the embedded stack")
+    scratch_dir: Path | None = Field(default=None, description="Folder for scratch files; default below data_dir")
+    cache_bytes: int = Field(default=2 * 1024**3, description="Bound of the node-local frame cache")
+    index_dir: Path | None = Field(default=None, description="Folder of astrometry.net star indexes")
+    astap_database: Path | None = Field(default=None, description="Folder of the ASTAP star database")
+    solvers: str = Field(default="engine", description="Back ends in the order they are tried, comma-separated")
+
+    host: str = Field(default="127.0.0.1", description="Address the gateway listens on")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port of the gateway; 0 picks a free one")
+    health_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's health page; 0 for none")
+    public_url: str | None = Field(default=None, description="Address under which users reach the gateway")
+    allowed_hosts: str = Field(default="", description="Host names the gateway answers to, comma-separated")
+    max_upload_bytes: int = Field(default=300 * 1024 * 1024, description="Largest frame accepted")
+
+    slots: int = Field(default=1, ge=1, le=64, description="Frames one worker process computes at a time")
+    child_memory_bytes: int = Field(default=6 * 1024**3, description="Address space of a pixel child")
+    child_recycle: int = Field(default=200, ge=1, description="Jobs after which a pixel child is replaced")
+    max_attempts: int = Field(default=3, ge=1, le=5, description="Tries after which an order is parked")
+    sweep_seconds: int = Field(default=300, ge=5, description="Time between two calibration sweeps")
+    reconcile_seconds: float = Field(default=30.0, ge=1, description="Time between two looks for lost work")
+    shutdown_seconds: float = Field(default=30.0, ge=1, description="Time for running work to end on SIGTERM")
+
+    log_format: str = Field(default="console", pattern="^(console|json)$", description="How log lines look")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Lowest level logged")
+
+    @property
+    def scratch(self) -> Path:
+        """Folder for scratch files."""
+        return self.scratch_dir or self.data_dir / "scratch"
+
+    @property
+    def solver_order(self) -> tuple[str, ...]:
+        """Solver back ends in the order they are tried."""
+        return tuple(name.strip() for name in self.solvers.split(",") if name.strip())

@@ -1,0 +1,229 @@
+"""One module run: claim, load, compute, save, announce, pass on; each exactly once in effect."""
+
+import asyncio
+import hashlib
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+from uuid import UUID, uuid4
+
+import structlog
+
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.messages import M, Subject
+from pictor.contracts.modules import Module, RunState
+from pictor.contracts.work import WorkOrder
+from pictor.imaging.errors import ImagingError
+from pictor.runtime import crashpoints, metrics
+from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
+from pictor.runtime.outages import OUTAGE
+from pictor.runtime.passing import close_or_pass_on
+from pictor.runtime.runtime import Runtime
+from pictor.runtime.version import SOFTWARE
+from pictor.state import frames, outbox, products, runs
+from pictor.state.database import Connection
+from pictor.state.frames import Frame
+from pictor.state.outbox import Outgoing
+from pictor.state.products import Product
+
+log = structlog.get_logger()
+
+HEARTBEAT_S = 10.0
+"""A third of the lease: two beats may be lost before a worker is taken for dead."""
+
+P = ParamSpec("P")
+Write = Callable[[Connection], Awaitable[Any]]
+
+
+class Step:
+    """What a handler may do with its order; everything it writes waits for one transaction at the end."""
+
+    def __init__(self, runtime: Runtime, order: WorkOrder, attempt: int, scratch: Path) -> None:
+        self.runtime = runtime
+        self.order = order
+        self.attempt = attempt
+        self.scratch = scratch
+        self.cancel = asyncio.Event()
+        self._writes: list[Write] = []
+        self._announcements: list[Callable[[Connection], Awaitable[Outgoing]]] = []
+        self._itinerary = order.itinerary
+        self._dropped: list[Module] = []
+        self._outcome: tuple[RunState, str | None, str | None] = (RunState.COMPLETED, None, None)
+
+    async def read(
+        self, function: Callable[Concatenate[Connection, P], Awaitable[Any]], *args: P.args, **kwargs: P.kwargs
+    ) -> Any:  # noqa: ANN401 - whatever the state function returns
+        """Ask the database one question outside any transaction."""
+        async with self.runtime.pool.acquire() as db:
+            return await function(db, *args, **kwargs)
+
+    async def frame(self) -> Frame:
+        """Return the frame of the order."""
+        if self.order.frame_id is None:
+            raise ImagingError("the order names no frame", reason="no-frame")
+        frame: Frame | None = await self.read(frames.get, self.order.frame_id)
+        if frame is None:
+            raise ImagingError("the frame was deleted before it could be processed", reason="source-missing")
+        return frame
+
+    async def fetch(self, key: str, sha256: str) -> Path:
+        """Return a local, verified, read-only copy of an object."""
+
+        async def load(path: Path) -> None:
+            await self.runtime.store.get_to_file(key, path, sha256=sha256)
+
+        return await self.runtime.cache.get(sha256, load)
+
+    async def compute(self, function: str, *, timeout_s: float, **arguments: object) -> dict[str, Any]:
+        """Run pixel work in a child; the frame's faults come back as ImagingError."""
+        crashpoints.crashpoint(f"{self.order.module}.mid_work")
+        return await self.runtime.children.call(function, arguments, timeout_s=timeout_s, cancel=self.cancel)
+
+    async def keep(
+        self, kind: ProductKind, path: Path, content_type: str, *,
+        parameters: dict[str, Any] | None = None, master_id: UUID | None = None,
+    ) -> Product:  # fmt: skip
+        """Put a product into the store under its own key; it becomes visible with the transaction."""
+        digest = await asyncio.to_thread(_sha256, path)
+        owner = master_id or self.order.frame_id
+        key = f"products/{self.order.observatory_id}/{owner}/{kind}-{digest[:20]}{path.suffix}"
+        stored = await self.runtime.store.put_file(key, path, content_type)
+        crashpoints.crashpoint(f"{self.order.module}.after_put")
+        return self.record(
+            kind, key, size=stored.size, sha256=digest, content_type=content_type, parameters=parameters,
+            master_id=master_id,
+        )  # fmt: skip
+
+    def record(
+        self, kind: ProductKind, key: str, *, size: int, sha256: str, content_type: str,
+        parameters: dict[str, Any] | None = None, master_id: UUID | None = None,
+    ) -> Product:  # fmt: skip
+        """Record an object that is in the store already as a product."""
+        product = Product(
+            id=uuid4(), observatory_id=self.order.observatory_id, kind=kind, key=key, size=size, sha256=sha256,
+            content_type=content_type, software=SOFTWARE, job_id=self.order.job_id, parameters=parameters or {},
+            frame_id=None if master_id else self.order.frame_id, master_id=master_id,
+        )  # fmt: skip
+        self.save(products.save, product)
+        return product
+
+    def save(
+        self, function: Callable[Concatenate[Connection, P], Awaitable[Any]], *args: P.args, **kwargs: P.kwargs
+    ) -> None:
+        """Write with the closing transaction."""
+        self._writes.append(lambda db: function(db, *args, **kwargs))
+
+    def announce(self, subject: Subject[M], message: M) -> None:
+        """Tell everyone, once the results are committed."""
+        headers = {"traceparent": traceparent(self.order.job_id)}
+        self._announcements.append(lambda db: outbox.put(db, subject, message, headers=headers))
+
+    def reroute(self, itinerary: tuple[Module, ...]) -> None:
+        """Replace the rest of the itinerary; modules left out disappear from the job's timeline."""
+        self._dropped = [module for module in self._itinerary if module not in itinerary]
+        self._itinerary = itinerary
+
+    def skip(self, reason: str, message: str) -> None:
+        """End this module as skipped: a visible state with its remedy, not a failure."""
+        self._outcome = (RunState.SKIPPED, reason, message)
+
+    def fail(self, reason: str, message: str) -> None:
+        """End this module as failed, but keep what was saved and announced."""
+        self._outcome = (RunState.FAILED, reason, message)
+
+    def forget_results(self) -> None:
+        """Drop every write and announcement: the module failed before its results were whole."""
+        self._writes.clear()
+        self._announcements.clear()
+
+    async def finish(self) -> None:
+        """Write results, next order and announcements in one transaction, then publish them."""
+        state, reason, message = self._outcome
+        async with self.runtime.pool.acquire() as db, db.transaction():
+            duration = await runs.end(db, self.order, self.attempt, state=state, reason=reason, message=message)
+            if duration is None:
+                raise FencedError
+            for write in self._writes:
+                await write(db)
+            outgoing = [await announce(db) for announce in self._announcements]
+            if self._dropped:
+                await runs.drop_from_plan(db, self.order.job_id, self._dropped)
+            outgoing += await close_or_pass_on(
+                db, self.order, self._itinerary, state=state, reason=reason, message=message, duration_s=duration
+            )
+        crashpoints.crashpoint(f"{self.order.module}.after_commit")
+        await self.runtime.bus.publish(outgoing)
+        metrics.module_total.labels(self.order.module, state).inc()
+        metrics.module_seconds.labels(self.order.module).observe(duration)
+        level = log.warning if state is RunState.FAILED else log.info
+        level("module ended", state=str(state), duration_s=round(duration, 3), reason=reason, detail=message)
+
+
+@asynccontextmanager
+async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
+    """Claim an order and end it once: completed, skipped, or failed with a sentence."""
+    async with runtime.pool.acquire() as db, db.transaction():
+        claimed = await runs.claim(db, order, worker=runtime.worker)
+    if claimed.answer is not runs.Claim.MINE:
+        raise NotOursError(claimed)
+    if claimed.failures > runtime.settings.max_attempts:
+        raise ExhaustedError(f"{order.module} was begun {claimed.failures - 1} times and never ended")
+    crashpoints.crashpoint(f"{order.module}.after_claim")
+    scratch = runtime.settings.scratch / f"{order.job_id}-{order.module}-{claimed.attempt}"
+    scratch.mkdir(parents=True, exist_ok=True)
+    step = Step(runtime, order, claimed.attempt, scratch)
+    forget = runtime.control.on_cancel(order.job_id, step.cancel.set)
+    lease = asyncio.create_task(_keep_lease(step), name="lease")
+    metrics.module_running.labels(order.module).inc()
+    try:
+        try:
+            yield step
+        except ImagingError as error:
+            step.forget_results()
+            step.fail(error.reason, str(error))
+        await step.finish()
+    except FencedError:
+        raise
+    except BaseException as error:
+        await asyncio.shield(_release(step, blameless=isinstance(error, (*OUTAGE, asyncio.CancelledError))))
+        raise
+    finally:
+        metrics.module_running.labels(order.module).dec()
+        forget()
+        lease.cancel()
+        with suppress(asyncio.CancelledError):
+            await lease
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+async def _release(step: Step, *, blameless: bool) -> None:
+    with suppress(*OUTAGE):
+        async with step.runtime.pool.acquire() as db:
+            await runs.release(db, step.order, step.attempt, blameless=blameless)
+
+
+async def _keep_lease(step: Step) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        try:
+            async with step.runtime.pool.acquire() as db:
+                ours = await runs.renew(db, step.order, step.attempt)
+        except Exception as error:  # noqa: BLE001 - a missed beat is no reason to end the work
+            log.warning("lease not renewed", reason=repr(error))
+            continue
+        if not ours:
+            step.cancel.set()
+            return
+
+
+def traceparent(job_id: UUID) -> str:
+    """Return a W3C trace context whose trace is the job."""
+    return f"00-{job_id.hex}-{secrets.token_hex(8)}-01"
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
