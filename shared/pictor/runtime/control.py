@@ -24,6 +24,7 @@ class Control:
         self._task: asyncio.Task[None] | None = None
         self._listeners: dict[UUID, set[Callable[[], None]]] = {}
         self.paused: set[Module] = set()
+        self._changed = asyncio.Condition()
 
     async def start(self) -> None:
         """Begin to follow the bucket."""
@@ -43,6 +44,11 @@ class Control:
     async def pause(self, module: Module, *, paused: bool) -> None:
         """Pause or resume one module everywhere."""
         await self._put(f"paused.{module}", b"1" if paused else b"0")
+
+    async def until_resumed(self, module: Module) -> None:
+        """Wait while a module is paused."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: module not in self.paused)
 
     def on_cancel(self, job_id: UUID, callback: Callable[[], None]) -> Callable[[], None]:
         """Call back when a job is cancelled; returns the function that stops listening."""
@@ -73,6 +79,8 @@ class Control:
                 async for entry in watcher:
                     if entry is not None:
                         self._seen(entry.key, entry.value or b"")
+                        async with self._changed:
+                            self._changed.notify_all()
             except BUS_OUTAGES as error:
                 log.debug("control bucket not readable yet", reason=repr(error))
                 self._kv = None

@@ -70,9 +70,7 @@ class Delivery(Protocol):
 async def deliver(runtime: Runtime, module: Module, lane: Lane, handler: Handler, message: Delivery) -> None:
     """Work one order off and settle its message."""
     try:
-        order = WorkOrder.decode(message.body)
-        if order.module is not module:
-            raise ValueError(f"an order for {order.module} on the subject of {module}")
+        order = _read(message.body, module)
     except (ValidationError, ValueError) as error:
         await _park_poison(runtime, module, message, error)
         return
@@ -80,10 +78,16 @@ async def deliver(runtime: Runtime, module: Module, lane: Lane, handler: Handler
         job=str(order.job_id), frame=str(order.frame_id), module=str(module), observatory=order.observatory
     )
     async with _heartbeats(message):
-        while module in runtime.control.paused and not runtime.stopping.is_set():
-            await asyncio.sleep(0.5)
+        await runtime.control.until_resumed(module)
         async with runtime.gate.slot(lane):
             await _settle(runtime, order, handler, message)
+
+
+def _read(body: bytes, module: Module) -> WorkOrder:
+    order = WorkOrder.decode(body)
+    if order.module is not module:
+        raise ValueError(f"an order for {order.module} on the subject of {module}")
+    return order
 
 
 async def _settle(runtime: Runtime, order: WorkOrder, handler: Handler, message: Delivery) -> None:

@@ -130,6 +130,11 @@ async def _advised(runtime: Runtime, advisory: dict[str, object]) -> None:
     except ValidationError:
         await _delete(runtime, sequence)
         return
+    async with runtime.pool.acquire() as db:
+        waiting = await runs.is_open(db, order)
+    if not waiting:
+        await _delete(runtime, sequence)
+        return
     letter = Parked(
         observatory=order.observatory, module=str(Module(order.module)), subject=message.subject or "",
         reason="abandoned", message="its worker died every time without a word", attempt=order.run,

@@ -75,7 +75,7 @@ def durables() -> tuple[Durable, ...]:
 
 
 def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
-    """Configuration of every stream, as the server's API takes it."""
+    """Return the configuration of every stream, as the server's API takes it."""
     common = {"storage": "file", "num_replicas": settings.nats_replicas, "max_msg_size": MAX_MESSAGE_BYTES}
     bounded = {"max_bytes": 256 * 1024 * 1024, "discard": "old", "retention": "limits"}
     advisories = [

@@ -12,7 +12,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.control import Control
 from pictor.runtime.lanes import Gate
 from pictor.runtime.settings import Settings
-from pictor.runtime.store import FrameStore
+from pictor.runtime.store.protocol import FrameStore
 from pictor.state.database import Pool
 
 

@@ -22,6 +22,7 @@ from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.passing import close_or_pass_on
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.store.errors import DigestMismatch, ObjectMissing
 from pictor.runtime.version import SOFTWARE
 from pictor.state import frames, outbox, products, runs
 from pictor.state.database import Connection
@@ -75,7 +76,12 @@ class Step:
         async def load(path: Path) -> None:
             await self.runtime.store.get_to_file(key, path, sha256=sha256)
 
-        return await self.runtime.cache.get(sha256, load)
+        try:
+            return await self.runtime.cache.get(sha256, load)
+        except ObjectMissing as error:
+            raise ImagingError(f"the stored bytes are gone: {error}", reason="source-missing") from error
+        except DigestMismatch as error:
+            raise ImagingError(f"the stored bytes are damaged: {error}", reason="corrupt-source") from error
 
     async def compute(self, function: str, *, timeout_s: float, **arguments: object) -> dict[str, Any]:
         """Run pixel work in a child; the frame's faults come back as ImagingError."""
@@ -90,7 +96,7 @@ class Step:
         digest = await asyncio.to_thread(_sha256, path)
         owner = master_id or self.order.frame_id
         key = f"products/{self.order.observatory_id}/{owner}/{kind}-{digest[:20]}{path.suffix}"
-        stored = await self.runtime.store.put_file(key, path, content_type)
+        stored = await self.runtime.store.put_file(key, path, content_type, sha256=digest)
         crashpoints.crashpoint(f"{self.order.module}.after_put")
         return self.record(
             kind, key, size=stored.size, sha256=digest, content_type=content_type, parameters=parameters,

@@ -131,7 +131,8 @@ async def save_observation(
         """
         UPDATE frame SET observation = $2, night = coalesce($3, night),
             warnings = (
-                SELECT coalesce(jsonb_agg(DISTINCT w), '[]'::jsonb) FROM jsonb_array_elements(warnings || $4::jsonb) AS w
+                SELECT coalesce(jsonb_agg(DISTINCT w), '[]'::jsonb)
+                FROM jsonb_array_elements(warnings || $4::jsonb) AS w
             )
         WHERE id = $1
         """,

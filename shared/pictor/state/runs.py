@@ -254,3 +254,18 @@ async def end_open(db: Connection, order: WorkOrder, *, state: RunState, reason:
         order.job_id, str(order.module), str(state), reason, message, order.run,
     )  # fmt: skip
     return bool(answer)
+
+
+async def is_open(db: Connection, order: WorkOrder) -> bool:
+    """Say whether a run still waits for its end."""
+    answer: bool = await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM module_run r JOIN job j ON j.id = r.job_id
+            WHERE r.job_id = $1 AND r.module = $2 AND r.run = $3 AND r.state IN ('pending', 'running')
+                AND j.state IN ('pending', 'running')
+        )
+        """,
+        order.job_id, str(order.module), order.run,
+    )  # fmt: skip
+    return answer

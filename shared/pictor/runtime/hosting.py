@@ -1,0 +1,101 @@
+"""Open what a service needs and run it: in a process of its own, or all in one loop."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
+
+import structlog
+from faststream import FastStream
+from faststream.nats import NatsBroker
+
+from pictor.contracts.modules import Service
+from pictor.runtime.bus import Bus, connection_options
+from pictor.runtime.cache import FrameCache
+from pictor.runtime.child.limits import Limits
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.control import Control
+from pictor.runtime.keepers import keep
+from pictor.runtime.lanes import Gate
+from pictor.runtime.runtime import Runtime
+from pictor.runtime.settings import Settings
+from pictor.runtime.store.opening import open_store
+from pictor.runtime.waiting import until_answered
+from pictor.state.database import open_pool
+
+log = structlog.get_logger()
+
+CreateApp = Callable[[NatsBroker, Runtime], FastStream]
+
+WARM: dict[Service, tuple[str, ...]] = {
+    Service.INGEST: ("pictor.ingest.compute",),
+    Service.HEADER: ("pictor.header.compute",),
+    Service.PREVIEW: ("pictor.preview.compute",),
+    Service.QUALITY: ("pictor.quality.compute",),
+    Service.ASTROMETRY: ("pictor.astrometry.compute",),
+    Service.CALIBRATION_STACKER: ("pictor.calibration_stacker.compute",),
+}
+"""What the pixel children of a service import before its first frame."""
+
+
+@asynccontextmanager
+async def open_runtime(
+    settings: Settings, service: Service, *, pixels: tuple[Service, ...], slots: int
+) -> AsyncIterator[Runtime]:
+    """Open connections, store and children, waiting for servers that appear later."""
+    async with AsyncExitStack() as stack:
+        dsn = settings.postgres_dsn.get_secret_value()
+        pool = await until_answered("database", lambda: open_pool(dsn, size=settings.postgres_pool))
+        stack.push_async_callback(pool.close)
+        store = await until_answered("store", lambda: open_store(settings))
+        stack.push_async_callback(store.close)
+        bus = await until_answered("bus", lambda: Bus.connect(settings, pool, name=str(service)))
+        stack.push_async_callback(bus.close)
+        control = Control(bus)
+        await control.start()
+        stack.push_async_callback(control.stop)
+        children = ChildPool(
+            slots,
+            limits=Limits(address_space=settings.child_memory_bytes),
+            recycle_after=settings.child_recycle,
+            warm=tuple(name for wanted in pixels for name in WARM.get(wanted, ())),
+        )
+        if pixels:
+            await stack.enter_async_context(children)
+        cache = FrameCache(settings.data_dir / "cache", settings.cache_bytes)
+        yield Runtime(
+            settings=settings, service=service, pool=pool, store=store, bus=bus, control=control, children=children,
+            cache=cache, gate=Gate(slots), stopping=asyncio.Event(),
+        )  # fmt: skip
+
+
+def as_service(runtime: Runtime, service: Service) -> Runtime:
+    """Return the same runtime under the name of another service of this process."""
+    return replace(runtime, service=service)
+
+
+@asynccontextmanager
+async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None]:
+    """Run one bus service until the block ends; running work ends or is given back."""
+    options = connection_options(runtime.settings, str(runtime.service))
+    broker = NatsBroker(**options, logger=None, graceful_timeout=runtime.settings.shutdown_seconds)
+    app = create_app(broker, runtime)
+    await app.start()
+    log.info("service started", service=str(runtime.service))
+    try:
+        yield
+    finally:
+        await app.stop()
+        log.info("service stopped", service=str(runtime.service))
+
+
+@asynccontextmanager
+async def keeping(runtime: Runtime) -> AsyncIterator[None]:
+    """Run relay, reconciler and advisory reader beside the block."""
+    task = asyncio.create_task(keep(runtime), name="keepers")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

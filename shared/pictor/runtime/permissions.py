@@ -1,0 +1,85 @@
+"""What each service may say and hear on the bus: the least that lets it work."""
+
+from dataclasses import dataclass
+
+from pictor.contracts.modules import MODULES_OF, Lane, Service
+from pictor.contracts.subjects import BUCKET_CONTROL, STREAM_ADVISORIES, STREAM_EVENTS, STREAM_TIMERS, STREAM_WORK
+from pictor.runtime.provision import (
+    ADVISORY_READER,
+    CALIBRATION_INGESTED,
+    CALIBRATION_MASTERS,
+    CALIBRATION_SWEEP,
+)
+
+CONTROL = f"KV_{BUCKET_CONTROL}"
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """Subjects one user may publish to and subscribe to."""
+
+    publish: tuple[str, ...]
+    subscribe: tuple[str, ...]
+
+
+def _pulling(stream: str, durable: str) -> tuple[str, ...]:
+    return (
+        f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{durable}",
+        f"$JS.API.CONSUMER.INFO.{stream}.{durable}",
+        f"$JS.ACK.{stream}.{durable}.>",
+    )
+
+
+_FOLLOW_CONTROL = (
+    f"$JS.API.STREAM.INFO.{CONTROL}",
+    f"$JS.API.CONSUMER.CREATE.{CONTROL}.>",
+    f"$JS.API.CONSUMER.CREATE.{CONTROL}",
+    f"$JS.API.CONSUMER.DELETE.{CONTROL}.>",
+    f"$JS.API.DIRECT.GET.{CONTROL}.>",
+    f"$JS.FC.{CONTROL}.>",
+)
+_RESULTS = ("pictor.event.>", "pictor.work.>", "pictor.parked.>")
+
+_LISTENING: dict[Service, tuple[tuple[str, str], ...]] = {
+    Service.CALIBRATION_STACKER: (
+        (STREAM_EVENTS, CALIBRATION_INGESTED),
+        (STREAM_EVENTS, CALIBRATION_MASTERS),
+        (STREAM_TIMERS, CALIBRATION_SWEEP),
+    ),
+    Service.GATEWAY: ((STREAM_ADVISORIES, ADVISORY_READER),),
+}
+
+_KEEPING = (
+    f"$JS.API.STREAM.INFO.{STREAM_WORK}",
+    f"$JS.API.STREAM.MSG.GET.{STREAM_WORK}",
+    f"$JS.API.STREAM.MSG.DELETE.{STREAM_WORK}",
+    f"$JS.API.CONSUMER.INFO.{STREAM_WORK}.>",
+    f"$JS.API.CONSUMER.LIST.{STREAM_WORK}",
+    f"$JS.API.STREAM.INFO.{STREAM_EVENTS}",
+    f"$JS.API.CONSUMER.CREATE.{STREAM_EVENTS}.>",
+    f"$JS.API.CONSUMER.CREATE.{STREAM_EVENTS}",
+    f"$JS.API.CONSUMER.DELETE.{STREAM_EVENTS}.>",
+    f"$JS.API.CONSUMER.INFO.{STREAM_EVENTS}.>",
+    f"$JS.API.CONSUMER.MSG.NEXT.{STREAM_EVENTS}.>",
+    f"$JS.FC.{STREAM_EVENTS}.>",
+    f"$KV.{BUCKET_CONTROL}.>",
+)
+"""The gateway also keeps the flow whole, follows events for its pages and sets control flags."""
+
+
+def permissions(service: Service) -> Permissions:
+    """Return the permissions of one service's NATS user."""
+    pulls = [(STREAM_WORK, f"{module}-{lane}") for module in MODULES_OF.get(service, ()) for lane in Lane] + list(
+        _LISTENING.get(service, ())
+    )
+    publish = [*_RESULTS, *_FOLLOW_CONTROL]
+    for stream, durable in pulls:
+        publish.extend(_pulling(stream, durable))
+    if service is Service.GATEWAY:
+        publish.extend(_KEEPING)
+    inbox = f"_INBOX_{service}".replace("-", "_")
+    return Permissions(publish=tuple(publish), subscribe=(f"{inbox}.>",))
+
+
+SETUP = Permissions(publish=("$JS.API.>", "$KV.>", "pictor.timer.schedule.>"), subscribe=("_INBOX_setup.>",))
+"""The setup job alone creates streams, consumers and buckets."""
