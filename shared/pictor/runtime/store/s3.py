@@ -1,0 +1,202 @@
+"""Frames in an S3 store: MinIO, SeaweedFS or any other."""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import aiohttp
+
+from pictor.runtime.store.digest import Hashed
+from pictor.runtime.store.errors import DigestMismatch, StoreUnavailable
+from pictor.runtime.store.files import arriving_file, file_chunks, file_sha256, file_size
+from pictor.runtime.store.multipart import MIN_PART, PART_SIZE, Multipart
+from pictor.runtime.store.protocol import BYTES, CHUNK, Part, StoredObject, checked
+from pictor.runtime.store.s3_requests import S3Config, S3Requests, element, refuse
+
+DIGEST_HEADER = "x-amz-meta-sha256"
+
+HEALTH_TIMEOUT_S = 5.0
+
+
+class S3Store:
+    """A bucket of an S3 store."""
+
+    def __init__(self, config: S3Config) -> None:
+        self._s3 = S3Requests(config)
+
+    async def put_file(
+        self, key: str, path: Path, content_type: str = BYTES, *, sha256: str | None = None
+    ) -> StoredObject:
+        """Store a file under a new key."""
+        digest = await asyncio.to_thread(file_sha256, path)
+        if sha256 is not None and sha256 != digest:
+            raise DigestMismatch(f"the announced SHA-256 is {sha256}, the file has {digest}")
+        return await self.put_stream(key, file_chunks(path), await file_size(path), content_type, sha256=digest)
+
+    async def put_stream(
+        self,
+        key: str,
+        chunks: AsyncIterable[bytes],
+        size: int | None,
+        content_type: str = BYTES,
+        *,
+        sha256: str | None = None,
+    ) -> StoredObject:
+        """Store a stream under a new key while hashing it."""
+        body = Hashed(chunks, size, sha256)
+        headers = _headers(content_type, sha256)
+        try:
+            if size is None:
+                etag = await self._put_parts(checked(key), body, headers)
+            else:
+                etag = await self._put_whole(checked(key), body, {**headers, "Content-Length": str(size)})
+        except StoreUnavailable:
+            if body.error is not None:
+                raise body.error from None
+            raise
+        if etag is None:
+            return await self._existing(key)
+        return StoredObject(key, body.size, etag, body.sha256, content_type, created=True)
+
+    async def get_to_file(self, key: str, path: Path, *, sha256: str | None = None) -> str:
+        """Fetch an object into a new file and return its SHA-256."""
+        digest = hashlib.sha256()
+        with arriving_file(path) as file:
+            async for chunk in self.open_range(key):
+                digest.update(chunk)
+                file.write(chunk)
+            if sha256 is not None and sha256 != digest.hexdigest():
+                raise DigestMismatch(f"{key} should have the SHA-256 {sha256}, it has {digest.hexdigest()}")
+        return digest.hexdigest()
+
+    async def open_range(self, key: str, start: int = 0, end: int | None = None) -> AsyncGenerator[bytes, None]:
+        """Read bytes from ``start`` up to but without ``end``."""
+        if end is not None and end <= start:
+            return
+        last = "" if end is None else end - 1
+        headers = {"Range": f"bytes={start}-{last}"} if start or end is not None else {}
+        async with self._s3.send("GET", checked(key), headers=headers) as response:
+            if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                return
+            await refuse(response, key)
+            async for chunk in response.content.iter_chunked(CHUNK):
+                yield chunk
+
+    async def stat(self, key: str) -> StoredObject:
+        """Describe an object."""
+        async with self._s3.send("HEAD", checked(key)) as response:
+            await refuse(response, key)
+            return _described(key, response)
+
+    async def delete(self, key: str) -> None:
+        """Remove an object."""
+        async with self._s3.send("DELETE", checked(key)) as response:
+            if response.status != HTTPStatus.NOT_FOUND:
+                await refuse(response, key)
+
+    async def list(self, prefix: str = "") -> AsyncGenerator[StoredObject, None]:
+        """All objects whose key begins so."""
+        query = {"list-type": "2", "prefix": prefix}
+        while True:
+            async with self._s3.send("GET", query=query) as response:
+                await refuse(response, prefix)
+                text = await response.text()
+            for entry in re.findall(r"<Contents>(.*?)</Contents>", text, re.DOTALL):
+                etag = element(entry, "ETag").replace("&#34;", "").replace("&quot;", "").strip('"')
+                yield StoredObject(element(entry, "Key"), int(element(entry, "Size")), etag, None)
+            if element(text, "IsTruncated") != "true":
+                return
+            query["continuation-token"] = element(text, "NextContinuationToken")
+
+    async def presign_get(self, key: str, expires_s: int, *, filename: str | None = None) -> str | None:
+        """Address where anyone may read an object for a while."""
+        disposition = {"response-content-disposition": f'attachment; filename="{filename}"'} if filename else {}
+        return self._s3.presign_get(checked(key), expires_s, disposition)
+
+    async def compose(
+        self, key: str, parts: Sequence[Part], content_type: str = BYTES, *, sha256: str | None = None
+    ) -> StoredObject:
+        """Make a new object of parts of others, inside the store unless a part is too small for that."""
+        runs = [await self._run(part) for part in parts]
+        size = sum(end - start for _, start, end in runs)
+        if any(end - start < MIN_PART for _, start, end in runs[:-1]) or size == 0:
+            return await self.put_stream(key, self._joined(runs), size, content_type, sha256=sha256)
+        async with Multipart(self._s3, checked(key), _headers(content_type, sha256)) as upload:
+            for source, start, end in runs:
+                await upload.copy(source, start, end)
+            etag = await upload.complete()
+        if etag is None:
+            return await self._existing(key)
+        return StoredObject(key, size, etag, sha256, content_type, created=True)
+
+    async def health(self) -> None:
+        """Raise ``StoreUnavailable`` unless the store answers and accepts us."""
+        try:
+            async with asyncio.timeout(HEALTH_TIMEOUT_S), self._s3.send("HEAD") as response:
+                status = response.status
+        except TimeoutError as error:
+            raise StoreUnavailable(f"the store did not answer within {HEALTH_TIMEOUT_S:g} s") from error
+        if status != HTTPStatus.OK:
+            raise StoreUnavailable(f"the store answered {status} for bucket {self._s3.config.bucket}")
+
+    async def close(self) -> None:
+        """Close connections."""
+        await self._s3.close()
+
+    async def _put_whole(self, key: str, body: Hashed, headers: dict[str, str]) -> str | None:
+        headers["If-None-Match"] = "*"
+        async with self._s3.send("PUT", key, headers=headers, body=body, ask_first=True) as response:
+            if response.status == HTTPStatus.PRECONDITION_FAILED:
+                return None
+            await refuse(response, key)
+            return response.headers["ETag"].strip('"')
+
+    async def _put_parts(self, key: str, body: Hashed, headers: dict[str, str]) -> str | None:
+        async with Multipart(self._s3, key, headers) as upload:
+            part = bytearray()
+            async for chunk in body:
+                part += chunk
+                if len(part) >= PART_SIZE:
+                    await upload.add(bytes(part))
+                    part.clear()
+            await upload.add(bytes(part))
+            return await upload.complete()
+
+    async def _existing(self, key: str) -> StoredObject:
+        """Describe an object that was there first, with its digest."""
+        found = await self.stat(key)
+        if found.sha256 is not None:
+            return found
+        digest = hashlib.sha256()
+        async for chunk in self.open_range(key):
+            digest.update(chunk)
+        return StoredObject(key, found.size, found.etag, digest.hexdigest(), found.content_type)
+
+    async def _run(self, part: Part) -> tuple[str, int, int]:
+        end = (await self.stat(part.key)).size if part.length is None else part.offset + part.length
+        return checked(part.key), part.offset, max(end, part.offset)
+
+    async def _joined(self, runs: Sequence[tuple[str, int, int]]) -> AsyncIterator[bytes]:
+        for source, start, end in runs:
+            async for chunk in self.open_range(source, start, end):
+                yield chunk
+
+
+def _headers(content_type: str, sha256: str | None) -> dict[str, str]:
+    headers = {"Content-Type": content_type}
+    if sha256 is not None:
+        headers[DIGEST_HEADER] = sha256
+    return headers
+
+
+def _described(key: str, response: aiohttp.ClientResponse) -> StoredObject:
+    return StoredObject(
+        key=key,
+        size=int(response.headers["Content-Length"]),
+        etag=response.headers["ETag"].strip('"'),
+        sha256=response.headers.get(DIGEST_HEADER),
+        content_type=response.headers.get("Content-Type", BYTES),
+    )
