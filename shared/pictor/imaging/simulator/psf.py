@@ -76,6 +76,12 @@ def peak_fraction(psf: Psf) -> float:
     return float(_template(psf, _LOST_ORDINARY).phases.max())
 
 
+def noise_pixels(psf: Psf) -> float:
+    """Number of pixels whose noise an optimal flux measurement collects (one over the sum of squares)."""
+    template = _template(psf, _LOST_ORDINARY)
+    return float(template.oversampling**2 / np.square(template.phases, dtype=np.float64).sum())
+
+
 def add_stars(
     image: NDArray[np.float32],
     x: ArrayLike,
