@@ -1,0 +1,1 @@
+"""Pictures of frames for people: stretched, upright, in colour where the sensor has colour."""

@@ -1,0 +1,73 @@
+"""The loops over every pixel of a preview."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Indices = NDArray[np.uint16]
+"""Pixels as rows of the look-up table, 0 to 65535."""
+
+Tables = NDArray[np.uint8]
+"""One look-up table of 65536 grey values per channel, shape (channels, 65536)."""
+
+Pixels8 = NDArray[np.uint8]
+"""Grey values for the eye, shape (ny, nx, channels)."""
+
+
+@njit(cache=True, nogil=True)
+def to_indices(values: NDArray[np.float32], low: float, scale: float, out: Indices) -> None:
+    """Map floating pixels, shape (ny, nx), to table rows; not-a-number becomes 0, the rest is clipped."""
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            position = (values[y, x] - low) * scale + np.float32(0.5)
+            if position >= np.float32(65535.0):
+                out[y, x] = 65535
+            elif position > np.float32(0.0):
+                out[y, x] = np.uint16(position)
+            else:
+                out[y, x] = 0
+
+
+@njit(cache=True, nogil=True)
+def look_up(indices: Indices, table: NDArray[np.uint8], out: Pixels8, channel: int) -> None:
+    """Look every pixel, shape (ny, nx), up in one table and write one channel of ``out``."""
+    for y in range(indices.shape[0]):
+        for x in range(indices.shape[1]):
+            out[y, x, channel] = table[indices[y, x]]
+
+
+@njit(cache=True, nogil=True)
+def look_up_bayer(indices: Indices, tables: Tables, red: tuple[int, int], out: Pixels8) -> None:
+    """Interpolate the missing colours of a Bayer mosaic linearly, then look each channel up.
+
+    ``indices`` carries one row and one column more than ``out`` on every side; ``red`` is the parity (y, x) of the
+    red pixels in ``out``.
+    """
+    red_table, green_table, blue_table = tables[0], tables[1], tables[2]
+    for y in range(out.shape[0]):
+        red_row = (y & 1) == red[0]
+        above, here, below = indices[y], indices[y + 1], indices[y + 2]
+        for x in range(out.shape[1]):
+            red_column = (x & 1) == red[1]
+            centre = np.uint32(here[x + 1])
+            across = (np.uint32(here[x]) + here[x + 2] + np.uint32(1)) >> np.uint32(1)
+            along = (np.uint32(above[x + 1]) + below[x + 1] + np.uint32(1)) >> np.uint32(1)
+            if red_row == red_column:
+                corners = np.uint32(above[x]) + above[x + 2] + below[x] + below[x + 2]
+                opposite = (corners + np.uint32(2)) >> np.uint32(2)
+                out[y, x, 0] = red_table[centre if red_row else opposite]
+                out[y, x, 1] = green_table[(across + along + np.uint32(1)) >> np.uint32(1)]
+                out[y, x, 2] = blue_table[opposite if red_row else centre]
+            else:
+                out[y, x, 0] = red_table[across if red_row else along]
+                out[y, x, 1] = green_table[centre]
+                out[y, x, 2] = blue_table[along if red_row else across]
+
+
+def warm() -> None:
+    """Compile every kernel for the types the previews use."""
+    indices = np.zeros((4, 4), np.uint16)
+    tables = np.zeros((3, 65536), np.uint8)
+    to_indices(np.zeros((4, 4), np.float32), 0.0, 1.0, indices)
+    look_up(indices, tables[0], np.zeros((4, 4, 1), np.uint8), 0)
+    look_up_bayer(indices, tables, (0, 0), np.zeros((2, 2, 3), np.uint8))
