@@ -1,0 +1,1 @@
+"""Alias tables as data: one YAML file per capture program."""
