@@ -88,7 +88,7 @@ class FrameCache:
         for path, _, size in files:
             if total <= self._max_bytes:
                 return
-            if path == newest and path.stat().st_nlink == 1:
+            if path == newest and not _has_second_name(path):
                 continue
             path.unlink(missing_ok=True)
             total -= size
@@ -107,6 +107,13 @@ class FrameCache:
                 elif status.st_mtime < time.time() - ABANDONED_S:
                     Path(entry.path).unlink(missing_ok=True)
         return found
+
+
+def _has_second_name(path: Path) -> bool:
+    try:
+        return path.stat().st_nlink > 1
+    except FileNotFoundError:
+        return True
 
 
 def _given(path: Path, link: Path | None) -> Path:
