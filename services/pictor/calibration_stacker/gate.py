@@ -1,0 +1,154 @@
+"""May a candidate master be used? The numbers against their limits."""
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+
+STD_RATIO = (0.9, 1.1)
+STD_RATIO_HOPELESS = (0.7, 1.4)
+"""Outside of this the frames do not belong together, or the noise is not noise."""
+
+BLOCK_LIMIT = 6.0
+BLOCK_SHARE = 0.01
+"""Share of blocks beyond 5 sigma from which structure is all over the frame."""
+
+REJECTED_FACTOR = 3.0
+NEVER_GOOD = 0.005
+FEW_FRAMES_FACTOR = 1.6
+"""Clipping few frames about their own median loses this much more than the Gaussian tails, at worst."""
+
+HITS = 0.001
+"""Share of samples that cosmic rays and unstable pixels take in a long dark."""
+
+
+class Verdict(StrEnum):
+    """What happens to a candidate."""
+
+    ACTIVE = "active"
+    NEEDS_REVIEW = "needs-review"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Numbers of a candidate; None where a test could not be made."""
+
+    frames: int
+    never_good_share: float
+    rejected_share: float
+    expected_rejected_share: float | None
+    split_std_ratio: float | None = None
+    split_block_max: float | None = None
+    split_block_share: float | None = None
+    active_block_max: float | None = None
+    active_block_share: float | None = None
+    homogeneous: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One test: its number, its limits, and what a failure means."""
+
+    name: str
+    value: float | None
+    low: float | None
+    high: float | None
+    verdict: Verdict
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """The verdict and every test behind it."""
+
+    verdict: Verdict
+    checks: tuple[Check, ...]
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Sentences of the tests that did not pass."""
+        return tuple(check.detail for check in self.checks if check.verdict is not Verdict.ACTIVE)
+
+
+def expected_rejected_share(sigma: float) -> float:
+    """Return the share of samples that clipping at ``sigma`` takes from honest frames."""
+    return FEW_FRAMES_FACTOR * math.erfc(sigma / math.sqrt(2)) + HITS
+
+
+SEVERITY = (Verdict.ACTIVE, Verdict.NEEDS_REVIEW, Verdict.REJECTED)
+
+
+def judge(measured: Measured) -> GateResult:
+    """Judge a candidate: the worst of its tests decides.
+
+    A first master is judged by its split halves, rejections and never-good pixels; with an active master of the group
+    the two are compared as well, and a difference asks for a person, for the detector may really have changed.
+    """
+    checks = (
+        _split_std(measured),
+        _split_blocks(measured),
+        _active(measured),
+        _rejected(measured),
+        _never_good(measured),
+        _homogeneous(measured),
+    )
+    return GateResult(max((check.verdict for check in checks), key=SEVERITY.index), checks)
+
+
+def _split_std(m: Measured) -> Check:
+    low, high = STD_RATIO
+    value = m.split_std_ratio
+    if value is None:
+        text = f"split-half test not possible with {m.frames} frames; 4 are needed"
+        return Check("split-half noise", None, low, high, Verdict.ACTIVE, text)
+    verdict = Verdict.ACTIVE if low <= value <= high else Verdict.NEEDS_REVIEW
+    if not STD_RATIO_HOPELESS[0] <= value <= STD_RATIO_HOPELESS[1]:
+        verdict = Verdict.REJECTED
+    text = f"halves differ by {value:.3f} of the expected noise (allowed {low:g} to {high:g})"
+    return Check("split-half noise", value, low, high, verdict, text)
+
+
+def _split_blocks(m: Measured) -> Check:
+    value, share = m.split_block_max, m.split_block_share
+    if value is None or share is None:
+        text = "no blocks to compare"
+        return Check("split-half structure", None, None, BLOCK_LIMIT, Verdict.ACTIVE, text)
+    verdict = Verdict.ACTIVE if value <= BLOCK_LIMIT else Verdict.NEEDS_REVIEW
+    if verdict is Verdict.NEEDS_REVIEW and share > BLOCK_SHARE:
+        verdict = Verdict.REJECTED
+    text = f"largest 32 x 32 block of the halves' difference {value:.1f} sigma (limit {BLOCK_LIMIT:g}), "
+    text += f"{100 * share:.2f} % beyond 5 sigma"
+    return Check("split-half structure", value, None, BLOCK_LIMIT, verdict, text)
+
+
+def _active(m: Measured) -> Check:
+    value, share = m.active_block_max, m.active_block_share
+    if value is None or share is None:
+        text = "no active master to compare with"
+        return Check("active master", None, None, BLOCK_LIMIT, Verdict.ACTIVE, text)
+    failed = value > BLOCK_LIMIT and share > BLOCK_SHARE
+    text = f"against the active master: largest block {value:.1f} sigma, {100 * share:.2f} % of blocks beyond 5 sigma "
+    text += f"(limits {BLOCK_LIMIT:g} sigma and {100 * BLOCK_SHARE:g} % together)"
+    verdict = Verdict.NEEDS_REVIEW if failed else Verdict.ACTIVE
+    return Check("active master", value, None, BLOCK_LIMIT, verdict, text)
+
+
+def _rejected(m: Measured) -> Check:
+    if m.expected_rejected_share is None:
+        return Check("rejected samples", m.rejected_share, None, None, Verdict.ACTIVE, "nothing could be rejected")
+    limit = REJECTED_FACTOR * m.expected_rejected_share
+    verdict = Verdict.ACTIVE if m.rejected_share <= limit else Verdict.NEEDS_REVIEW
+    text = f"{100 * m.rejected_share:.2f} % of samples rejected (limit {100 * limit:.2f} %)"
+    return Check("rejected samples", m.rejected_share, None, limit, verdict, text)
+
+
+def _never_good(m: Measured) -> Check:
+    verdict = Verdict.ACTIVE if m.never_good_share < NEVER_GOOD else Verdict.REJECTED
+    text = f"{100 * m.never_good_share:.3f} % of pixels never good (limit {100 * NEVER_GOOD:g} %)"
+    return Check("never-good pixels", m.never_good_share, None, NEVER_GOOD, verdict, text)
+
+
+def _homogeneous(m: Measured) -> Check:
+    verdict = Verdict.ACTIVE if m.homogeneous else Verdict.REJECTED
+    text = "inputs are of one camera mode and kind" if m.homogeneous else "inputs differ in camera mode or kind"
+    return Check("homogeneous inputs", None, None, None, verdict, text)

@@ -1,0 +1,1 @@
+"""Masters: what they tell about the detector and how they are applied."""

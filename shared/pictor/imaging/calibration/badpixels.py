@@ -1,0 +1,148 @@
+"""Which pixels not to trust: found in a dark, or listed by a person."""
+
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from pictor.imaging.combine.sampling import clipped_moments
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.types import Image, Mask
+
+BAD = np.uint8(1)
+PIXEL_SIGMA = 4.0
+LINE_SIGMA = 5.0
+LINE_WINDOW = 11
+SUBSAMPLE = 1_000_000
+LINE_SAMPLES = 1024
+"""Pixels per column or row that its median is taken of: enough for 4 % of a pixel's noise."""
+
+
+def find_bad_pixels(dark: Image, *, sigma: float = PIXEL_SIGMA) -> NDArray[np.bool_]:
+    """Find pixels of a master dark far from its median.
+
+    The width is 1.4826 times the median absolute deviation, from a subsample of a million pixels.
+
+    Parameters
+    ----------
+    dark
+        Master dark (or bias), shape (ny, nx), in ADU.
+    sigma
+        Threshold in robust standard deviations.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where ``|value - median|`` exceeds the threshold or the value is not finite, shape (ny, nx).
+    """
+    some = dark.ravel()[:: max(1, dark.size // SUBSAMPLE)]
+    some = some[np.isfinite(some)]
+    if some.size == 0:
+        return np.ones(dark.shape, np.bool_)
+    centre = np.median(some)
+    spread = 1.4826 * float(np.median(np.abs(some - centre)))
+    if spread == 0:
+        spread = float(np.sqrt(clipped_moments(some, least=0.5)[1]))
+    return ~(np.abs(dark - centre) <= sigma * spread)
+
+
+def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDArray[np.int64]:
+    """Find columns (``axis`` 0) or rows (``axis`` 1) whose median leaves that of their neighbours.
+
+    Each line is compared with the five on either side; the width is the standard deviation of these, clipped once,
+    but not below that of all lines about their neighbours, for ten values alone tell a width badly.
+
+    Parameters
+    ----------
+    dark
+        Master dark (or bias), shape (ny, nx), in ADU.
+    axis
+        Axis along which medians are taken: 0 finds columns, 1 finds rows.
+    sigma
+        Threshold in standard deviations.
+
+    Returns
+    -------
+    numpy.ndarray
+        Numbers of the lines, from 0, ascending.
+    """
+    stride = max(1, dark.shape[axis] // LINE_SAMPLES)
+    lines = np.median(dark[::stride] if axis == 0 else dark[:, ::stride], axis=axis).astype(np.float64)
+    half = LINE_WINDOW // 2
+    if lines.size <= LINE_WINDOW:
+        return np.empty(0, np.int64)
+    padded = np.pad(lines, half, mode="reflect")
+    windows = np.delete(np.lib.stride_tricks.sliding_window_view(padded, LINE_WINDOW), half, axis=1)
+    middle = np.median(windows, axis=1)
+    near = 1.4826 * np.median(np.abs(windows - middle[:, None]), axis=1)
+    kept = np.where(np.abs(windows - middle[:, None]) <= 3 * near[:, None], windows, np.nan)
+    residual = lines - np.nanmean(kept, axis=1)
+    everywhere = 1.4826 * float(np.median(np.abs(residual - np.median(residual))))
+    width = np.maximum(np.nanstd(kept, axis=1), everywhere)
+    return np.flatnonzero(np.abs(residual) > sigma * np.maximum(width, 1e-6))
+
+
+def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:
+    """Make the bad-pixel map of a master dark: single pixels, columns and rows, and what a person listed.
+
+    Parameters
+    ----------
+    dark
+        Master dark, shape (ny, nx), in ADU.
+    listed
+        Map of the listed pixels, shape (ny, nx), 1 where bad; None without a list.
+
+    Returns
+    -------
+    numpy.ndarray
+        1 where bad, shape (ny, nx), uint8.
+    """
+    bad = find_bad_pixels(dark)
+    bad[:, find_bad_lines(dark, axis=0)] = True
+    bad[find_bad_lines(dark, axis=1)] = True
+    if listed is not None:
+        bad |= listed != 0
+    return bad.astype(np.uint8)
+
+
+def read_bad_pixel_list(text: str, shape: tuple[int, int]) -> Mask:
+    """Read a list of bad columns, rows and rectangles, counted from 1 and inclusive.
+
+    Parameters
+    ----------
+    text
+        YAML with any of ``bad_columns: [c, ...]``, ``bad_rows: [r, ...]`` and
+        ``bad_rectangles: [[row1, row2, column1, column2], ...]``; empty sections are allowed.
+    shape
+        Shape (ny, nx) of the frames it is for.
+
+    Returns
+    -------
+    numpy.ndarray
+        1 where listed, shape (ny, nx), uint8.
+
+    Raises
+    ------
+    ImagingError
+        If the text is not such a list or names pixels outside the frame.
+    """
+    try:
+        found = yaml.safe_load(text) or {}
+        columns = [(1, shape[0], int(c), int(c)) for c in found.get("bad_columns") or []]
+        rows = [(int(r), int(r), 1, shape[1]) for r in found.get("bad_rows") or []]
+        boxes = [tuple(int(n) for n in box) for box in found.get("bad_rectangles") or []]
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
+        raise ImagingError(f"the bad-pixel list cannot be read: {error}", reason="bad-pixel-list") from error
+    out = np.zeros(shape, np.uint8)
+    for box in [*columns, *rows, *boxes]:
+        if len(box) != 4 or not (1 <= box[0] <= box[1] <= shape[0] and 1 <= box[2] <= box[3] <= shape[1]):
+            wanted = f"[row1, row2, column1, column2] inside {shape[1]} x {shape[0]}"
+            raise ImagingError(f"bad-pixel list: {list(box)} is not {wanted}", reason="bad-pixel-list")
+        out[box[0] - 1 : box[1], box[2] - 1 : box[3]] = BAD
+    return out
+
+
+def read_bad_pixel_file(path: Path, shape: tuple[int, int]) -> Mask:
+    """Read the list from a file."""
+    return read_bad_pixel_list(path.read_text(encoding="utf-8"), shape)

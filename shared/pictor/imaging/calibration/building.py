@@ -1,0 +1,241 @@
+"""From individual frames to a master and the numbers its gate needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.calibration.masters import Kind, Master
+from pictor.imaging.calibration.splitting import Difference, compare
+from pictor.imaging.combine.combining import Combined, Method, combine
+from pictor.imaging.combine.flats import flat_levels, normalise
+from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
+from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample, sample_rows
+from pictor.imaging.combine.sources import Sources
+from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.types import Image
+
+AGREEMENT = 1.25
+"""Noise from the header and noise seen between frames may differ by this factor before the seen one is used."""
+
+DRIFT = 0.5
+"""Levels that differ by more than this share of the noise are aligned before clipping."""
+
+SPLIT_PIXELS = 4_000_000
+"""Pixels the split-half test looks at, in strips of whole blocks spread over the frame."""
+
+STRIP = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How to build one master."""
+
+    kind: Kind
+    method: Method = Method.SIGMA_CLIP
+    sigma: float = 3.0
+    iterations: int = 5
+    bayer: bool = False
+    read_noise_e: float | None = None
+    egain: float | None = None
+    bias_level: float | None = None
+    saturation: float | None = None
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a first look at the frames settles: noise, scale and offset of each, and their levels."""
+
+    noise: NoiseModel
+    levels: NDArray[np.float64]
+    scale: NDArray[np.float64] | None
+    offset: NDArray[np.float64] | None
+    noise_ratio: float | None
+    noise_source: str
+
+
+@dataclass(frozen=True)
+class Built:
+    """A combined master; a flat is relative to 1, and so is its error."""
+
+    combined: Combined
+    err: NDArray[np.float32]
+    preparation: Preparation
+    split: Difference | None
+    flat_level: float | None
+
+
+def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Image | None, scratch: Path | None = None) -> Preparation:
+    """Measure levels and noise; decide scales (flats) or offsets (drifting bias and darks).
+
+    Parameters
+    ----------
+    paths
+        Individual frames of one group, shape (ny, nx).
+    recipe
+        Kind and what is known of the detector.
+    dark
+        Subtracted from flats, shape (ny, nx), in ADU; None otherwise.
+    scratch
+        Folder for decoded copies.
+
+    Returns
+    -------
+    Preparation
+        The noise model of an unscaled sample and what to do to each frame.
+
+    Raises
+    ------
+    ImagingError
+        If a flat holds no light.
+    """
+    with Sources(list(paths), scratch=scratch) as sources:
+        samples = sample(sources)
+        if recipe.kind is not Kind.FLAT:
+            return _prepare_dark(samples, recipe)
+        levels = flat_levels(sources, dark, bayer=recipe.bayer)
+        rows = sample_rows(sources.shape)
+    scale = levels.mean(axis=0) / levels
+    if dark is not None:
+        samples -= dark[rows]
+    columns = np.arange(samples.shape[2])
+    full = scale[:, rows[:, None] & 1, columns & 1]
+    seen = pair_variance((samples * full).astype(np.float32))
+    noise, ratio, source = _flat_noise(recipe, seen, float(levels.mean()))
+    return Preparation(noise, levels.mean(axis=(1, 2)), scale, None, ratio, source)
+
+
+def _prepare_dark(samples: NDArray[np.float32], recipe: Recipe) -> Preparation:
+    """Bias and darks: levels should agree; where they drift they are aligned."""
+    levels = frame_levels(samples)
+    seen = max(pair_variance(samples), QUANTISATION_VARIANCE)
+    level = float(levels.mean())
+    noise, ratio, source = _dark_noise(recipe, seen, level, single=len(samples) < 2)
+    drift = level - levels
+    offset = drift if np.abs(drift).max() > DRIFT * np.sqrt(noise.floor) else None
+    return Preparation(noise, levels, None, offset, ratio, source)
+
+
+def _dark_noise(recipe: Recipe, seen: float, level: float, *, single: bool) -> tuple[NoiseModel, float | None, str]:
+    """Choose between the noise the detector is said to have and the noise seen."""
+    slope = 1.0 / recipe.egain if recipe.egain and recipe.kind is not Kind.BIAS else 0.0
+    if recipe.read_noise_e is None or not recipe.egain:
+        return NoiseModel(seen, slope, level), None, "measured"
+    pedestal = level if recipe.bias_level is None else recipe.bias_level
+    told = NoiseModel.from_detector(read_noise_e=recipe.read_noise_e, egain=recipe.egain, pedestal=pedestal)
+    told = replace(told, slope=slope)
+    ratio = float(np.sqrt(seen / (told.floor + slope * max(level - pedestal, 0.0))))
+    if single or 1 / AGREEMENT <= ratio <= AGREEMENT:
+        return told, ratio, "detector"
+    return NoiseModel(seen, slope, level), ratio, "measured"
+
+
+def _flat_noise(recipe: Recipe, seen: float, level: float) -> tuple[NoiseModel, float | None, str]:
+    """Flats are photon noise: without a gain all of the noise seen is taken as such."""
+    photon = NoiseModel(QUANTISATION_VARIANCE, max(seen - QUANTISATION_VARIANCE, 0.0) / level)
+    if not recipe.egain:
+        return photon, None, "measured"
+    told = NoiseModel.from_detector(read_noise_e=recipe.read_noise_e or 0.0, egain=recipe.egain)
+    ratio = float(np.sqrt(seen / (told.floor + told.slope * level))) if seen > 0 else None
+    if ratio is None or 1 / AGREEMENT <= ratio <= AGREEMENT:
+        return told, ratio, "detector"
+    return photon, ratio, "measured"
+
+
+def build(
+    paths: Sequence[Path],
+    recipe: Recipe,
+    *,
+    dark: Image | None = None,
+    dark_err: Image | None = None,
+    scratch: Path | None = None,
+) -> Built:
+    """Build a master from individual frames.
+
+    Parameters
+    ----------
+    paths
+        Individual frames of one group, shape (ny, nx).
+    recipe
+        Kind, estimator and what is known of the detector.
+    dark, dark_err
+        For flats: the master dark with bias inside, and its error, shape (ny, nx), in ADU.
+    scratch
+        Folder for decoded copies.
+
+    Returns
+    -------
+    Built
+        Planes, levels and, from four frames on, the split-half numbers.
+
+    Raises
+    ------
+    FrameMismatchError
+        If shapes differ.
+    ImagingError
+        If there are no frames, too many, or a flat holds no light.
+    """
+    ready = prepare(paths, recipe, dark=dark, scratch=scratch)
+
+    def part(chosen: slice, rows: list[tuple[int, int]] | None) -> Combined:
+        return combine(
+            paths[chosen], method=recipe.method, sigma=recipe.sigma, iterations=recipe.iterations, noise=ready.noise,
+            scale=None if ready.scale is None else ready.scale[chosen],
+            offset=None if ready.offset is None else ready.offset[chosen],
+            dark=dark, saturation=recipe.saturation, rows=rows, scratch=scratch,
+        )  # fmt: skip
+
+    whole = part(slice(None), None)
+    split = None
+    if len(paths) >= 4:
+        rows = strips(whole.sci.shape[0], whole.sci.shape[1])
+        halves = part(slice(0, None, 2), rows), part(slice(1, None, 2), rows)
+        split = _split(*halves, ready)
+    err = whole.err
+    level = None
+    if recipe.kind is Kind.FLAT:
+        level = _finish_flat(whole, err, recipe, dark_err)
+    return Built(whole, err, ready, split, level)
+
+
+def _finish_flat(whole: Combined, err: NDArray[np.float32], recipe: Recipe, dark_err: Image | None) -> float:
+    """Bring a flat and its error to 1, in place; return the mean level divided out, in ADU."""
+    if dark_err is not None:
+        np.hypot(err, dark_err, out=err)
+    levels = normalise(whole.sci, whole.mask, bayer=recipe.bayer)
+    for y in (0, 1):
+        for x in (0, 1):
+            err[y::2, x::2] /= np.float32(levels[y, x])
+    return float(levels.mean())
+
+
+def strips(ny: int, nx: int) -> list[tuple[int, int]]:
+    """Choose strips of whole blocks, at most SPLIT_PIXELS, spread over the frame with both ends."""
+    whole = max(1, ny // STRIP)
+    wanted = int(np.clip(SPLIT_PIXELS // (STRIP * nx), 1, whole))
+    chosen = np.unique(np.linspace(0, whole - 1, wanted).astype(int))
+    return [(int(k) * STRIP, min(ny, (int(k) + 1) * STRIP)) for k in chosen]
+
+
+def _split(one: Combined, two: Combined, ready: Preparation) -> Difference:
+    """Compare the halves; where the noise seen differs from the one used, expect the one seen."""
+    variance = one.err.astype(np.float64) ** 2 + two.err.astype(np.float64) ** 2
+    if ready.noise_source == "detector" and ready.noise_ratio:
+        variance *= ready.noise_ratio**2
+    return compare(one.sci, two.sci, variance)
+
+
+def compare_with_active(built: Built, active: Master) -> Difference:
+    """Compare a new master with the one in use, over strips of the frame.
+
+    The offset of a bias or dark, or the mean of a flat, is no structure; block means are tested about it.
+    """
+    if active.sci.shape != built.combined.sci.shape:
+        raise FrameMismatchError(f"the active master is {active.sci.shape}, the new one {built.combined.sci.shape}")
+    rows = np.concatenate([np.arange(*ends) for ends in strips(*active.sci.shape)])
+    bad = (built.combined.mask[rows] | active.mask[rows]) != 0
+    variance = np.square(built.err[rows], dtype=np.float64) + np.square(active.err[rows], dtype=np.float64)
+    one = np.where(bad, np.nan, built.combined.sci[rows])
+    return compare(one, active.sci[rows], variance)

@@ -1,0 +1,82 @@
+"""The detector diary: what each new master and its frames measure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pictor.imaging.calibration.building import Built, Recipe
+from pictor.imaging.calibration.masters import Kind
+from pictor.imaging.calibration.measuring import conversion_gain, dark_current, read_noise_adu
+from pictor.imaging.combine.flats import central_quarter
+from pictor.imaging.combine.sources import Sources
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.types import Image
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorFacts:
+    """Measured values; None where this kind of frame does not tell."""
+
+    read_noise_adu: float | None = None
+    read_noise_e: float | None = None
+    egain: float | None = None
+    dark_current_e_per_s: float | None = None
+    hot_pixels: int | None = None
+
+
+def detector_facts(
+    paths: Sequence[Path],
+    built: Built,
+    recipe: Recipe,
+    *,
+    dark: Image | None = None,
+    exposure_s: float | None = None,
+    scratch: Path | None = None,
+) -> DetectorFacts:
+    """Measure what the frames of a master tell about the detector.
+
+    Parameters
+    ----------
+    paths
+        Individual frames; the central quarters of the first two are the pair.
+    built, recipe
+        The master made of them and how.
+    dark
+        Dark of the flats, shape (ny, nx), in ADU.
+    exposure_s
+        Exposure of the darks, in seconds.
+    scratch
+        Folder for decoded copies.
+
+    Returns
+    -------
+    DetectorFacts
+        Read noise from bias, gain from flats, dark current and hot pixels from darks.
+    """
+    if recipe.kind in {Kind.DARK, Kind.FLAT_DARK}:
+        found = dark_current(
+            built.combined.sci, bias_level=recipe.bias_level, egain=recipe.egain, exposure_s=exposure_s
+        )
+        return DetectorFacts(dark_current_e_per_s=found.electrons_per_s, hot_pixels=found.hot_pixels)
+    if len(paths) < 2:
+        return DetectorFacts()
+    one, two = _pair(paths[:2], scratch)
+    if recipe.kind is Kind.BIAS:
+        noise = read_noise_adu(one, two)
+        return DetectorFacts(read_noise_adu=noise, read_noise_e=noise * recipe.egain if recipe.egain else None)
+    known = (recipe.read_noise_e or 0.0) / recipe.egain if recipe.egain else 0.0
+    below = 0.0 if dark is None else dark[central_quarter((dark.shape[0], dark.shape[1]))]
+    try:
+        return DetectorFacts(egain=conversion_gain(one, two, dark=below, read_noise=known))
+    except ImagingError:
+        return DetectorFacts()
+
+
+def _pair(paths: Sequence[Path], scratch: Path | None) -> tuple[Image, Image]:
+    """Read the central quarters of two frames."""
+    with Sources(list(paths), scratch=scratch) as sources:
+        rows, columns = central_quarter(sources.shape)
+        one, two = (sources.read_reals(i, rows.start, rows.stop - rows.start)[:, columns] for i in (0, 1))
+    return np.ascontiguousarray(one), np.ascontiguousarray(two)

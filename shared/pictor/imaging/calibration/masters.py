@@ -1,0 +1,157 @@
+"""Masters as FITS: science plane first, then error, mask and count."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import FrameMismatchError, ImagingError, UnreadableFrameError
+from pictor.imaging.types import Mask
+
+
+class Kind(StrEnum):
+    """What a master calibrates."""
+
+    BIAS = "bias"
+    DARK = "dark"
+    FLAT = "flat"
+    FLAT_DARK = "flat-dark"
+
+
+IMAGE_TYPE = {
+    Kind.BIAS: "Master Bias",
+    Kind.DARK: "Master Dark",
+    Kind.FLAT: "Master Flat",
+    Kind.FLAT_DARK: "Master Dark",
+}
+"""A flat-dark is a dark to every other program; its role is in CALROLE."""
+
+COPIED = (
+    "TELESCOP", "INSTRUME", "CAMERAID", "OBSERVAT", "SITENAME", "EXPTIME", "EXPOSURE", "XBINNING", "YBINNING", "GAIN",
+    "OFFSET", "EGAIN", "READOUTM", "USBLIMIT", "XPIXSZ", "YPIXSZ", "SET-TEMP", "CCD-TEMP", "FILTER", "FWHEEL",
+    "ROTATANG", "BAYERPAT", "XBAYROFF", "YBAYROFF", "ROWORDER", "XORGSUBF", "YORGSUBF", "FOCALLEN", "SWCREATE",
+)  # fmt: skip
+"""Cards that describe the camera mode; the sky and the clock of one exposure do not describe a master."""
+
+Card = tuple[str, str | int | float | bool | None, str]
+"""Keyword, value and comment of one header card."""
+
+
+@dataclass(frozen=True)
+class Master:
+    """A master; planes have shape (ny, nx), bias and dark in ADU, a flat relative to 1."""
+
+    sci: NDArray[np.float32]
+    err: NDArray[np.float32]
+    mask: Mask
+    nused: NDArray[np.uint8]
+    header: fits.Header
+
+    @property
+    def holds_bias(self) -> bool:
+        """Whether the bias level is still inside a dark."""
+        return bool(self.header.get("DARKBIAS", False))
+
+    @property
+    def exposure_s(self) -> float | None:
+        """Exposure of each input, in seconds."""
+        found = self.header.get("EXPTIME", self.header.get("EXPOSURE"))
+        return float(found) if isinstance(found, int | float) else None
+
+
+def master_header(first: Sequence[Card], cards: Sequence[Card], history: Sequence[str]) -> fits.Header:
+    """Make the primary header of a master from the cards of the first input, its own cards and its history."""
+    header = fits.Header()
+    for key, value, comment in (*(card for card in first if card[0] in COPIED), *cards):
+        header[key] = (value, comment)
+    for line in history:
+        header.add_history(line)
+    return header
+
+
+def write_master(path: Path, master: Master) -> None:
+    """Write a master with checksums; the same planes and header give the same bytes."""
+    planes: Mapping[str, NDArray[np.generic]] = {"ERR": master.err, "MASK": master.mask, "NUSED": master.nused}
+    primary = fits.PrimaryHDU(master.sci, header=master.header)
+    primary.header["EXTNAME"] = ("SCI", "combined value")
+    units = fits.HDUList([primary, *(fits.ImageHDU(data, name=name) for name, data in planes.items())])
+    for unit in units:
+        unit.add_checksum(when="DATASUM and CHECKSUM are not dated")
+    units.writeto(path, overwrite=True)
+
+
+def read_master(path: Path) -> Master:
+    """Read a master of ours, or the first plane of a foreign one: then the error is 0 and the mask empty.
+
+    Raises
+    ------
+    UnreadableFrameError
+        If the file is no FITS image.
+    """
+    try:
+        with fits.open(path, memmap=False) as units:
+            image = next(unit for unit in units if unit.data is not None and unit.is_image)
+            sci = np.ascontiguousarray(image.data, dtype=np.float32)
+            named = {unit.name: unit.data for unit in units if unit.name in {"ERR", "MASK", "NUSED"}}
+            header = units[0].header if image is units[0] else units[0].header + image.header
+    except (OSError, StopIteration, TypeError) as error:
+        raise UnreadableFrameError(f"{path.name} is not a master that can be read: {error}") from error
+    if sci.ndim != 2:
+        raise FrameMismatchError(f"{path.name} has {sci.ndim} axes; a master has two")
+    err = np.ascontiguousarray(named.get("ERR", np.zeros(sci.shape)), dtype=np.float32)
+    mask = np.ascontiguousarray(named.get("MASK", np.zeros(sci.shape)), dtype=np.uint8)
+    nused = np.ascontiguousarray(named.get("NUSED", np.ones(sci.shape)), dtype=np.uint8)
+    return Master(sci, err, mask, nused, header)
+
+
+def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
+    """Tell whether the bias is still inside a dark, from its header and by value.
+
+    Parameters
+    ----------
+    dark
+        Master dark.
+    bias_level
+        Level of the bias, in ADU; None when unknown.
+
+    Returns
+    -------
+    bool
+        True when the dark may be subtracted from a frame that still has its bias.
+
+    Raises
+    ------
+    ImagingError
+        If header and pixels contradict each other, or neither tells.
+    """
+    told = dark.header.get("DARKBIAS")
+    level = float(np.median(dark.sci[:: max(1, dark.sci.shape[0] // 256)]))
+    seen = None if not bias_level else level > bias_level / 2
+    if told is None and seen is None:
+        raise ImagingError(
+            f"the master dark (level {level:.1f} ADU) does not say whether the bias is inside it; state the bias level",
+            reason="dark-bias-unknown",
+        )
+    if told is not None and seen is not None and bool(told) != seen:
+        raise ImagingError(
+            f"the master dark says DARKBIAS = {'T' if told else 'F'}, but its level is {level:.1f} ADU "
+            f"and the bias {bias_level:.1f} ADU",
+            reason="dark-bias-contradiction",
+        )
+    return bool(told) if seen is None else seen
+
+
+def write_map(path: Path, bad: Mask, header: fits.Header) -> None:
+    """Write a bad-pixel map: 8-bit, 1 where bad, in the first plane so that any viewer shows it."""
+    unit = fits.PrimaryHDU(bad)
+    for key in ("INSTRUME", "XBINNING", "YBINNING", "CAMERAID", "SET-TEMP", "DATE-OBS"):
+        if key in header:
+            unit.header[key] = header[key]
+    unit.header["IMAGETYP"] = ("Bad Pixel Map", "1 marks a bad pixel")
+    unit.header["NBAD"] = (int(np.count_nonzero(bad)), "bad pixels")
+    unit.add_checksum(when="DATASUM and CHECKSUM are not dated")
+    unit.writeto(path, overwrite=True)

@@ -1,0 +1,177 @@
+"""What bias, dark and flat frames tell about the detector."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from pictor.imaging.calibration.badpixels import find_bad_pixels
+from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
+from pictor.imaging.combine.sampling import clipped_moments
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.types import Image
+
+BLOCK = 64
+"""Flats are compared in blocks of this side, in pixels, so that vignetting does not count as noise."""
+
+LEAST_SIGNAL = 100.0
+"""ADU; a flat pair darker than this says nothing about the gain."""
+
+
+def _check(one: Image, two: Image) -> None:
+    if one.shape != two.shape:
+        raise FrameMismatchError(f"frames of a pair differ: {one.shape}, {two.shape}")
+
+
+def read_noise_adu(bias1: Image, bias2: Image) -> float:
+    """Measure read noise from two bias frames, in ADU.
+
+    Their difference cancels the fixed pattern and carries twice the read-noise variance [1]_; five-sigma clipping
+    drops cosmic rays and unstable pixels; the variance of rounding to whole ADU is taken out.
+
+    Parameters
+    ----------
+    bias1, bias2
+        Bias frames of one camera mode, shape (ny, nx), in ADU.
+
+    Returns
+    -------
+    float
+        Read noise, in ADU RMS per pixel; 0 where rounding hides it.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the frames differ in shape.
+
+    References
+    ----------
+    .. [1] Janesick J. R., 2001, Scientific Charge-Coupled Devices, SPIE Press.
+    """
+    _check(bias1, bias2)
+    difference = np.subtract(bias1, bias2, dtype=np.float64)
+    variance = clipped_moments(difference, least=0.5)[1] / 2
+    return math.sqrt(max(variance - QUANTISATION_VARIANCE, 0.0))
+
+
+def read_noise(bias1: Image, bias2: Image, *, egain: float) -> float:
+    """Measure read noise from two bias frames, in electrons RMS per pixel; see `read_noise_adu`.
+
+    Parameters
+    ----------
+    bias1, bias2
+        Bias frames of one camera mode, shape (ny, nx), in ADU.
+    egain
+        Conversion gain, in electrons per ADU.
+
+    Returns
+    -------
+    float
+        Read noise, in electrons RMS per pixel.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the frames differ in shape.
+    """
+    return egain * read_noise_adu(bias1, bias2)
+
+
+def conversion_gain(flat1: Image, flat2: Image, *, dark: Image | float, read_noise: float) -> float:
+    """Measure the conversion gain from two flats by the mean-variance method [1]_.
+
+    The second flat is scaled to the first; mean and variance of the difference are taken in blocks, for variance grows
+    with the mean, and the gain is the ratio of their sums over the blocks within five robust deviations.
+
+    Parameters
+    ----------
+    flat1, flat2
+        Flats of one camera mode and filter, shape (ny, nx), in ADU.
+    dark
+        Their dark, or bias, shape (ny, nx) or one level, in ADU.
+    read_noise
+        Read noise, in ADU RMS.
+
+    Returns
+    -------
+    float
+        Conversion gain, in electrons per ADU.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the frames differ in shape.
+    ImagingError
+        If the flats are too dark to tell.
+
+    References
+    ----------
+    .. [1] Janesick J. R., 2007, Photon Transfer, SPIE Press.
+    """
+    _check(flat1, flat2)
+    one, two = np.subtract(flat1, dark, dtype=np.float64), np.subtract(flat2, dark, dtype=np.float64)
+    level1, level2 = clipped_moments(one)[0], clipped_moments(two)[0]
+    if min(level1, level2) < LEAST_SIGNAL:
+        low = min(level1, level2)
+        raise ImagingError(f"a flat with {low:.0f} ADU above its dark is too dark for its gain", reason="flat-too-dark")
+    factor = level1 / level2
+    found = np.array([_block(one[box], two[box], factor) for box in _blocks(one.shape)])
+    photon = found[:, 1] - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
+    ratio = photon / found[:, 0]
+    centre = np.median(ratio)
+    kept = np.abs(ratio - centre) <= 5 * 1.4826 * np.median(np.abs(ratio - centre)) + 1e-12
+    total = float(photon[kept].sum())
+    if total <= 0:
+        raise ImagingError("the flats vary less than their read noise: the gain cannot be told", reason="flat-noise")
+    return float((1 + factor) * found[kept, 0].sum() / total)
+
+
+def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
+    side = [min(BLOCK, n) for n in shape]
+    starts = [range(0, n - s + 1, s) for n, s in zip(shape, side, strict=True)]
+    return [(slice(y, y + side[0]), slice(x, x + side[1])) for y in starts[0] for x in starts[1]]
+
+
+def _block(one: Image, two: Image, factor: float) -> tuple[float, float]:
+    """Mean signal, and variance of the difference, of one block."""
+    mean = float(np.median(one))
+    return mean, clipped_moments(one - factor * two, least=0.5)[1]
+
+
+@dataclass(frozen=True, slots=True)
+class DarkCurrent:
+    """What a master dark shows: mean dark current and pixels far above it."""
+
+    electrons_per_s: float | None
+    hot_pixels: int
+    level_adu: float
+
+
+def dark_current(
+    dark: Image, *, bias_level: float | None, egain: float | None, exposure_s: float | None
+) -> DarkCurrent:
+    """Measure dark current and count hot pixels in a master dark.
+
+    Parameters
+    ----------
+    dark
+        Master dark, shape (ny, nx), in ADU.
+    bias_level
+        Level of the bias inside it, in ADU, 0 when subtracted; None when unknown: then there is no dark current.
+    egain
+        Conversion gain, in electrons per ADU; None when unknown: then there is no dark current.
+    exposure_s
+        Exposure, in seconds.
+
+    Returns
+    -------
+    DarkCurrent
+        Clipped mean dark current, in electrons per second and pixel; pixels more than four robust deviations above the
+        median; the clipped mean level, in ADU.
+    """
+    some = dark.ravel()[:: max(1, dark.size // 1_000_000)]
+    level = clipped_moments(some, least=0.5)[0]
+    hot = int(np.count_nonzero(find_bad_pixels(dark) & (dark > level)))
+    known = bias_level is not None and egain is not None and exposure_s
+    current = (level - float(bias_level or 0)) * float(egain or 0) / float(exposure_s or 1) if known else None
+    return DarkCurrent(current, hot, level)

@@ -1,0 +1,65 @@
+"""Does a master behave like the mean of independent frames? Numbers for the gate, no verdict."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.combine.sampling import clipped_moments
+from pictor.imaging.types import Image
+
+BLOCK = 32
+STRONG = 5.0
+"""Blocks beyond this many sigma are counted as a share; noise alone puts about one in two million there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """How two combined frames differ, in units of what their noise allows."""
+
+    std_ratio: float
+    block_max: float
+    block_share: float
+    offset: float
+
+
+def block_means(values: Image, *, block: int = BLOCK) -> NDArray[np.float64]:
+    """Return the mean of the finite values of each whole block, NaN where fewer than half are finite."""
+    ny, nx = (n // block * block for n in values.shape)
+    cut = values[:ny, :nx].reshape(ny // block, block, nx // block, block)
+    good = np.isfinite(cut)
+    count = good.sum(axis=(1, 3))
+    total = np.where(good, cut, 0.0).sum(axis=(1, 3), dtype=np.float64)
+    means: NDArray[np.float64] = np.where(count >= block * block / 2, total / np.maximum(count, 1), np.nan)
+    return means
+
+
+def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK) -> Difference:
+    """Compare two combined frames of the same scene.
+
+    Parameters
+    ----------
+    one, two
+        Combined frames, shape (ny, nx), in ADU or relative to 1.
+    variance
+        Variance their difference should have, shape (ny, nx), in the same unit squared.
+    block
+        Side of the blocks whose means are tested, in pixels.
+
+    Returns
+    -------
+    Difference
+        Standard deviation over expectation after a clip at five sigma; largest block mean and share of blocks beyond
+        5 sigma, both about the overall offset; that offset, in the unit of the frames.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pull = (np.asarray(one, np.float64) - two) / np.sqrt(variance)
+    centre, width2 = clipped_moments(pull)
+    width = float(np.sqrt(width2))
+    pull = np.where(np.abs(pull - centre) <= 5 * max(width, 1e-9), pull - centre, np.nan)
+    blocks = block_means(pull, block=block)
+    blocks = np.abs(blocks[np.isfinite(blocks)]) * block / max(width, 1e-9)
+    offset = clipped_moments(np.asarray(one, np.float64) - two)[0]
+    if blocks.size == 0:
+        return Difference(width, 0.0, 0.0, offset)
+    return Difference(width, float(blocks.max()), float(np.mean(blocks > STRONG)), offset)

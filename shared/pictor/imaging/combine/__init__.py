@@ -1,0 +1,1 @@
+"""Combining many frames of one kind into one, pixel by pixel."""

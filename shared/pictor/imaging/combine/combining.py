@@ -1,0 +1,197 @@
+"""Combine frames pixel by pixel, tile by tile, with memory that does not grow with their number."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
+from pictor.imaging.combine.sampling import pair_variance, sample
+from pictor.imaging.combine.sources import Sources
+from pictor.imaging.combine.tiles import Plan, Planes, run
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.types import Image, Mask
+
+MAX_FRAMES = 255
+LEAST_TO_REJECT = 3
+"""Of two samples nobody can say which is wrong."""
+
+
+class Method(StrEnum):
+    """How the samples of one pixel become one value."""
+
+    MEAN = "mean"
+    MEDIAN = "median"
+    SIGMA_CLIP = "sigma_clip"
+
+
+METHOD_CODE = {Method.MEAN: 0, Method.MEDIAN: 1, Method.SIGMA_CLIP: 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What happened to the samples."""
+
+    frames: int
+    samples: int
+    rejected: int
+    rejected_by_frame: tuple[int, ...]
+    can_reject: bool
+    note: str
+
+    @property
+    def rejected_share(self) -> float:
+        """Rejected samples as a share of all."""
+        return self.rejected / self.samples if self.samples else 0.0
+
+
+@dataclass(frozen=True)
+class Combined:
+    """One combined frame; planes have shape (ny, nx).
+
+    ``sci`` is in ADU (times the scale asked for), ``nused`` tells how many samples each value rests on, ``mask`` has
+    bit 2 where all of them were saturated and 16 where there was none (``sci`` is 0 there).
+    """
+
+    sci: NDArray[np.float32]
+    mask: Mask
+    nused: NDArray[np.uint8]
+    statistics: Statistics
+    method: Method
+    noise: NoiseModel
+    scale: float = 1.0
+    variance_scale: float = 1.0
+
+    @property
+    def err(self) -> NDArray[np.float32]:
+        """Standard deviation of ``sci`` from the noise model and the samples used; infinite where there was none."""
+        return self.err_of(slice(None))
+
+    def err_of(self, rows: slice) -> NDArray[np.float32]:
+        """Return the error plane of some rows."""
+        noise, n = self.noise, self.nused[rows].astype(np.float32)
+        signal = np.maximum(self.sci[rows] - np.float32(noise.pedestal * self.scale), np.float32(0))
+        variance = np.float32(self.variance_scale * noise.floor) + np.float32(self.scale * noise.slope) * signal
+        with np.errstate(divide="ignore"):
+            variance /= n
+        if self.method is Method.MEDIAN:
+            variance *= np.float32(np.pi / 2) * n / (n + np.float32(np.pi / 2 - 1))
+        err: NDArray[np.float32] = np.sqrt(variance, out=variance)
+        return err
+
+
+def combine(
+    paths: Sequence[Path],
+    *,
+    method: Method = Method.SIGMA_CLIP,
+    sigma: float = 3.0,
+    iterations: int = 5,
+    noise: NoiseModel | None = None,
+    scale: NDArray[np.floating] | None = None,
+    offset: NDArray[np.floating] | None = None,
+    dark: Image | None = None,
+    saturation: float | None = None,
+    rows: Sequence[tuple[int, int]] | None = None,
+    scratch: Path | None = None,
+) -> Combined:
+    """Combine frames of one kind into one.
+
+    Sigma clipping is centred on the median; its scale is the larger of 1.4826 times the median absolute deviation and
+    the noise the detector must have, so that it rejects a single hit from three frames on and does not eat good samples
+    where quantisation makes the deviation zero [1]_. It iterates to convergence, at most ``iterations`` times, and
+    returns the mean of the survivors. The result does not depend on the number of threads.
+
+    Parameters
+    ----------
+    paths
+        FITS frames of equal shape (ny, nx), at most 255.
+    method, sigma, iterations
+        The estimator; the latter two for sigma clipping only.
+    noise
+        Noise of one unscaled sample, in ADU. None: a constant measured from differences of neighbouring frames.
+    scale, offset
+        Each frame becomes ``(value - dark) * scale + offset``; ``scale`` has shape (n,) or, by parity of row and
+        column for Bayer frames, (n, 2, 2); ``offset`` (n,). The noise is scaled with the frame.
+    dark
+        Subtracted from every frame, shape (ny, nx), in ADU.
+    saturation
+        Level, after scaling, from which a pixel is marked saturated.
+    rows
+        Combine only these ranges (first, end), each starting at an even row; the result holds them one below the other.
+    scratch
+        Folder for the decoded copies of frames in other encodings.
+
+    Returns
+    -------
+    Combined
+        Science, mask and count planes; the error plane is made on demand.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the frames or the dark differ in shape.
+    ImagingError
+        If there are no frames or too many.
+
+    References
+    ----------
+    .. [1] Huber P. J., 1981, Robust Statistics, Wiley: the median and its absolute deviation.
+    """
+    _check(paths, sigma, iterations)
+    with Sources(list(paths), scratch=scratch) as sources:
+        if dark is not None and dark.shape != sources.shape:
+            raise FrameMismatchError(f"the dark has shape {dark.shape}, the frames {sources.shape}")
+        factors, shifts = _scales(len(paths), scale), _offsets(len(paths), offset)
+        if noise is None:
+            noise = measured_noise(sources)
+        rule = np.array([sigma, iterations, noise.floor, noise.slope, noise.pedestal])
+        level = np.inf if saturation is None else saturation
+        plan = Plan(sources, METHOD_CODE[method], rule, factors, shifts, dark, level)
+        done = run(plan, rows or [(0, sources.shape[0])])
+    return Combined(
+        done.sci, done.mask, done.nused, _statistics(done, method), method, noise,
+        scale=float(factors.mean()), variance_scale=float(np.square(factors, dtype=np.float64).mean()),
+    )  # fmt: skip
+
+
+def measured_noise(sources: Sources) -> NoiseModel:
+    """Measure a constant noise from the frames themselves; of one frame only the rounding is known."""
+    return NoiseModel(max(pair_variance(sample(sources)), QUANTISATION_VARIANCE))
+
+
+def _check(paths: Sequence[Path], sigma: float, iterations: int) -> None:
+    if len(paths) > MAX_FRAMES:
+        raise ImagingError(f"{len(paths)} frames are more than {MAX_FRAMES}", reason="too-many-frames")
+    if not (sigma >= 1 and iterations >= 1):
+        raise ValueError(f"sigma and iterations must be at least 1: {sigma}, {iterations}")
+
+
+def _scales(count: int, scale: NDArray[np.floating] | None) -> NDArray[np.float32]:
+    factors = np.ones(count) if scale is None else np.asarray(scale)
+    if factors.ndim == 1:
+        factors = factors[:, None, None]
+    return np.ascontiguousarray(np.broadcast_to(factors, (count, 2, 2)), dtype=np.float32)
+
+
+def _offsets(count: int, offset: NDArray[np.floating] | None) -> NDArray[np.float32]:
+    return np.zeros(count, np.float32) if offset is None else np.asarray(offset, dtype=np.float32)
+
+
+def _statistics(done: Planes, method: Method) -> Statistics:
+    """Sum up, and say plainly when nothing could be rejected."""
+    count = len(done.rejected)
+    can_reject = method is Method.SIGMA_CLIP and count >= LEAST_TO_REJECT
+    note = ""
+    if method is Method.SIGMA_CLIP and not can_reject:
+        note = f"{count} frames are too few to reject anything; at least {LEAST_TO_REJECT} are needed"
+    return Statistics(
+        frames=count,
+        samples=count * done.nused.size,
+        rejected=int(done.rejected.sum()),
+        rejected_by_frame=tuple(int(n) for n in done.rejected),
+        can_reject=can_reject,
+        note=note,
+    )

@@ -1,0 +1,164 @@
+"""Where the samples come from: rows of plain 16-bit FITS as they lie in the file, or a decoded copy."""
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.fits.reading import read_frame
+
+BLOCK = 2880
+CARD = 80
+HEADER_LIMIT = 64
+"""Header blocks looked at before a file is left to the general reader."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainLayout:
+    """A FITS file whose pixels can be read in place: 16-bit integers offset by 32768."""
+
+    shape: tuple[int, int]
+    offset: int
+
+
+def plain_layout(path: Path) -> PlainLayout | None:
+    """Find the pixels of a plain unsigned 16-bit primary image; None for every other encoding."""
+    cards: dict[str, str] = {}
+    with path.open("rb") as file:
+        for block in range(1, HEADER_LIMIT + 1):
+            data = file.read(BLOCK)
+            if len(data) < BLOCK:
+                return None
+            for start in range(0, BLOCK, CARD):
+                card = data[start : start + CARD]
+                key = card[:8].decode("ascii", "replace").rstrip()
+                if key == "END":
+                    return _layout(cards, block * BLOCK, os.fstat(file.fileno()).st_size)
+                if card[8:10] == b"= ":
+                    cards.setdefault(key, card[10:].decode("ascii", "replace").split("/")[0].strip())
+    return None
+
+
+def _layout(cards: dict[str, str], offset: int, size: int) -> PlainLayout | None:
+    """Accept only what needs no interpretation."""
+    try:
+        plain = (
+            cards["SIMPLE"] == "T"
+            and int(cards["BITPIX"]) == 16
+            and int(cards["NAXIS"]) == 2
+            and float(cards.get("BZERO", "0")) == 32768.0
+            and float(cards.get("BSCALE", "1")) == 1.0
+            and "BLANK" not in cards
+        )
+        shape = int(cards["NAXIS2"]), int(cards["NAXIS1"])
+    except (KeyError, ValueError):
+        return None
+    if not plain or shape[0] < 1 or shape[1] < 1 or size < offset + 2 * shape[0] * shape[1]:
+        return None
+    return PlainLayout(shape, offset)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An open frame: ``raw`` rows are big-endian offset integers, the others native float32."""
+
+    name: str
+    shape: tuple[int, int]
+    raw: bool
+    file: BinaryIO
+    offset: int
+
+    def read_rows(self, first: int, out: NDArray[np.uint16] | NDArray[np.float32]) -> None:
+        """Read rows from ``first`` on into ``out``, shape (rows, nx)."""
+        view = out.data.cast("B")
+        position = self.offset + first * self.shape[1] * out.itemsize
+        done = 0
+        while done < len(view):
+            got = os.preadv(self.file.fileno(), [view[done:]], position + done)
+            if got == 0:
+                raise ImagingError(f"{self.name} ends in the middle of its pixels", reason="truncated")
+            done += got
+
+
+def _decode(path: Path, scratch: Path | None) -> Source:
+    """Decode any other encoding once into a file without a name, so that memory stays bounded."""
+    data = read_frame(path).data
+    if data.ndim != 2:
+        raise FrameMismatchError(f"{path.name} has {data.ndim} axes; only two-dimensional frames can be combined")
+    raw = data.dtype == np.uint16
+    file = tempfile.TemporaryFile(dir=scratch)  # noqa: SIM115
+    if raw:
+        file.write(np.bitwise_xor(data.astype(np.uint16), np.uint16(0x8000)).astype(">u2").data.cast("B"))
+    else:
+        file.write(np.ascontiguousarray(data, dtype=np.float32).data.cast("B"))
+    file.flush()
+    return Source(path.name, (data.shape[0], data.shape[1]), raw, file, 0)
+
+
+def open_source(path: Path, *, scratch: Path | None = None) -> Source:
+    """Open one frame for reading by rows."""
+    layout = plain_layout(path)
+    if layout is None:
+        return _decode(path, scratch)
+    return Source(path.name, layout.shape, True, path.open("rb"), layout.offset)
+
+
+def _shape_of(frames: list[Source]) -> tuple[int, int]:
+    """Return the shape all frames share."""
+    ny, nx = frames[0].shape
+    for frame in frames:
+        if frame.shape != (ny, nx):
+            own = f"{frame.shape[1]} x {frame.shape[0]}"
+            raise FrameMismatchError(f"{frame.name} is {own} pixels, {frames[0].name} is {nx} x {ny}")
+    return ny, nx
+
+
+class Sources:
+    """The open frames of one combination; closes their files."""
+
+    def __init__(self, paths: list[Path], *, scratch: Path | None = None) -> None:
+        if not paths:
+            raise ImagingError("no frames were given to combine", reason="no-frames")
+        self.frames: list[Source] = []
+        try:
+            for path in paths:
+                self.frames.append(open_source(path, scratch=scratch))
+            self.shape = _shape_of(self.frames)
+        except BaseException:
+            self.close()
+            raise
+        self.raw = all(frame.raw for frame in self.frames)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every file."""
+        for frame in self.frames:
+            frame.file.close()
+
+    def read_integers(self, first: int, rows: int, out: NDArray[np.uint16]) -> NDArray[np.uint16]:
+        """Read the same rows of all frames as they lie in the files, shape (n, rows, nx)."""
+        tile = out[: len(self.frames) * rows * self.shape[1]].reshape(len(self.frames), rows, self.shape[1])
+        for i, frame in enumerate(self.frames):
+            frame.read_rows(first, tile[i])
+        return tile
+
+    def read_reals(self, index: int, first: int, rows: int) -> NDArray[np.float32]:
+        """Read rows of one frame as float32 values."""
+        frame = self.frames[index]
+        if frame.raw:
+            stored = np.empty((rows, self.shape[1]), np.uint16)
+            frame.read_rows(first, stored)
+            return (stored.byteswap() ^ np.uint16(0x8000)).astype(np.float32)
+        values = np.empty((rows, self.shape[1]), np.float32)
+        frame.read_rows(first, values)
+        return values

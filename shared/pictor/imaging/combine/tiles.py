@@ -1,0 +1,119 @@
+"""Walk over the frames in tiles of rows, two at a time."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.combine.kernels import NO_DATA, SATURATED, Comparators, combine_integers, sorting_network
+from pictor.imaging.combine.scaled import combine_reals, decode_integers, scale_reals
+from pictor.imaging.combine.sources import Sources
+from pictor.imaging.types import Image, Mask
+
+TILE_BYTES = 4 << 20
+"""Raw bytes of all frames in one tile: fits the cache, large enough to read fast."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One combination, ready for its tiles."""
+
+    sources: Sources
+    method: int
+    rule: NDArray[np.float64]
+    scale: NDArray[np.float32]
+    offset: NDArray[np.float32]
+    dark: Image | None
+    saturation: float
+
+    @property
+    def integers(self) -> bool:
+        """Whether the stored integers can be combined as they are."""
+        plain = self.dark is None and bool((self.scale == 1).all()) and not self.offset.any()
+        return plain and self.sources.raw
+
+
+@dataclass(frozen=True)
+class Planes:
+    """What the tiles fill: combined value, mask and samples used, shape (ny, nx); rejected samples by frame."""
+
+    sci: NDArray[np.float32]
+    mask: Mask
+    nused: NDArray[np.uint8]
+    rejected: NDArray[np.int64]
+
+    def part(self, rows: slice) -> "Planes":
+        """Return some rows of the planes, as views, with a count of their own."""
+        return Planes(self.sci[rows], self.mask[rows], self.nused[rows], np.zeros_like(self.rejected))
+
+
+def run(plan: Plan, ranges: Sequence[tuple[int, int]]) -> Planes:
+    """Combine the rows of ``ranges``; two threads take every other tile, each writes its own rows."""
+    nx, count = plan.sources.shape[1], len(plan.sources.frames)
+    total = sum(end - first for first, end in ranges)
+    done = Planes(
+        np.empty((total, nx), np.float32),
+        np.zeros((total, nx), np.uint8),
+        np.empty((total, nx), np.uint8),
+        np.zeros(count, np.int64),
+    )
+    height = max(2, TILE_BYTES // (2 * nx * count) // 2 * 2)
+    tiles = _tiles(ranges, height)
+    pairs = sorting_network(count)
+
+    def work(share: list[tuple[int, slice]]) -> NDArray[np.int64]:
+        buffer = np.empty(count * height * nx, np.uint16)
+        rejected = np.zeros(count, np.int64)
+        for first, rows in share:
+            part = done.part(rows)
+            (_integer_tile if plan.integers else _real_tile)(plan, first, buffer, pairs, part)
+            part.mask[part.nused == 0] |= NO_DATA
+            part.mask[part.sci >= plan.saturation] |= SATURATED
+            rejected += part.rejected
+        return rejected
+
+    with ThreadPoolExecutor(2) as pool:
+        for rejected in pool.map(work, [tiles[::2], tiles[1::2]]):
+            done.rejected[:] += rejected
+    return done
+
+
+def _tiles(ranges: Sequence[tuple[int, int]], height: int) -> list[tuple[int, slice]]:
+    """Cut the ranges into tiles: first row in the frame, rows in the result."""
+    tiles, at = [], 0
+    for first, end in ranges:
+        for y in range(first, end, height):
+            rows = min(height, end - y)
+            tiles.append((y, slice(at, at + rows)))
+            at += rows
+    return tiles
+
+
+def _integer_tile(plan: Plan, first: int, buffer: NDArray[np.uint16], pairs: Comparators, out: Planes) -> None:
+    """Combine one tile of stored integers."""
+    tile = plan.sources.read_integers(first, len(out.sci), buffer)
+    combine_integers(
+        tile.reshape(len(tile), -1), plan.method, plan.rule, pairs,
+        out.sci.reshape(-1), out.nused.reshape(-1), out.rejected,
+    )  # fmt: skip
+
+
+def _real_tile(plan: Plan, first: int, buffer: NDArray[np.uint16], pairs: Comparators, out: Planes) -> None:
+    """Combine one tile of scaled or real samples."""
+    rows, nx = out.sci.shape
+    dark = np.zeros((rows, nx), np.float32)
+    if plan.dark is not None:
+        dark[:] = plan.dark[first : first + rows]
+    values = np.empty((len(plan.sources.frames), rows, nx), np.float32)
+    if plan.sources.raw:
+        raw = plan.sources.read_integers(first, rows, buffer)
+        decode_integers(raw, dark, plan.scale, plan.offset, values)
+    else:
+        for i in range(len(values)):
+            values[i] = plan.sources.read_reals(i, first, rows)
+        scale_reals(values, dark, plan.scale, plan.offset)
+    combine_reals(
+        values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected,
+    )  # fmt: skip
