@@ -1,0 +1,217 @@
+"""The pictor command: every import beyond typer waits until its command is used."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="pictor",
+    help="Image processing for observatories: frames in; previews, quality, solutions and masters out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+index_app = typer.Typer(help="Star indexes for plate solving.", no_args_is_help=True)
+app.add_typer(index_app, name="index")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+Url = Annotated[str, typer.Option(envvar="PICTOR_URL", help="Address of the gateway.")]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(envvar="PICTOR_TOKEN", help="Token, or @FILE that holds it; default: admin.token of --data."),
+]
+Data = Annotated[Path, typer.Option(envvar="PICTOR_DATA_DIR", help="Folder that holds all state.")]
+
+DEFAULT_DATA = Path("var/pictor")
+DEFAULT_URL = "http://127.0.0.1:8080"
+
+
+@app.command()
+def up(
+    data: Data = DEFAULT_DATA,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 8080,
+    separate: Annotated[bool, typer.Option("--separate", help="One process per service, as in production.")] = False,
+) -> None:
+    """Start everything on this machine: servers, services and gateway, until Ctrl-C."""
+    from pictor.cli import up as command
+
+    raise SystemExit(command.main(data, host=host, port=port, separate=separate))
+
+
+@app.command()
+def run(service: Annotated[str, typer.Argument(help="gateway, ingest, header, preview, quality, ...")]) -> None:
+    """Run one service; servers and settings come from PICTOR_ variables."""
+    from pictor.cli import run as command
+
+    raise SystemExit(command.main(service))
+
+
+@app.command()
+def setup() -> None:
+    """Migrate the database and provision the bus and the store; running it again changes nothing."""
+    from pictor.cli import setup as command
+
+    raise SystemExit(command.main())
+
+
+@app.command()
+def upload(
+    paths: Annotated[list[Path], typer.Argument(help="Frames, or folders of frames.", exists=True)],
+    url: Url = DEFAULT_URL,
+    token: TokenOption = None,
+    data: Data = DEFAULT_DATA,
+    watch: Annotated[bool, typer.Option("--watch", help="Stay and upload frames as they appear.")] = False,
+    bulk: Annotated[bool, typer.Option("--bulk", help="Use the bulk lane, for mass imports.")] = False,
+    limit_mbit: Annotated[float | None, typer.Option(help="Bandwidth limit in Mbit/s.")] = None,
+    json: Json = False,
+) -> None:
+    """Upload frames; what the gateway has already is not sent again."""
+    from pictor.cli import upload as command
+
+    raise SystemExit(
+        command.main(paths, url=url, token=token, data=data, watch=watch, bulk=bulk, limit_mbit=limit_mbit, json=json)
+    )
+
+
+@app.command()
+def frames(
+    url: Url = DEFAULT_URL,
+    token: TokenOption = None,
+    data: Data = DEFAULT_DATA,
+    frame: Annotated[str | None, typer.Argument(help="Id of one frame.")] = None,
+    night: Annotated[str | None, typer.Option(help="Night, YYYY-MM-DD (noon to noon).")] = None,
+    type_: Annotated[str | None, typer.Option("--type", help="light, dark, flat, bias, ...")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    json: Json = False,
+) -> None:
+    """List frames with their state and numbers, or show one."""
+    from pictor.cli import listing as command
+
+    wanted = {"night": night, "type": type_, "limit": limit}
+    raise SystemExit(command.frames(frame, wanted, url=url, token=token, data=data, json=json))
+
+
+@app.command()
+def jobs(
+    url: Url = DEFAULT_URL,
+    token: TokenOption = None,
+    data: Data = DEFAULT_DATA,
+    job: Annotated[str | None, typer.Argument(help="Id of one job.")] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Cancel this job.")] = False,
+    state: Annotated[str | None, typer.Option(help="pending, running, completed, failed or cancelled.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=200)] = 50,
+    json: Json = False,
+) -> None:
+    """List jobs, show one with its timeline, or cancel it."""
+    from pictor.cli import listing as command
+
+    wanted = {"state": state, "limit": limit}
+    raise SystemExit(command.jobs(job, wanted, cancel=cancel, url=url, token=token, data=data, json=json))
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
+    small: Annotated[bool, typer.Option("--small", help="Small frames, for a quick look.")] = False,
+    json: Json = False,
+) -> None:
+    """Write the sample night of the virtual observatory, with its truth beside it."""
+    from pictor.cli import simulate as command
+
+    raise SystemExit(command.main(folder, seed=seed, small=small, json=json))
+
+
+@app.command()
+def demo(
+    data: Annotated[Path | None, typer.Option(help="Folder for state; default: a fresh temporary one.")] = None,
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 picks a free one.")] = 0,
+    exit_: Annotated[bool, typer.Option("--exit", help="Stop everything when all frames have ended.")] = False,
+    report: Annotated[Path | None, typer.Option(help="Write the report as JSON to this file.")] = None,
+    small: Annotated[bool, typer.Option("--small", help="Small frames, for a quick look.")] = False,
+) -> None:
+    """Start everything, upload the sample night as a plugin would, and compare with the truth."""
+    from pictor.cli import demo as command
+
+    raise SystemExit(command.main(data, port=port, leave=exit_, report=report, small=small))
+
+
+@app.command()
+def doctor(data: Data = DEFAULT_DATA, json: Json = False) -> None:
+    """Say what is missing on this machine and the command that mends it."""
+    from pictor.cli import doctor as command
+
+    raise SystemExit(command.main(data, json=json))
+
+
+@app.command()
+def check(
+    data: Data = DEFAULT_DATA,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read and hash every object.")] = False,
+    json: Json = False,
+) -> None:
+    """Check that nothing is lost, doubled or stuck; exit 0 when all invariants hold."""
+    from pictor.cli import check as command
+
+    raise SystemExit(command.main(data, deep=deep, json=json))
+
+
+@app.command()
+def contracts(
+    write: Annotated[bool, typer.Option("--write", help="Write the files instead of comparing them.")] = False,
+) -> None:
+    """Compare the committed contracts (AsyncAPI, OpenAPI, schemas) with the code, or write them."""
+    from pictor.cli import contracts as command
+
+    raise SystemExit(command.main(write=write))
+
+
+@index_app.command("list")
+def index_list(
+    folder: Annotated[Path | None, typer.Option(envvar="PICTOR_INDEX_DIR", help="Folder of star indexes.")] = None,
+    json: Json = False,
+) -> None:
+    """List the star indexes that are there and the fields they cover."""
+    from pictor.cli import index as command
+
+    raise SystemExit(command.show(folder, json=json))
+
+
+@index_app.command("install")
+def index_install(
+    folder: Annotated[Path, typer.Option(envvar="PICTOR_INDEX_DIR", help="Folder of star indexes.")],
+    names: Annotated[list[str] | None, typer.Argument(help="Sets to install; default: what the source offers.")] = None,
+    source: Annotated[str, typer.Option(help="present, debian or internet.")] = "debian",
+    json: Json = False,
+) -> None:
+    """Install star indexes: from what is present, Debian packages without root, or the internet."""
+    from pictor.cli import index as command
+
+    raise SystemExit(command.install(folder, names or [], source=source, json=json))
+
+
+@index_app.command("check")
+def index_check(
+    folder: Annotated[Path | None, typer.Option(envvar="PICTOR_INDEX_DIR", help="Folder of star indexes.")] = None,
+    json: Json = False,
+) -> None:
+    """Read every star index and say whether it is whole."""
+    from pictor.cli import index as command
+
+    raise SystemExit(command.check(folder, json=json))
+
+
+@app.command()
+def version() -> None:
+    """Print the version."""
+    from pictor.runtime.version import VERSION
+
+    typer.echo(VERSION)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()

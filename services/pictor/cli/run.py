@@ -1,0 +1,51 @@
+"""One service in a process of its own, as in production."""
+
+import asyncio
+import sys
+from contextlib import AsyncExitStack
+
+from pictor.cli.services import create_app_of
+from pictor.cli.signals import on_stop
+from pictor.cli.web import serve_gateway, serve_health
+from pictor.contracts.modules import Service
+from pictor.runtime import logs
+from pictor.runtime.hosting import keeping, open_runtime, serving
+from pictor.runtime.settings import Settings
+
+
+def main(service: str) -> int:
+    """Run a service until it is asked to stop."""
+    try:
+        wanted = Service(service)
+    except ValueError:
+        print(f"{service!r} is not a service; choose one of {', '.join(Service)}", file=sys.stderr)
+        return 2
+    settings = Settings()
+    logs.configure(style=settings.log_format, level=settings.log_level)
+    asyncio.run(run(settings, wanted))
+    return 0
+
+
+async def run(settings: Settings, service: Service) -> None:
+    """Open the runtime, serve, and leave within the time for shutdown."""
+    stop = asyncio.Event()
+    on_stop(stop)
+    pixels = () if service is Service.GATEWAY else (service,)
+    async with AsyncExitStack() as stack:
+        opening = asyncio.ensure_future(
+            stack.enter_async_context(open_runtime(settings, service, pixels=pixels, slots=settings.slots))
+        )
+        stopping = asyncio.ensure_future(stop.wait())
+        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not opening.done():
+            opening.cancel()
+            return
+        runtime = opening.result()
+        if service is Service.GATEWAY:
+            await stack.enter_async_context(keeping(runtime))
+            await stack.enter_async_context(serve_gateway(runtime))
+        else:
+            await stack.enter_async_context(serving(runtime, create_app_of(service)))
+            await stack.enter_async_context(serve_health(runtime))
+        await stop.wait()
+        runtime.stopping.set()

@@ -1,0 +1,140 @@
+"""The reference upload client: asks first, sends once, survives a bad line."""
+
+import hashlib
+import json as jsonlib
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from pictor.cli.client import CommandError, find_token, gateway, guarded
+
+SUFFIXES = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fits.gz", ".fit.gz", ".xisf")
+CHUNK = 1 << 20
+SETTLED_S = 2.0
+"""A file that did not change for this long is complete."""
+
+RETRIES = 8
+
+Progressing = Callable[[int], None]
+"""Called with the number of bytes just sent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of one file."""
+
+    file: str
+    outcome: str
+    frame_id: str | None = None
+    job_id: str | None = None
+    detail: str | None = None
+
+
+def main(
+    paths: list[Path], *, url: str, token: str | None, data: Path, watch: bool, bulk: bool,
+    limit_mbit: float | None, json: bool,
+) -> int:  # fmt: skip
+    """Upload files and folders; exit 1 when a file was refused."""
+    try:
+        with gateway(url, find_token(token, data)) as client:
+            sent = _session(client, paths, watch=watch, bulk=bulk, limit=limit_mbit, json=json)
+    except CommandError as error:
+        return guarded(error)
+    except KeyboardInterrupt:
+        return 130
+    return 1 if any(one.outcome == "refused" for one in sent) else 0
+
+
+def _session(
+    client: httpx.Client, paths: list[Path], *, watch: bool, bulk: bool, limit: float | None, json: bool
+) -> list[Sent]:
+    done: dict[Path, float] = {}
+    results: list[Sent] = []
+    console = Console(stderr=json)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, transient=True) as progress:
+        while True:
+            for path in _complete(paths, done, settle=watch):
+                done[path] = path.stat().st_mtime
+                task = progress.add_task(path.name, total=path.stat().st_size)
+                sent = upload_one(client, path, bulk=bulk, limit_mbit=limit, on_bytes=partial(progress.advance, task))
+                progress.remove_task(task)
+                results.append(sent)
+                if json:
+                    print(jsonlib.dumps(asdict(sent)), flush=True)
+                else:
+                    console.print(f"{sent.outcome:<10} {sent.file} {sent.detail or ''}", highlight=False, markup=False)
+            if not watch:
+                return results
+            time.sleep(1.0)
+
+
+def _complete(paths: list[Path], done: dict[Path, float], *, settle: bool) -> Iterator[Path]:
+    for root in paths:
+        files = sorted(p for p in root.rglob("*") if p.is_file()) if root.is_dir() else [root]
+        for path in files:
+            if root.is_dir() and not path.name.lower().endswith(SUFFIXES):
+                continue
+            changed = path.stat().st_mtime
+            if done.get(path) != changed and (not settle or time.time() - changed > SETTLED_S):
+                yield path
+
+
+def upload_one(
+    client: httpx.Client,
+    path: Path,
+    *,
+    bulk: bool = False,
+    limit_mbit: float | None = None,
+    on_bytes: Progressing | None = None,
+) -> Sent:
+    """Send one file by its content; try again over a bad line or a busy gateway."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    metadata = jsonlib.dumps({"name": path.name, "size": path.stat().st_size, "lane": "bulk" if bulk else "live"})
+    headers = {"X-Frame-Metadata": metadata, "Content-Type": "application/octet-stream"}
+    pause = 1.0
+    for attempt in range(RETRIES):
+        try:
+            if client.head(f"/frames/{digest}").status_code == httpx.codes.OK:
+                return Sent(str(path), "duplicate", detail="already there")
+            body = _chunks(path, limit_mbit, on_bytes)
+            size = {"Content-Length": str(path.stat().st_size)}
+            response = client.put(f"/frames/{digest}", content=body, headers={**headers, **size}, timeout=300)
+        except httpx.TransportError:
+            if attempt == RETRIES - 1:
+                raise
+        else:
+            if response.status_code not in {429, 502, 503, 504}:
+                return _outcome(path, response)
+            pause = float(response.headers.get("Retry-After", pause))
+        time.sleep(pause)
+        pause = min(pause * 2, 60.0)
+    return Sent(str(path), "refused", detail="the gateway stayed busy; try again later")
+
+
+def _chunks(path: Path, limit_mbit: float | None, on_bytes: Progressing | None) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+            if on_bytes:
+                on_bytes(len(chunk))
+            if limit_mbit:
+                time.sleep(len(chunk) * 8 / (limit_mbit * 1e6))
+
+
+def _outcome(path: Path, response: httpx.Response) -> Sent:
+    try:
+        body = response.json()
+    except ValueError:
+        body = {}
+    if response.is_success:
+        outcome = "duplicate" if body.get("duplicate") else "sent"
+        return Sent(str(path), outcome, body.get("frame_id"), body.get("job_id"))
+    return Sent(str(path), "refused", detail=f"{body.get('title')}: {body.get('detail')} (HTTP {response.status_code})")
