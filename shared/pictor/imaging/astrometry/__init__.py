@@ -1,0 +1,1 @@
+"""Plate solutions: projection, refit over all matched stars, verification, geometry."""

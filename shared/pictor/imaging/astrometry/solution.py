@@ -1,0 +1,189 @@
+"""A verified astrometric solution and its FITS cards."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pictor.imaging.astrometry.fitting import inverse_sip
+from pictor.imaging.astrometry.geometry import (
+    SkyPoint,
+    corners_of,
+    field_size,
+    footprint_of,
+    healpix_of,
+    parity,
+    position_angle,
+    scale_of,
+    separation,
+    sky_of,
+)
+from pictor.imaging.astrometry.projection import Sip, Wcs
+from pictor.imaging.astrometry.refit import Refit, zones_of
+from pictor.imaging.astrometry.stars import FieldStars
+from pictor.imaging.astrometry.verification import Verdict
+
+Card = tuple[str, str | int | float, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who found the field: back end and version, star index, and log-odds (natural) if it tells."""
+
+    solver: str
+    index: str | None = None
+    log_odds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Where a frame looks at, in ICRS degrees; FITS pixels (first pixel 1).
+
+    ``pa_deg`` is the direction of up (+y), east of north; ``parity`` +1 as seen on
+    the sky, -1 mirrored; ``zone_max_px`` the largest miss in each of 3 x 3 zones
+    (None where no star matched); ``sparse`` marks fields with few catalogue stars;
+    ``healpix29`` is the nested order-29 cell of the centre, ``footprint`` an ASCII
+    coverage map. Offsets are None where target or mount position is unknown.
+    """
+
+    wcs: Wcs
+    width: int
+    height: int
+    ra_deg: float
+    dec_deg: float
+    scale_arcsec: float
+    pa_deg: float
+    parity: int
+    width_deg: float
+    height_deg: float
+    corners: tuple[SkyPoint, SkyPoint, SkyPoint, SkyPoint]
+    healpix29: int
+    footprint: str
+    matched: int
+    zones: int
+    rms_px: float
+    rms_arcsec: float
+    zone_max_px: tuple[float | None, ...]
+    sparse: bool
+    target_offset_arcsec: float | None
+    mount_offset_arcsec: float | None
+    source: Source
+
+    @property
+    def sip_order(self) -> int:
+        """Order of the distortion terms; 0 without any."""
+        return self.wcs.sip.order if self.wcs.sip else 0
+
+
+def describe(
+    found: Refit,
+    stars: FieldStars,
+    verdict: Verdict,
+    source: Source,
+    *,
+    target: SkyPoint | None = None,
+    mount: SkyPoint | None = None,
+) -> Solution:
+    """Describe an accepted fit.
+
+    Parameters
+    ----------
+    found
+        The fit.
+    stars
+        Stars of the frame.
+    verdict
+        What the verification found.
+    source
+        Who found the field.
+    target, mount
+        Where the frame should look at and where the mount claimed to, in ICRS degrees.
+
+    Returns
+    -------
+    Solution
+        The solution.
+    """
+    wcs, width, height = found.wcs, stars.width, stars.height
+    centre, scale = sky_of(wcs, (width + 1) / 2, (height + 1) / 2), scale_of(wcs)
+    across, along = field_size(wcs, width, height)
+    corners = corners_of(wcs, width, height)
+    return Solution(
+        wcs=wcs,
+        width=width,
+        height=height,
+        ra_deg=centre[0],
+        dec_deg=centre[1],
+        scale_arcsec=scale,
+        pa_deg=position_angle(wcs),
+        parity=parity(wcs),
+        width_deg=across,
+        height_deg=along,
+        corners=corners,
+        healpix29=healpix_of(centre),
+        footprint=footprint_of(corners),
+        matched=verdict.matched,
+        zones=verdict.zones,
+        rms_px=found.rms,
+        rms_arcsec=found.rms * scale,
+        zone_max_px=_zone_maxima(found, stars),
+        sparse=verdict.sparse,
+        target_offset_arcsec=None if target is None else 3600 * separation(centre, target),
+        mount_offset_arcsec=None if mount is None else 3600 * separation(centre, mount),
+        source=source,
+    )
+
+
+def wcs_cards(solution: Solution) -> list[Card]:
+    """Write a solution as FITS header cards: one CD matrix, and SIP where it has any.
+
+    Parameters
+    ----------
+    solution
+        The solution.
+
+    Returns
+    -------
+    list
+        Keyword, value and comment, in the order they should stand.
+    """
+    wcs, suffix = solution.wcs, "-SIP" if solution.wcs.sip else ""
+    cards: list[Card] = [
+        ("WCSAXES", 2, "number of world axes"),
+        ("CTYPE1", f"RA---TAN{suffix}", "gnomonic projection"),
+        ("CTYPE2", f"DEC--TAN{suffix}", "gnomonic projection"),
+        ("CUNIT1", "deg", "unit of CRVAL1 and CD1_x"),
+        ("CUNIT2", "deg", "unit of CRVAL2 and CD2_x"),
+        ("CRPIX1", wcs.crpix[0], "[px] reference pixel, first pixel is 1"),
+        ("CRPIX2", wcs.crpix[1], "[px] reference pixel, first pixel is 1"),
+        ("CRVAL1", wcs.crval[0], "[deg] right ascension of it"),
+        ("CRVAL2", wcs.crval[1], "[deg] declination of it"),
+        ("CD1_1", wcs.cd[0][0], "[deg/px]"),
+        ("CD1_2", wcs.cd[0][1], "[deg/px]"),
+        ("CD2_1", wcs.cd[1][0], "[deg/px]"),
+        ("CD2_2", wcs.cd[1][1], "[deg/px]"),
+        ("RADESYS", "ICRS", "celestial reference frame"),
+        ("EQUINOX", 2000.0, "[yr] of the axes"),
+    ]
+    return cards + _sip_cards(solution) if wcs.sip else cards
+
+
+def _sip_cards(solution: Solution) -> list[Card]:
+    forward = solution.wcs.sip
+    if forward is None:
+        return []
+    backward = inverse_sip(solution.wcs, solution.width, solution.height)
+    return _polynomial_cards("A", "B", forward) + _polynomial_cards("AP", "BP", backward)
+
+
+def _polynomial_cards(first: str, second: str, sip: Sip) -> list[Card]:
+    cards: list[Card] = []
+    for name, terms in ((first, sip.a), (second, sip.b)):
+        cards.append((f"{name}_ORDER", sip.order, f"order of the SIP polynomial {name}"))
+        cards += [(f"{name}_{p}_{q}", value, "SIP distortion") for p, q, value in terms]
+    return cards
+
+
+def _zone_maxima(found: Refit, stars: FieldStars) -> tuple[float | None, ...]:
+    zones = zones_of(stars.x[found.star], stars.y[found.star], stars.width, stars.height)
+    misses = [found.misses[zones == zone] for zone in range(9)]
+    return tuple(float(np.max(miss)) if len(miss) else None for miss in misses)
