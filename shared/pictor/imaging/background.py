@@ -1,0 +1,306 @@
+"""Sky level and noise on a mesh, robust against stars."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.pixels import Pixels, as_pixels, quantum, run_in_threads
+
+# A mesh cell needs this share of usable samples to speak for itself.
+_MIN_SHARE = 0.1
+_BINS = 160
+# Every fourth pixel of each row is enough: 1024 samples give the median of a 64-pixel cell to 0.04 sigma.
+_STEP = 4
+_CLIP_SIGMA = 3.0
+_ROUNDS = 8
+# Cells further than this from the median of their neighbours, in robust sigmas of that difference, are replaced.
+_OUTLIER_SIGMA = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Sky level and noise of one image.
+
+    Parameters
+    ----------
+    levels, noises
+        Mesh of sky level and noise (standard deviation per pixel), shape (my, mx), in ADU; the cells
+        divide the image evenly. NaN everywhere when the image has no usable pixel.
+    shape
+        Shape (ny, nx) of the image.
+    """
+
+    levels: NDArray[np.float32]
+    noises: NDArray[np.float32]
+    shape: tuple[int, int]
+
+    @property
+    def level(self) -> float | None:
+        """Median sky level in ADU; None without a usable pixel."""
+        return _finite_median(self.levels)
+
+    @property
+    def noise(self) -> float | None:
+        """Median noise in ADU per pixel; None without a usable pixel."""
+        return _finite_median(self.noises)
+
+    def evaluate(self) -> NDArray[np.float32]:
+        """Interpolate the sky level at every pixel, shape (ny, nx), in ADU."""
+        sky = np.empty(self.shape, dtype=np.float32)
+        _fill(self.levels, sky)
+        return sky
+
+    def plane(self) -> tuple[float, float] | None:
+        """Fit a plane through the mesh: its rise across the frame in ADU, and its direction.
+
+        Returns
+        -------
+        tuple
+            Peak-to-peak of the plane over the frame in ADU, and the direction of the rise in degrees
+            from +x towards +y; None when the mesh is too small (fewer than 2 x 2 cells) or empty.
+        """
+        my, mx = self.levels.shape
+        if my < 2 or mx < 2 or self.level is None:
+            return None
+        y, x = np.indices((my, mx), dtype=np.float64)
+        u, v = (x.ravel() + 0.5) / mx - 0.5, (y.ravel() + 0.5) / my - 0.5
+        design = np.column_stack([np.ones_like(u), u, v])
+        _, rise_x, rise_y = np.linalg.lstsq(design, self.levels.ravel().astype(np.float64), rcond=None)[0]
+        ny, nx = self.shape
+        return abs(rise_x) + abs(rise_y), math.degrees(math.atan2(rise_y / ny, rise_x / nx))
+
+
+def mesh_background(image: NDArray[Any], *, mask: NDArray[Any] | None = None, cell: int = 64) -> Background:
+    """Measure sky level and noise on a mesh of cells.
+
+    In each cell the values are clipped at 3 sigma around the median, with the standard deviation taken
+    from the lower side only, where no star light is; the level is the mode 2.5 median - 1.5 mean of
+    what is left [1]_. Cells that disagree with the median of their 3 x 3 neighbours are replaced by it.
+    We deviate from the source in the one-sided scale and in replacing outliers only.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), any real type, in ADU; NaN and infinities are ignored.
+    mask
+        Shape (ny, nx), non-zero where a pixel must not be used; None uses all.
+    cell
+        Wanted size of a cell, in pixels; smaller images become one cell.
+
+    Returns
+    -------
+    Background
+        The mesh and what follows from it.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the image is not two-dimensional or the mask has another shape.
+
+    References
+    ----------
+    .. [1] Bertin E., Arnouts S., 1996, A&AS 117, 393, section 3.
+    """
+    pixels = as_pixels(image)
+    if mask is not None and mask.shape != pixels.shape:
+        raise FrameMismatchError(f"the mask has shape {mask.shape}, the image {pixels.shape}")
+    bad = np.zeros((0, 0), dtype=np.bool_) if mask is None else np.ascontiguousarray(mask != 0)
+    ny, nx = pixels.shape
+    my, mx = max(1, round(ny / cell)), max(1, round(nx / cell))
+    levels = np.full((my, mx), np.nan, dtype=np.float32)
+    noises = np.full((my, mx), np.nan, dtype=np.float32)
+    step = quantum(pixels)
+    bounds = sorted({0, my // 2, my})
+    run_in_threads(lambda start, stop: _measure_cells(pixels, bad, step, (start, stop), (levels, noises)), bounds)
+    return Background(_smooth(levels, _OUTLIER_SIGMA), _smooth(noises, 0.0), (ny, nx))
+
+
+def warm() -> None:
+    """Compile the kernels of this module."""
+    for dtype in (np.uint16, np.float32):
+        mesh_background(np.arange(64, dtype=dtype).reshape(8, 8)).evaluate()
+
+
+def _finite_median(values: NDArray[np.float32]) -> float | None:
+    finite = values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None
+
+
+def _smooth(mesh: NDArray[np.float32], outlier_sigma: float) -> NDArray[np.float32]:
+    """Fill empty cells from their neighbours and replace outliers by the 3 x 3 median."""
+    if not np.isfinite(mesh).any():
+        return mesh
+    full = mesh
+    while np.isnan(full).any():
+        full = np.where(np.isnan(full), _median3(full), full)
+    median = _median3(full)
+    difference = full - median
+    tolerance = outlier_sigma * 1.4826 * float(np.median(np.abs(difference)))
+    return np.where(np.abs(difference) > tolerance, median, full).astype(np.float32)
+
+
+@njit(cache=True, nogil=True)
+def _measure_cells(
+    image: Pixels,
+    bad: NDArray[np.bool_],
+    step: float,
+    rows: tuple[int, int],
+    mesh: tuple[NDArray[np.float32], NDArray[np.float32]],
+) -> None:
+    ny, nx = image.shape
+    levels, noises = mesh
+    my, mx = levels.shape
+    samples = np.empty((ny // my + 2) * (nx // mx + 2), dtype=np.float32)
+    histogram = np.empty(_BINS, dtype=np.int32)
+    for i in range(rows[0], rows[1]):
+        for j in range(mx):
+            window = (i * ny // my, (i + 1) * ny // my, j * nx // mx, (j + 1) * nx // mx)
+            count = _collect(image, bad, window, samples)
+            wanted = (window[1] - window[0]) * (window[3] - window[2]) / _STEP
+            if count >= max(4, _MIN_SHARE * wanted):
+                levels[i, j], noises[i, j] = _mode(samples[:count], step, histogram)
+
+
+@njit(cache=True, nogil=True)
+def _collect(image: Pixels, bad: NDArray[np.bool_], window: tuple[int, int, int, int], out: NDArray[np.float32]) -> int:
+    y0, y1, x0, x1 = window
+    step = _STEP if (y1 - y0) * (x1 - x0) > 1024 else 1
+    count = 0
+    for y in range(y0, y1):
+        for x in range(x0 + (3 * y) % step, x1, step):
+            if bad.size and bad[y, x]:
+                continue
+            value = np.float32(image[y, x])
+            if np.isfinite(value):
+                out[count] = value
+                count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _mode(samples: NDArray[np.float32], step: float, histogram: NDArray[np.int32]) -> tuple[float, float]:
+    """Clipped mode and standard deviation of the samples."""
+    middle, spread = _rough(samples)
+    if spread <= 0.5 * step:
+        spread = max(0.5 * step, _rough_mean_deviation(samples, middle))
+    if spread <= 0.0:
+        return middle, 0.0
+    width = spread / 12.0
+    origin = middle - width * (_BINS // 2)
+    if step > 0.0:
+        width = max(1.0, np.rint(width / step)) * step
+        origin = (np.rint((middle - width * (_BINS // 2)) / step) - 0.5) * step
+    histogram[:] = 0
+    for k in range(samples.size):
+        slot = (samples[k] - origin) / width
+        if 0.0 <= slot < _BINS:
+            histogram[int(slot)] += 1
+    level, noise = _clipped(histogram)
+    # A rounded value carries the variance of a uniform step that is part of the noise seen; keep it.
+    return origin + level * width, noise * width
+
+
+@njit(cache=True, nogil=True)
+def _rough(samples: NDArray[np.float32]) -> tuple[float, float]:
+    """Median and standard deviation by quartiles of 128 samples spread over the cell."""
+    n = min(samples.size, 128)
+    few = np.empty(n, dtype=np.float32)
+    for k in range(n):
+        few[k] = samples[k * samples.size // n]
+    few.sort()
+    return few[n // 2], max(0.0, (few[(3 * n) // 4] - few[n // 4]) / 1.349)
+
+
+@njit(cache=True, nogil=True)
+def _rough_mean_deviation(samples: NDArray[np.float32], middle: float) -> float:
+    """Mean absolute deviation of the smallest 90 % of deviations; zero for a constant cell."""
+    deviations = np.abs(samples - np.float32(middle))
+    deviations.sort()
+    return float(np.mean(deviations[: max(1, (9 * deviations.size) // 10)]))
+
+
+@njit(cache=True, nogil=True)
+def _clipped(histogram: NDArray[np.int32]) -> tuple[float, float]:
+    """Mode and noise in units of bins, measured from the lower edge of the first bin."""
+    first, last = 0.0, float(histogram.size)
+    median, noise = 0.0, 0.0
+    for _ in range(_ROUNDS):
+        median = _quantile(histogram, first, last, 0.5)
+        noise = max(median - _quantile(histogram, first, last, 0.158655), 0.29)
+        low, high = max(0.0, median - _CLIP_SIGMA * noise), min(float(histogram.size), median + _CLIP_SIGMA * noise)
+        if abs(low - first) < 0.5 and abs(high - last) < 0.5:
+            break
+        first, last = low, high
+    total, weighted = 0.0, 0.0
+    for k in range(int(first), min(histogram.size, math.ceil(last))):
+        total += histogram[k]
+        weighted += histogram[k] * (k + 0.5)
+    mean = weighted / max(total, 1.0)
+    if abs(mean - median) < 0.3 * noise:
+        return 2.5 * median - 1.5 * mean, noise
+    return median, noise
+
+
+@njit(cache=True, nogil=True)
+def _quantile(histogram: NDArray[np.int32], first: float, last: float, share: float) -> float:
+    """Interpolate the value below which this share of the counts between two bins lies."""
+    low, high = int(first), min(histogram.size, math.ceil(last))
+    total = 0
+    for k in range(low, high):
+        total += histogram[k]
+    wanted, below = share * total, 0
+    for k in range(low, high):
+        if histogram[k] > 0 and below + histogram[k] >= wanted:
+            return float(k + (wanted - below) / histogram[k])
+        below += histogram[k]
+    return float(high)
+
+
+@njit(cache=True, nogil=True)
+def _median3(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Median of the finite cells in the 3 x 3 neighbourhood; cells beyond the edge repeat the edge."""
+    my, mx = mesh.shape
+    out = np.empty_like(mesh)
+    around = np.empty(9, dtype=np.float32)
+    for i in range(my):
+        for j in range(mx):
+            count = 0
+            for k in range(9):
+                value = mesh[min(max(i + k // 3 - 1, 0), my - 1), min(max(j + k % 3 - 1, 0), mx - 1)]
+                if np.isfinite(value):
+                    around[count] = value
+                    count += 1
+            out[i, j] = np.median(around[:count]) if count else np.nan
+    return out
+
+
+@njit(cache=True, nogil=True)
+def interpolate_row(mesh: NDArray[np.float32], shape: tuple[int, int], y: float, out: NDArray[np.float32]) -> None:
+    """Interpolate a mesh along one row of the image, linearly, also beyond the outer cell centres."""
+    my, mx = mesh.shape
+    ny, nx = shape
+    fy = (y + 0.5) * my / ny - 0.5
+    i = min(max(math.floor(fy), 0), max(my - 2, 0))
+    wy = np.float32(fy - i) if my > 1 else np.float32(0.0)
+    i2 = min(i + 1, my - 1)
+    for j in range(max(mx - 1, 1)):
+        j2 = min(j + 1, mx - 1)
+        left = mesh[i, j] + wy * (mesh[i2, j] - mesh[i, j])
+        right = mesh[i, j2] + wy * (mesh[i2, j2] - mesh[i, j2])
+        start = 0 if j == 0 else math.ceil((j + 0.5) * nx / mx - 0.5)
+        stop = nx if j >= mx - 2 else math.ceil((j + 1.5) * nx / mx - 0.5)
+        slope = np.float32((right - left) * mx / nx)
+        base = np.float32(left + slope * (0.5 - (j + 0.5) * nx / mx))
+        for x in range(start, stop):
+            out[x] = base + slope * np.float32(x)
+
+
+@njit(cache=True, nogil=True)
+def _fill(mesh: NDArray[np.float32], out: NDArray[np.float32]) -> None:
+    for y in range(out.shape[0]):
+        interpolate_row(mesh, out.shape, float(y), out[y])

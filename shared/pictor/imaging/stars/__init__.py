@@ -1,0 +1,1 @@
+"""Stars found and measured on one frame."""

@@ -1,0 +1,119 @@
+"""Make one smooth plane of a raw one-shot-colour frame, on which stars can be found."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.pixels import Pixels
+
+PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
+"""Colour patterns of a 2 x 2 cell, in the order of the stored rows."""
+
+SHIFT = 0.5
+"""Pixel (0, 0) of the plane lies half a pixel right of and above pixel (0, 0) of the frame."""
+
+BLUR_VARIANCE = 0.25
+"""Averaging two pixels widens a star by this much in each axis, in px^2."""
+
+NOISE_FACTOR = 1.8
+"""Neighbours share pixels: the noise of a weighted sum over a star is this much larger than of white noise."""
+
+# A hot pixel leaves its neighbours, which are of another colour, at the sky; a star does not.
+_SPIKE_SIGMA = 8.0
+_SPIKE_SHARE = 0.05
+
+
+def luminance(image: Pixels, pattern: str, saturation: float | None) -> NDArray[np.float32]:
+    """Average every 2 x 2 window of a raw colour frame: each holds one red, two green and one blue pixel.
+
+    The colours are brought to the same sky level first, hot pixels are replaced by the sky, and a window
+    with a saturated pixel is set to the saturation level.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), raw, in ADU.
+    pattern
+        One of `PATTERNS`.
+    saturation
+        Level in ADU; None when unknown.
+
+    Returns
+    -------
+    NDArray
+        Shape (ny - 1, nx - 1), in ADU; see `SHIFT`.
+
+    Raises
+    ------
+    ImagingError
+        If the pattern is unknown or the frame is smaller than 4 x 4 pixels.
+    """
+    if pattern.strip().upper() not in PATTERNS:
+        raise ImagingError(f"colour pattern {pattern!r} is none of {', '.join(PATTERNS)}", reason="unknown-bayer")
+    if min(image.shape) < 4:
+        raise ImagingError(f"a colour frame of {image.shape} pixels is too small", reason="too-small")
+    middles, spreads = np.zeros((2, 2), dtype=np.float32), np.zeros((2, 2), dtype=np.float32)
+    for i in range(2):
+        for j in range(2):
+            middles[i, j], spreads[i, j] = _statistics(image[i::2, j::2])
+    ceiling = float(np.inf if saturation is None else saturation)
+    out = np.empty((image.shape[0] - 1, image.shape[1] - 1), dtype=np.float32)
+    _average(image, middles, spreads, ceiling, out)
+    return out
+
+
+def warm() -> None:
+    """Compile the kernel of this module."""
+    luminance(np.zeros((8, 8), dtype=np.uint16), "RGGB", 255.0)
+    luminance(np.zeros((8, 8), dtype=np.float32), "RGGB", 255.0)
+
+
+def _statistics(channel: Pixels) -> tuple[float, float]:
+    stride = max(1, int((channel.size / 40_000) ** 0.5))
+    sample = channel[::stride, ::stride].astype(np.float32).ravel()
+    sample = sample[np.isfinite(sample)]
+    if sample.size == 0:
+        return 0.0, 0.0
+    low, middle = np.percentile(sample, [15.8655, 50.0])
+    return float(middle), float(middle - low)
+
+
+@njit(cache=True, nogil=True)
+def _average(
+    image: Pixels,
+    middles: NDArray[np.float32],
+    spreads: NDArray[np.float32],
+    ceiling: float,
+    out: NDArray[np.float32],
+) -> None:
+    ny, nx = image.shape
+    mean = np.float32(middles.mean())
+    rows = np.zeros((2, nx), dtype=np.float32)
+    for y in range(ny):
+        line = rows[y % 2]
+        for x in range(nx):
+            line[x] = _despiked(image, middles, spreads, y, x)
+        if y == 0:
+            continue
+        for x in range(nx - 1):
+            total = rows[0, x] + rows[0, x + 1] + rows[1, x] + rows[1, x + 1]
+            value = mean + np.float32(0.25) * total
+            brightest = max(image[y, x], image[y, x + 1], image[y - 1, x], image[y - 1, x + 1])
+            out[y - 1, x] = max(value, np.float32(ceiling)) if brightest >= ceiling else value
+
+
+@njit(cache=True, nogil=True)
+def _despiked(image: Pixels, middles: NDArray[np.float32], spreads: NDArray[np.float32], y: int, x: int) -> float:
+    """Excess over the sky of its colour; of a hot pixel the mean excess of its neighbours."""
+    ny, nx = image.shape
+    excess = np.float32(image[y, x]) - middles[y % 2, x % 2]
+    spread = spreads[y % 2, x % 2]
+    if excess > np.float32(_SPIKE_SIGMA) * spread and 0 < y < ny - 1 and 0 < x < nx - 1:
+        beside, above = middles[y % 2, (x + 1) % 2], middles[(y + 1) % 2, x % 2]
+        around = np.float32(image[y, x - 1]) + np.float32(image[y, x + 1]) - beside - beside
+        around += np.float32(image[y - 1, x]) + np.float32(image[y + 1, x]) - above - above
+        around *= np.float32(0.25)
+        if around < max(np.float32(_SPIKE_SHARE) * excess, spread):
+            return float(around)
+    return float(excess)

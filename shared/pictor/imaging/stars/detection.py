@@ -1,0 +1,177 @@
+"""Candidates: maxima of the matched filter on the background-subtracted frame."""
+
+import math
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.background import Background
+from pictor.imaging.pixels import Pixels, as_pixels, run_in_threads
+from pictor.imaging.stars.filtering import SPIKE_SHARE, STRIP, bin_rows, blobs, halve, scan
+
+# The widest stars looked for are 2.4 x 16 pixels wide.
+BINS = (1, 2, 4, 8, 16)
+_SCALE_AREA = 2048
+_SCALE_SNR = 8.0
+_SCALE_VOTERS = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """Positions of possible stars, 0-based pixels, with the signal-to-noise of the filter.
+
+    Parameters
+    ----------
+    x, y, snr
+        Same length; positions to about half a binned pixel.
+    bin
+        Pixels per side that were summed for the search.
+    spikes
+        Hot pixels and cosmic-ray hits removed before the search.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    snr: NDArray[np.float32]
+    bin: int
+    spikes: int
+
+
+def detect(image: Pixels, background: Background, *, threshold: float, share: float = SPIKE_SHARE) -> Candidates:
+    """Find maxima of the matched filter above a threshold, at the scale of the stars on this frame.
+
+    The scale is chosen where the brightest isolated blobs respond best [1]_, so that out-of-focus stars
+    are found whole instead of as many noise peaks on their rings.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), in ADU.
+    background
+        Sky level and noise of the image.
+    threshold
+        Smallest signal-to-noise ratio of the filter.
+    share
+        A pixel is a hot one when its four neighbours carry on average less than this share of it; 0 trusts all.
+
+    Returns
+    -------
+    Candidates
+        In the order of rows.
+
+    References
+    ----------
+    .. [1] Lindeberg T., 1998, International Journal of Computer Vision 30, 79.
+    """
+    scale = _choose_bin(image, background, share=share)
+    if scale == 1:
+        return _search(image, background, 1, threshold, share=share)
+    return _search_binned(image, background, scale, threshold, share=share)
+
+
+def warm() -> None:
+    """Compile the kernels of this module."""
+    flat = Background(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), (40, 40))
+    for dtype in (np.uint16, np.float32):
+        image = np.zeros((40, 40), dtype=dtype)
+        _search(image, flat, 1, 5.0, share=SPIKE_SHARE)
+        _search_binned(image, flat, 2, 5.0, share=SPIKE_SHARE)
+
+
+def _search_binned(image: Pixels, background: Background, scale: int, threshold: float, *, share: float) -> Candidates:
+    small, spikes = _binned(image, background, scale, share=share)
+    found = _search(small, _unit_background(small), scale, threshold, share=0.0)
+    return Candidates(found.x, found.y, found.snr, scale, spikes)
+
+
+def _search(image: Pixels, background: Background, scale: int, threshold: float, *, share: float) -> Candidates:
+    """Search an image whose pixels are already `scale` pixels wide."""
+    pieces: list[tuple[int, NDArray[np.float64]]] = []
+    spikes: list[int] = []
+    lock = threading.Lock()
+
+    def work(start: int, stop: int) -> None:
+        found, removed = scan(image, (background.levels, background.noises), (start, stop), (threshold, share))
+        with lock:
+            pieces.append((start, found))
+            spikes.append(removed)
+
+    run_in_threads(work, _bounds(image.shape[0]))
+    rows = np.concatenate([found for _, found in sorted(pieces, key=lambda piece: piece[0])])
+    offset = (scale - 1) / 2.0
+    return Candidates(
+        rows[:, 0] * scale + offset, rows[:, 1] * scale + offset, rows[:, 2].astype(np.float32), scale, sum(spikes)
+    )
+
+
+def _bounds(ny: int) -> list[int]:
+    strips = max(1, ny // STRIP)
+    middle = strips // 2 * STRIP
+    return sorted({0, middle, ny})
+
+
+def _unit_background(image: NDArray[np.float32]) -> Background:
+    return Background(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), (image.shape[0], image.shape[1]))
+
+
+def _binned(image: Pixels, background: Background, scale: int, *, share: float) -> tuple[NDArray[np.float32], int]:
+    """Sky-subtracted, spike-free frame in units of its noise, summed over `scale` x `scale` pixels."""
+    ny, nx = image.shape
+    small = np.zeros((ny // scale, nx // scale), dtype=np.float32)
+    spikes: list[int] = []
+
+    def work(start: int, stop: int) -> None:
+        spikes.append(bin_rows(image, (background.levels, background.noises), (start, stop, scale), share, small))
+
+    rows = small.shape[0]
+    run_in_threads(work, sorted({0, rows // 2, rows}))
+    return small, sum(spikes)
+
+
+def _choose_bin(image: Pixels, background: Background, *, share: float) -> int:
+    """Scale at which the brightest blobs stand out best, from the middle of the frame."""
+    window, sky = _middle(image, background)
+    small, _ = _binned(window, sky, 1, share=share)
+    found = []
+    for scale in BINS:
+        if min(small.shape) < 16:
+            break
+        maxima = blobs(small, _SCALE_SNR)
+        offset = (scale - 1) / 2.0
+        found.append(np.column_stack([maxima[:, :2] * scale + offset, maxima[:, 2], np.full(len(maxima), scale)]))
+        small = halve(small)
+    return _vote(np.concatenate(found)) if found else 1
+
+
+def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background]:
+    """Middle of a large frame, cut along cells of the mesh."""
+    ny, nx = image.shape
+    my, mx = background.levels.shape
+    keep_y, keep_x = max(1, min(my, _SCALE_AREA * my // ny)), max(1, min(mx, _SCALE_AREA * mx // nx))
+    i, j = (my - keep_y) // 2, (mx - keep_x) // 2
+    rows, cols = slice(i * ny // my, (i + keep_y) * ny // my), slice(j * nx // mx, (j + keep_x) * nx // mx)
+    window = as_pixels(image[rows, cols])
+    cells = (slice(i, i + keep_y), slice(j, j + keep_x))
+    return window, Background(
+        np.ascontiguousarray(background.levels[cells]),
+        np.ascontiguousarray(background.noises[cells]),
+        (window.shape[0], window.shape[1]),
+    )
+
+
+def _vote(blobs: NDArray[np.float64]) -> int:
+    """Median scale of the strongest blobs, each place voting once with its best scale."""
+    order = np.argsort(-blobs[:, 2])[: 20 * _SCALE_VOTERS]
+    kept: list[NDArray[np.float64]] = []
+    for blob in blobs[order]:
+        near = 3.0 * blob[3]
+        if all(math.hypot(blob[0] - k[0], blob[1] - k[1]) > near + 3.0 * k[3] for k in kept):
+            kept.append(blob)
+        if len(kept) >= _SCALE_VOTERS:
+            break
+    if not kept:
+        return 1
+    scales = np.sort([k[3] for k in kept])
+    return int(scales[(len(scales) - 1) // 2])

@@ -1,0 +1,240 @@
+"""The star list of one frame and its FITS table."""
+
+from dataclasses import dataclass, fields, replace
+from enum import IntFlag
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.errors import UnreadableFrameError
+
+METHOD = "pictor-stars 1"
+"""Name and version of the method, written with every list."""
+
+_EXTENSION = "STARS"
+
+L = TypeVar("L", bound="StarList")
+
+
+class StarFlag(IntFlag):
+    """Why a source is not a clean star; 0 is a clean one."""
+
+    SATURATED = 1
+    EDGE = 2
+    BLENDED = 4
+    HOT_PIXEL = 8
+    COSMIC_RAY = 16
+    TRAIL = 32
+    EXTENDED = 64
+
+
+NOT_A_STAR = ~StarFlag.BLENDED
+"""Any of these flags keeps a source out of the star count; a blended star is still a star."""
+
+
+@dataclass(frozen=True, slots=True)
+class Psf:
+    """Stellar profile of a frame: A (1 + r^2 / alpha^2)^-beta fitted to the stacked profile.
+
+    Parameters
+    ----------
+    fwhm, fwhm_scatter
+        Full width at half maximum, and the robust scatter of the single stars, in pixels.
+    beta, beta_scatter
+        Exponent of the wings and its scatter over groups of stars; None scatter for too few stars.
+    star_count
+        Stars in the stack.
+    """
+
+    fwhm: float
+    fwhm_scatter: float
+    beta: float
+    beta_scatter: float | None
+    star_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StarList:
+    """Sources of one frame, brightest first; all columns have the same length.
+
+    Parameters
+    ----------
+    x, y
+        Windowed centroid in pixels, 0-based: (0, 0) is the centre of the first pixel stored.
+    flux, flux_error
+        Light in ADU and its error (sky noise only).
+    peak
+        Brightest pixel in ADU, sky included.
+    snr
+        flux / flux_error.
+    fwhm
+        Geometric mean of both axes, in pixels.
+    hfr
+        Half-flux radius in pixels; NaN where there is no light.
+    eccentricity, ellipticity
+        sqrt(1 - (b/a)^2) and 1 - b/a.
+    theta
+        Direction of the major axis in degrees from +x towards +y, -90 to 90.
+    flags
+        Bits of `StarFlag`.
+    shape
+        Shape (ny, nx) of the frame.
+    psf
+        Profile of the frame; None without enough clean stars.
+    spike_count
+        Hot pixels and cosmic-ray hits removed before the search; they are not in the list.
+    trail_count
+        Satellite or aircraft trails.
+    saturation
+        Level in ADU from which a pixel counts as saturated; None when no level is known.
+    """
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    flux: NDArray[np.float64]
+    flux_error: NDArray[np.float64]
+    peak: NDArray[np.float64]
+    snr: NDArray[np.float64]
+    fwhm: NDArray[np.float64]
+    hfr: NDArray[np.float64]
+    eccentricity: NDArray[np.float64]
+    ellipticity: NDArray[np.float64]
+    theta: NDArray[np.float64]
+    flags: NDArray[np.int32]
+    shape: tuple[int, int]
+    psf: Psf | None = None
+    spike_count: int = 0
+    trail_count: int = 0
+    saturation: float | None = None
+
+    def __len__(self) -> int:
+        """Count all sources, flagged ones too."""
+        return len(self.x)
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int]) -> Self:
+        """Make a list without sources."""
+        nothing = np.zeros(0)
+        return cls(*(nothing,) * 11, flags=np.zeros(0, dtype=np.int32), shape=shape)
+
+    @property
+    def is_star(self) -> NDArray[np.bool_]:
+        """True for sources that count as stars: unsaturated and unflagged, blended ones included."""
+        return np.asarray((self.flags & int(NOT_A_STAR)) == 0)
+
+    @property
+    def star_count(self) -> int:
+        """Number of sources that count as stars."""
+        return int(np.count_nonzero(self.is_star))
+
+    def select(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Self:
+        """Keep some sources, by mask or by index."""
+        return replace(self, **{name: getattr(self, name)[chosen] for name in _columns()})
+
+    def to_fits(self, path: Path | str) -> None:
+        """Write the list as a FITS table with 1-based coordinates: the centre of the first pixel is (1, 1)."""
+        columns = [
+            fits.Column(name, form, unit=unit, array=getattr(self, attribute) + offset)
+            for name, attribute, form, unit, offset in _TABLE
+        ]
+        table = fits.BinTableHDU.from_columns(columns, name=_EXTENSION)
+        for keyword, value, comment in self._cards():
+            table.header[keyword] = (value, comment)
+        for k, comment in enumerate(_COMMENTS, start=1):
+            table.header[f"TCOMM{k}"] = comment
+        table.writeto(path, overwrite=True, checksum=True)
+
+    def _cards(self) -> list[tuple[str, str | float | int, str]]:
+        cards: list[tuple[str, str | float | int, str]] = [
+            ("METHOD", METHOD, "name and version of the method"),
+            ("IMAGEW", self.shape[1], "[pix] width of the frame"),
+            ("IMAGEH", self.shape[0], "[pix] height of the frame"),
+            ("NSTARS", self.star_count, "sources that count as stars"),
+            ("NSPIKES", self.spike_count, "hot pixels and cosmic hits removed"),
+            ("NTRAILS", self.trail_count, "satellite or aircraft trails"),
+        ]
+        if self.saturation is not None:
+            cards.append(("SATURATE", self.saturation, "[adu] saturation level"))
+        if self.psf is not None:
+            cards += [
+                ("PSFFWHM", self.psf.fwhm, "[pix] FWHM of the stacked profile"),
+                ("PSFWSCAT", self.psf.fwhm_scatter, "[pix] scatter of single stars"),
+                ("PSFBETA", self.psf.beta, "Moffat beta of the stacked profile"),
+                ("PSFSTARS", self.psf.star_count, "stars in the stack"),
+            ]
+            if self.psf.beta_scatter is not None:
+                cards.append(("PSFBSCAT", self.psf.beta_scatter, "scatter of beta over groups"))
+        return cards
+
+    @classmethod
+    def from_fits(cls, path: Path | str) -> Self:
+        """Read a list written by `to_fits`.
+
+        Raises
+        ------
+        UnreadableFrameError
+            If the file holds no star list.
+        """
+        try:
+            with fits.open(path, memmap=False) as hdus:
+                header, data = hdus[_EXTENSION].header, hdus[_EXTENSION].data
+                return _from_table(cls.empty((header["IMAGEH"], header["IMAGEW"])), header, data)
+        except (OSError, KeyError) as error:
+            raise UnreadableFrameError(f"no star list in {Path(path).name}: {error}") from error
+
+
+def _from_table(empty: L, header: fits.Header, data: fits.FITS_rec) -> L:
+    columns: dict[str, Any] = {
+        attribute: np.asarray(data[name], dtype=np.int32 if form == "J" else np.float64) - offset
+        for name, attribute, form, _, offset in _TABLE
+    }
+    psf = None
+    if "PSFFWHM" in header:
+        scatter = header.get("PSFBSCAT")
+        psf = Psf(header["PSFFWHM"], header["PSFWSCAT"], header["PSFBETA"], scatter, header["PSFSTARS"])
+    return replace(
+        empty,
+        psf=psf,
+        spike_count=header["NSPIKES"],
+        trail_count=header["NTRAILS"],
+        saturation=header.get("SATURATE"),
+        **columns,
+    )
+
+
+# Column, attribute, format, unit, what is added on writing.
+_TABLE = (
+    ("XPOS", "x", "D", "pix", 1),
+    ("YPOS", "y", "D", "pix", 1),
+    ("FLUX", "flux", "D", "adu", 0),
+    ("FLUX_ERR", "flux_error", "D", "adu", 0),
+    ("PEAK", "peak", "E", "adu", 0),
+    ("SNR", "snr", "E", "", 0),
+    ("FWHM", "fwhm", "E", "pix", 0),
+    ("HFR", "hfr", "E", "pix", 0),
+    ("ECCENTRICITY", "eccentricity", "E", "", 0),
+    ("ELLIPTICITY", "ellipticity", "E", "", 0),
+    ("THETA", "theta", "E", "deg", 0),
+    ("FLAGS", "flags", "J", "", 0),
+)
+_COMMENTS = (
+    "column of the centroid, 1-based FITS convention",
+    "row of the centroid, 1-based FITS convention",
+    "light above sky",
+    "error of the light, sky noise only",
+    "brightest pixel, sky included",
+    "FLUX / FLUX_ERR",
+    "geometric mean of both axes",
+    "radius enclosing half of the light",
+    "sqrt(1 - (b/a)^2)",
+    "1 - b/a",
+    "major axis from +x towards +y",
+    " ".join(f"{flag.value}={(flag.name or '').lower()}" for flag in StarFlag),
+)
+
+
+def _columns() -> tuple[str, ...]:
+    return tuple(f.name for f in fields(StarList))[:12]

@@ -1,0 +1,42 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pictor.imaging.errors import UnreadableFrameError
+from pictor.imaging.stars.finding import find_stars
+from pictor.imaging.stars.starlist import StarList
+from tests.support.sky import Recipe, render
+
+
+def test_the_table_is_written_with_one_based_coordinates_and_read_back_the_same(tmp_path: Path) -> None:
+    found = find_stars(render(Recipe(shape=(300, 400), stars=40)).image)
+    found.to_fits(tmp_path / "stars.fits")
+    table = fits.getdata(tmp_path / "stars.fits", "STARS")
+    assert len(found) > 10
+    assert np.allclose(table["XPOS"], found.x + 1)
+    assert np.allclose(table["YPOS"], found.y + 1)
+    again = StarList.from_fits(tmp_path / "stars.fits")
+    assert np.allclose(again.x, found.x)
+    assert np.array_equal(again.flags, found.flags)
+    assert (again.shape, again.psf, again.saturation) == (found.shape, found.psf, found.saturation)
+
+
+def test_an_empty_list_is_a_table_too(tmp_path: Path) -> None:
+    StarList.empty((10, 20)).to_fits(tmp_path / "stars.fits")
+    assert len(StarList.from_fits(tmp_path / "stars.fits")) == 0
+
+
+def test_every_length_and_light_has_a_unit(tmp_path: Path) -> None:
+    StarList.empty((10, 20)).to_fits(tmp_path / "stars.fits")
+    units = {column.name: column.unit for column in fits.open(tmp_path / "stars.fits")["STARS"].columns}
+    assert units["XPOS"] == units["FWHM"] == units["HFR"] == "pix"
+    assert units["FLUX"] == units["PEAK"] == "adu"
+    assert units["THETA"] == "deg"
+
+
+def test_a_file_without_a_star_list_is_refused_in_words(tmp_path: Path) -> None:
+    fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "frame.fits")
+    with pytest.raises(UnreadableFrameError, match=r"no star list in frame\.fits"):
+        StarList.from_fits(tmp_path / "frame.fits")
