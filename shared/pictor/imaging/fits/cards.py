@@ -17,7 +17,7 @@ COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 CardValue = str | int | float | bool | None
 """Value of a card; None when it is undefined or not a number JSON knows."""
 
-_INTEGER = re.compile(r"[+-]?\d{1,40}\Z")
+_INTEGER = re.compile(r"[+-]?\d{1,18}\Z")
 _REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?\Z")
 _TEXT = re.compile(r"\s*'((?:[^']|'')*)'?(.*)\Z", re.DOTALL)
 

@@ -11,6 +11,8 @@ class Limits:
     ----------
     data_bytes
         Pixels of one HDU, unpacked; 512 MiB holds the largest 16-bit sensor sold (151 megapixels).
+    file_bytes
+        The whole file, unpacked.
     axis
         Length of one image axis, in pixels.
     cards
@@ -22,6 +24,7 @@ class Limits:
     """
 
     data_bytes: int = 512 * 1024 * 1024
+    file_bytes: int = 1024 * 1024 * 1024
     axis: int = 65_536
     cards: int = 5_000
     hdus: int = 64

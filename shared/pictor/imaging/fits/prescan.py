@@ -124,6 +124,8 @@ def prescan_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Prescan:
 
 
 def _scan(read: ByteReader, *, known: int, total: int, limits: Limits) -> Prescan:
+    if total > limits.file_bytes:
+        raise UnreadableFrameError(f"The file has {total} bytes; the limit is {limits.file_bytes}.", reason="too-large")
     _check_start(read(0, BLOCK), total)
     hdus: list[Hdu] = []
     warnings: list[str] = []

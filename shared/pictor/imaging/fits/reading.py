@@ -141,26 +141,43 @@ def read_cards(path: Path, scan: Prescan) -> tuple[Card, ...]:
         Its prescan.
     """
     image = image_of(scan)
-    cards = parse_cards(_header_bytes(path, image))
+    _, cards = header_block(path, image)
     if image.index == 0:
         return cards
     have = {card.keyword for card in cards}
-    primary = parse_cards(_header_bytes(path, scan.hdus[0]))
+    _, primary = header_block(path, scan.hdus[0])
     return cards + tuple(card for card in primary if card.keyword not in have | _OF_ONE_HDU)
 
 
-def _header_bytes(path: Path, hdu: Hdu) -> bytes:
+def header_block(path: Path, hdu: Hdu) -> tuple[bytes, tuple[Card, ...]]:
+    """Read the header of one HDU.
+
+    Parameters
+    ----------
+    path
+        The scanned file.
+    hdu
+        From its prescan.
+
+    Returns
+    -------
+    bytes
+        Header with padding.
+    tuple of Card
+        Its cards.
+    """
     with path.open("rb") as stream:
         stream.seek(hdu.header_offset)
-        return stream.read(hdu.data_offset - hdu.header_offset)
+        block = stream.read(hdu.data_offset - hdu.header_offset)
+    return block, parse_cards(block)
 
 
 def _library_header(path: Path, scan: Prescan) -> fits.Header:
     """Give the merged header as an astropy one, without the cards astropy cannot parse."""
     image = image_of(scan)
-    header = _parse_header(_header_bytes(path, image))
+    header = _parse_header(header_block(path, image)[0])
     if image.index > 0:
-        for card in _parse_header(_header_bytes(path, scan.hdus[0])).cards:
+        for card in _parse_header(header_block(path, scan.hdus[0])[0]).cards:
             if card.keyword not in header and card.keyword not in _OF_ONE_HDU:
                 header.append(card, end=True)
     for keyword in _APPLIED:
