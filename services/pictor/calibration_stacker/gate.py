@@ -1,4 +1,4 @@
-"""May a candidate master be used? The numbers against their limits."""
+"""Whether a candidate master may be used: the numbers against their limits."""
 
 import math
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Does a master behave like the mean of independent frames? Numbers for the gate, no verdict."""
+"""Whether a master behaves like the mean of independent frames: numbers for the gate, no verdict."""
 
 from dataclasses import dataclass
 

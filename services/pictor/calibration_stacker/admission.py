@@ -1,0 +1,101 @@
+"""Whether an individual frame may enter a stack; a refused frame is kept, with the reason."""
+
+import math
+from dataclasses import dataclass
+
+from pictor.calibration_stacker.frames import Frame, FrameType
+
+MAX_TEMPERATURE_GAP_C = 0.5
+MAX_SATURATED_SHARE = 0.05
+MIN_FLAT_SNR = 50.0
+MAX_ONE_VALUE_SHARE = 0.20
+NATURAL_FACTOR = 1.5
+"""One value may be this much more frequent than the noise makes it: a quiet detector has few values by nature."""
+
+LINEAR_SHARE = 0.85
+"""Of the saturation level, where the camera's own linear range is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFacts:
+    """What the pixels of a frame show; None where it was not or cannot be measured."""
+
+    saturated_share: float | None = None
+    one_value_share: float | None = None
+    noise_steps: float | None = None
+    median_adu: float | None = None
+    median_snr: float | None = None
+    linear_limit_adu: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a frame is never stacked: a stable class and a sentence with the numbers."""
+
+    reason: str
+    sentence: str
+
+
+def refusals(frame: Frame, facts: FrameFacts) -> tuple[Refusal, ...]:
+    """List everything that keeps a frame out of a stack; empty when it may enter.
+
+    Parameters
+    ----------
+    frame
+        The frame as registered.
+    facts
+        Shares of its pixels; ``noise_steps`` is the clipped standard deviation in units of its smallest step.
+    """
+    tests = (_master(frame), _temperature(frame), _saturated(facts), _one_value(facts))
+    flat_tests = (_faint(facts), _beyond_linear(facts)) if frame.frame_type is FrameType.FLAT else ()
+    return tuple(refusal for refusal in (*tests, *flat_tests) if refusal is not None)
+
+
+def _master(frame: Frame) -> Refusal | None:
+    return Refusal("is-master", "the frame is itself a master") if frame.is_master else None
+
+
+def _temperature(frame: Frame) -> Refusal | None:
+    if frame.set_temp_c is None or frame.ccd_temp_c is None:
+        return None
+    gap = abs(frame.ccd_temp_c - frame.set_temp_c)
+    if gap < MAX_TEMPERATURE_GAP_C:
+        return None
+    at = f"sensor at {frame.ccd_temp_c:.1f} C, set point {frame.set_temp_c:.1f} C"
+    return Refusal("temperature-unsettled", f"{at}: {gap:.1f} C apart, less than {MAX_TEMPERATURE_GAP_C} C is needed")
+
+
+def _saturated(facts: FrameFacts) -> Refusal | None:
+    share = facts.saturated_share
+    if share is None or share < MAX_SATURATED_SHARE:
+        return None
+    return Refusal(
+        "saturated", f"{100 * share:.1f} % of pixels saturated; less than {100 * MAX_SATURATED_SHARE:g} % is needed"
+    )
+
+
+def _one_value(facts: FrameFacts) -> Refusal | None:
+    """One value in many pixels is a fault unless so few values are all the noise there is."""
+    share = facts.one_value_share
+    if share is None or share <= MAX_ONE_VALUE_SHARE:
+        return None
+    steps = facts.noise_steps
+    natural = math.erf(0.5 / (steps * math.sqrt(2))) if steps else 0.0
+    if share <= NATURAL_FACTOR * natural and share < 1.0:
+        return None
+    return Refusal(
+        "one-value", f"one value fills {100 * share:.0f} % of the pixels; {100 * MAX_ONE_VALUE_SHARE:g} % is the limit"
+    )
+
+
+def _faint(facts: FrameFacts) -> Refusal | None:
+    if facts.median_snr is None or facts.median_snr >= MIN_FLAT_SNR:
+        return None
+    return Refusal("flat-too-faint", f"median signal-to-noise {facts.median_snr:.0f}; a flat needs {MIN_FLAT_SNR:g}")
+
+
+def _beyond_linear(facts: FrameFacts) -> Refusal | None:
+    if facts.linear_limit_adu is None or facts.median_adu is None or facts.median_adu <= facts.linear_limit_adu:
+        return None
+    above = f"median {facts.median_adu:.0f} ADU is above the linear range, {facts.linear_limit_adu:.0f} ADU"
+    return Refusal("flat-not-linear", above)

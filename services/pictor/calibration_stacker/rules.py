@@ -1,0 +1,145 @@
+"""One rule at a time: whether this master may calibrate that frame."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+
+from pictor.calibration_stacker.frames import CameraMode, Frame, FrameType
+from pictor.calibration_stacker.grouping import angle_between, exposure_tolerance, flat_dark_tolerance
+from pictor.calibration_stacker.policy import RANGES, CameraType, FlatRotation, Policy
+
+Value = str | float | int | None
+
+
+class MasterStatus(StrEnum):
+    """State of a master that has pixels."""
+
+    ACTIVE = "active"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True, slots=True)
+class MasterFrame:
+    """A master as the selection sees it; ``start_utc`` is the mean of its inputs."""
+
+    master_id: str
+    frame_type: FrameType
+    mode: CameraMode
+    start_utc: datetime
+    frames: int
+    status: MasterStatus = MasterStatus.ACTIVE
+    exposure_s: float | None = None
+    filter: str | None = None
+    rotator_deg: float | None = None
+    temp_c: float | None = None
+    holds_bias: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One comparison: both values, the tolerance, the outcome and the policy change that would turn it.
+
+    ``weak`` marks a rule that passed only because the frame does not state the value. ``miss`` ranks failures: how many
+    tolerances the values are apart, 1 million for values that can only be equal.
+    """
+
+    name: str
+    passed: bool
+    weak: bool
+    wanted: Value
+    found: Value
+    tolerance: float | None = None
+    miss: float = 0.0
+    remedy: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """Say it in words."""
+        allowed = "" if self.tolerance is None else f", allowed {self.tolerance:g}"
+        if self.weak:
+            return f"{self.name}: not stated by the frame, master {_shown(self.found)}"
+        return f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}{allowed}"
+
+
+NEVER = 1e6
+
+
+def _shown(value: Value) -> str:
+    if value is None:
+        return "not stated"
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def equal(name: str, wanted: Value, found: Value) -> Rule:
+    """Compare values that can only be equal."""
+    weak = wanted is None and found is not None
+    passed = weak or wanted == found
+    return Rule(name, passed, weak, wanted, found, miss=0.0 if passed else NEVER)
+
+
+def close(name: str, wanted: float | None, found: float | None, tolerance: float, setting: str | None = None) -> Rule:
+    """Compare values that may differ by a tolerance; ``setting`` is the policy setting that widens it."""
+    if wanted is None or found is None:
+        return equal(name, wanted, found)
+    apart = abs(wanted - found)
+    return _within(Rule(name, True, False, wanted, found, tolerance), apart, setting)
+
+
+def _within(rule: Rule, apart: float, setting: str | None) -> Rule:
+    tolerance = rule.tolerance or 0.0
+    if apart <= tolerance + 1e-9:
+        return rule
+    miss = apart / tolerance if tolerance > 0 else NEVER / 2
+    remedy = None
+    if setting is not None and apart <= RANGES[setting][1]:
+        remedy = f"{setting} of at least {apart:.3g} (now {tolerance:g})"
+    return Rule(rule.name, False, False, rule.wanted, rule.found, rule.tolerance, miss, remedy)
+
+
+def mode_rules(wanted: CameraMode, found: CameraMode) -> Iterator[Rule]:
+    """Compare camera modes, setting by setting."""
+    for field in fields(CameraMode):
+        yield equal(field.name, getattr(wanted, field.name), getattr(found, field.name))
+
+
+def rules_for(frame: Frame, master: MasterFrame, policy: Policy) -> tuple[Rule, ...]:
+    """Apply every hard rule between a light (or a flat that wants its dark) and a master."""
+    found = [*mode_rules(frame.mode, master.mode), *_exposure(frame, master, policy)]
+    tolerance = policy.temperature_tolerance_c
+    found.append(close("temperature", frame.temperature_c, master.temp_c, tolerance, "temperature_tolerance_c"))
+    if master.frame_type is FrameType.FLAT:
+        found.append(equal("filter", frame.filter, master.filter))
+        found.extend(_rotation(frame, master, policy))
+    return tuple(found)
+
+
+def _exposure(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rule]:
+    """Darks must have the exposure of the frame; a CCD dark without bias may be scaled for a light."""
+    if master.frame_type not in {FrameType.DARK, FrameType.FLAT_DARK}:
+        return
+    wanted, found = frame.exposure_s, master.exposure_s
+    if frame.frame_type is FrameType.FLAT:
+        yield close("exposure", wanted, found, flat_dark_tolerance(wanted or 0.0, policy), None)
+        return
+    rule = close("exposure", wanted, found, exposure_tolerance(wanted or 0.0, policy), "exposure_tolerance_s")
+    scalable = policy.camera_type is CameraType.CCD and not master.holds_bias and wanted and found
+    if rule.passed or not scalable or wanted is None or found is None:
+        yield rule
+        return
+    ratio = wanted / found
+    inside = policy.dark_scale_min <= ratio <= policy.dark_scale_max
+    yield Rule("exposure ratio", inside, False, wanted, found, policy.dark_scale_max, 0.0 if inside else ratio)
+
+
+def _rotation(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rule]:
+    """Gate flats by rotation where the policy requires it, on the circle."""
+    if policy.flat_rotation is not FlatRotation.REQUIRED:
+        return
+    if frame.rotator_deg is None or master.rotator_deg is None:
+        yield equal("rotation", frame.rotator_deg, master.rotator_deg)
+        return
+    apart = angle_between(frame.rotator_deg, master.rotator_deg)
+    tolerance = policy.rotation_tolerance_deg
+    rule = Rule("rotation", True, False, frame.rotator_deg, master.rotator_deg, tolerance)
+    yield _within(rule, apart, "rotation_tolerance_deg")
