@@ -1,7 +1,7 @@
 """Open what a service needs and run it: in a process of its own, or all in one loop."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -40,7 +40,12 @@ WARM: dict[Service, tuple[str, ...]] = {
 
 @asynccontextmanager
 async def open_runtime(
-    settings: Settings, service: Service, *, pixels: tuple[Service, ...], slots: int
+    settings: Settings,
+    service: Service,
+    *,
+    pixels: tuple[Service, ...],
+    slots: int,
+    children: ChildPool | None = None,
 ) -> AsyncIterator[Runtime]:
     """Open connections, store and children, waiting for servers that appear later."""
     async with AsyncExitStack() as stack:
@@ -54,14 +59,10 @@ async def open_runtime(
         control = Control(bus)
         await control.start()
         stack.push_async_callback(control.stop)
-        children = ChildPool(
-            slots,
-            limits=Limits(address_space=settings.child_memory_bytes),
-            recycle_after=settings.child_recycle,
-            warm=tuple(name for wanted in pixels for name in WARM.get(wanted, ())),
-        )
-        if pixels:
-            await stack.enter_async_context(children)
+        if children is None:
+            children = pixel_children(settings, pixels, slots)
+            if pixels:
+                await stack.enter_async_context(children)
         cache = FrameCache(settings.data_dir / "cache", settings.cache_bytes)
         yield Runtime(
             settings=settings, service=service, pool=pool, store=store, bus=bus, control=control, children=children,
@@ -69,9 +70,19 @@ async def open_runtime(
         )  # fmt: skip
 
 
-def as_service(runtime: Runtime, service: Service) -> Runtime:
-    """Return the same runtime under the name of another service of this process."""
-    return replace(runtime, service=service)
+def pixel_children(settings: Settings, pixels: Iterable[Service], slots: int) -> ChildPool:
+    """Make the pool of pixel children for some services; the caller starts and closes it."""
+    return ChildPool(
+        slots,
+        limits=Limits(address_space=settings.child_memory_bytes),
+        recycle_after=settings.child_recycle,
+        warm=tuple(name for wanted in pixels for name in WARM.get(wanted, ())),
+    )
+
+
+def as_service(runtime: Runtime, service: Service, settings: Settings) -> Runtime:
+    """Return the same runtime under the name and bus user of another service of this process."""
+    return replace(runtime, service=service, settings=settings)
 
 
 @asynccontextmanager

@@ -2,6 +2,8 @@
 
 import logging
 import sys
+from pathlib import Path
+from typing import TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -14,8 +16,9 @@ def _harmless(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict
     return event
 
 
-def configure(*, style: str = "console", level: str = "info") -> None:
-    """Send log lines to standard error, as JSON or for people."""
+def configure(*, style: str = "console", level: str = "info", folder: Path | None = None) -> None:
+    """Send log lines to standard error or to ``pictor.log`` in a folder, as JSON or for people."""
+    output = sys.stderr if folder is None else _log_file(folder)
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -29,9 +32,14 @@ def configure(*, style: str = "console", level: str = "info") -> None:
     structlog.configure(
         processors=[*chain, last],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, stream=output, format="%(levelname)s %(name)s %(message)s")
     for noisy in ("nats", "faststream", "aiohttp", "urllib3", "httpx", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _log_file(folder: Path) -> TextIO:
+    folder.mkdir(parents=True, exist_ok=True)
+    return (folder / "pictor.log").open("a", encoding="utf-8", buffering=1)

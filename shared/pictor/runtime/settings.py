@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     nats_require_sync: bool = Field(default=True, description="Refuse a server that does not sync every write")
     nats_monitor_url: str | None = Field(default=None, description="Monitoring address of the NATS server")
     nats_max_work_bytes: int = Field(default=512 * 1024 * 1024, description="Bound of the work stream")
-    nats_max_event_bytes: int = Field(default=2 * 1024**3, description="Bound of the event stream")
+    nats_max_event_bytes: int = Field(default=1024**3, description="Bound of the event stream")
 
     postgres_dsn: SecretStr = Field(
         default=SecretStr("postgresql://127.0.0.1:5432/pictor"), description="Postgres connection string"

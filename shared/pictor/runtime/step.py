@@ -77,7 +77,7 @@ class Step:
             await self.runtime.store.get_to_file(key, path, sha256=sha256)
 
         try:
-            return await self.runtime.cache.get(sha256, load)
+            return await self.runtime.cache.get(sha256, load, link=self.scratch / sha256[:32])
         except ObjectMissing as error:
             raise ImagingError(f"the stored bytes are gone: {error}", reason="source-missing") from error
         except DigestMismatch as error:

@@ -1,0 +1,117 @@
+"""One process per service, kept alive; nothing survives this process."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import socket
+import sys
+from asyncio.subprocess import Process
+from pathlib import Path
+
+import httpx
+import structlog
+
+from pictor.cli.stack import environment_of, settings_for
+from pictor.contracts.modules import Service
+from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.settings import Settings
+
+log = structlog.get_logger()
+
+PR_SET_PDEATHSIG = 1
+RESTART_PAUSE_S = 1.0
+READY_S = 120.0
+_LIBC = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+class Processes:
+    """The seven services as processes of their own."""
+
+    def __init__(self, settings: Settings, endpoints: Endpoints) -> None:
+        self._settings = settings
+        self._endpoints = endpoints
+        self._tasks: list[asyncio.Task[None]] = []
+        self._alive: dict[Service, Process] = {}
+        self._health: dict[Service, int] = {}
+        self._stopping = False
+
+    async def start(self) -> int:
+        """Start all services, wait until each is ready, and return the gateway's port."""
+        port = self._settings.port or free_port(self._settings.host)
+        for service in Service:
+            self._health[service] = port if service is Service.GATEWAY else free_port("127.0.0.1")
+            self._tasks.append(asyncio.create_task(self._keep(service), name=str(service)))
+        async with asyncio.timeout(READY_S):
+            await asyncio.gather(*(self._ready(service) for service in Service))
+        self._write_pids()
+        return port
+
+    async def stop(self) -> None:
+        """Ask all services to stop, and wait for them."""
+        self._stopping = True
+        for process in self._alive.values():
+            if process.returncode is None:
+                process.terminate()
+        grace = self._settings.shutdown_seconds + 5
+        await asyncio.wait(self._tasks, timeout=grace)
+        for process in self._alive.values():
+            if process.returncode is None:
+                process.kill()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _keep(self, service: Service) -> None:
+        while not self._stopping:
+            with (self._logs / f"{service}.log").open("ab") as output:
+                process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-m", "pictor.cli", "run", str(service),
+                    stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
+                    env=self._environment(service), preexec_fn=_die_with_parent,
+                )  # fmt: skip
+            self._alive[service] = process
+            self._write_pids()
+            code = await process.wait()
+            if not self._stopping:
+                log.error("service died, started again", service=str(service), code=code)
+                await asyncio.sleep(RESTART_PAUSE_S)
+
+    def _environment(self, service: Service) -> dict[str, str]:
+        settings = settings_for(self._settings, self._endpoints, self._settings.data_dir, user=str(service))
+        own = {"port": self._health[Service.GATEWAY], "log_format": "json"}
+        if service is not Service.GATEWAY:
+            own = {"health_port": self._health[service], "log_format": "json"}
+        return {**os.environ, **environment_of(settings.model_copy(update=own))}
+
+    async def _ready(self, service: Service) -> None:
+        url = f"http://127.0.0.1:{self._health[service]}/health/ready"
+        async with httpx.AsyncClient(timeout=5) as client:
+            while True:
+                try:
+                    if (await client.get(url)).is_success:
+                        return
+                except httpx.TransportError:
+                    pass
+                await asyncio.sleep(0.1)
+
+    @property
+    def _logs(self) -> Path:
+        return self._settings.data_dir / "logs"
+
+    def _write_pids(self) -> None:
+        folder = self._settings.data_dir / "run"
+        folder.mkdir(exist_ok=True)
+        for service, process in self._alive.items():
+            (folder / f"{service}.pid").write_text(f"{process.pid}\n")
+
+
+def free_port(host: str) -> int:
+    """Return a port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind((host, 0))
+        return int(probe.getsockname()[1])

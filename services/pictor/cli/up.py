@@ -1,0 +1,124 @@
+"""Everything on this machine: embedded servers and the seven services, until someone stops it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import structlog
+
+from pictor.cli.processes import Processes
+from pictor.cli.services import BUS_SERVICES, create_app_of
+from pictor.cli.signals import on_stop
+from pictor.cli.stack import embedded_stack, settings_for
+from pictor.cli.web import serve_gateway
+from pictor.contracts.modules import Service
+from pictor.gateway.bootstrap import bootstrap
+from pictor.runtime import logs
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.embedded.errors import EmbeddedError
+from pictor.runtime.hosting import as_service, keeping, open_runtime, pixel_children, serving
+from pictor.runtime.settings import Settings
+from pictor.state.database import open_pool
+
+log = structlog.get_logger()
+
+TOKEN_FILE = "admin.token"  # noqa: S105 - a file name
+
+
+def main(data: Path, *, host: str, port: int, separate: bool) -> int:
+    """Start, print the address once a first upload would succeed, and stop cleanly when asked."""
+    data = data.absolute()
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings = Settings().model_copy(update={"host": host, "port": port, "data_dir": data})
+    logs.configure(style="json", level=settings.log_level, folder=data / "logs")
+    try:
+        return asyncio.run(_main(settings, separate=separate))
+    except EmbeddedError as error:
+        print(f"pictor: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"pictor: {error}", file=sys.stderr)
+        return 1
+
+
+async def _main(settings: Settings, *, separate: bool) -> int:
+    stop = asyncio.Event()
+    on_stop(stop)
+    starting = asyncio.ensure_future(_serve(settings, stop, separate=separate))
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({starting, asked}, return_when=asyncio.FIRST_COMPLETED)
+    return await starting
+
+
+async def _serve(settings: Settings, stop: asyncio.Event, *, separate: bool) -> int:
+    async with running(settings, separate=separate) as (url, failure):
+        print(f"Pictor ready at {url}", flush=True)
+        asked = asyncio.ensure_future(stop.wait())
+        failed = asyncio.ensure_future(failure)
+        done, _ = await asyncio.wait({asked, failed}, return_when=asyncio.FIRST_COMPLETED)
+        if failed in done:
+            print(f"pictor: {failed.result()}", file=sys.stderr)
+            return 1
+        failed.cancel()
+    return 0
+
+
+@asynccontextmanager
+async def running(settings: Settings, *, separate: bool) -> "AsyncIterator[tuple[str, asyncio.Future[str]]]":
+    """Run the whole stack; yields its address and a future that resolves if a server cannot be kept alive."""
+    data = settings.data_dir
+    async with AsyncExitStack() as stack:
+        slots = os.cpu_count() or 1
+        pool = pixel_children(settings, BUS_SERVICES, slots)
+        warming = None if separate else asyncio.ensure_future(stack.enter_async_context(pool))
+        embedded, endpoints = await stack.enter_async_context(embedded_stack(data, settings))
+        failure = asyncio.ensure_future(embedded.failure())
+        stack.callback(failure.cancel)
+        await _admin_token(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
+        if warming is None:
+            port = await stack.enter_async_context(_separately(settings, endpoints))
+        else:
+            port = await stack.enter_async_context(_together(settings, endpoints, pool, slots))
+            await warming
+        yield f"http://{settings.host}:{port}", failure
+
+
+@asynccontextmanager
+async def _together(settings: Settings, endpoints: Endpoints, pool: ChildPool, slots: int) -> AsyncIterator[int]:
+    data = settings.data_dir
+    async with AsyncExitStack() as stack:
+        own = settings_for(settings, endpoints, data, user=str(Service.GATEWAY))
+        runtime = await stack.enter_async_context(
+            open_runtime(own, Service.GATEWAY, pixels=(), slots=slots + 1, children=pool)
+        )
+        for service in BUS_SERVICES:
+            theirs = as_service(runtime, service, settings_for(settings, endpoints, data, user=str(service)))
+            await stack.enter_async_context(serving(theirs, create_app_of(service)))
+        await stack.enter_async_context(keeping(runtime))
+        yield await stack.enter_async_context(serve_gateway(runtime))
+
+
+@asynccontextmanager
+async def _separately(settings: Settings, endpoints: Endpoints) -> AsyncIterator[int]:
+    processes = Processes(settings, endpoints)
+    try:
+        yield await processes.start()
+    finally:
+        await processes.stop()
+
+
+async def _admin_token(settings: Settings) -> None:
+    path = settings.data_dir / TOKEN_FILE
+    pool = await open_pool(settings.postgres_dsn.get_secret_value(), size=2)
+    try:
+        token = await bootstrap(pool, present=path.exists())
+    finally:
+        await pool.close()
+    if token is not None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(token + "\n")

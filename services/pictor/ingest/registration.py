@@ -1,0 +1,99 @@
+"""What ingest writes about a frame: registered with its description, or quarantined with its reason."""
+
+import hashlib
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pictor.contracts.frames import (
+    CALIBRATION_TYPES,
+    FrameIngested,
+    FrameQuarantined,
+    FrameType,
+    ProductKind,
+)
+from pictor.contracts.modules import Module
+from pictor.contracts.subjects import FRAME_INGESTED, FRAME_QUARANTINED
+from pictor.runtime.step import Step
+from pictor.state import frames, observatories
+from pictor.state.frames import Frame
+
+MODE_FIELDS = (
+    "width", "height", "binning_x", "binning_y", "gain_setting", "offset_setting", "readout_mode", "bayer",
+    "roi_x", "roi_y",
+)  # fmt: skip
+"""What makes a camera mode, besides the rig (or, where the rig is unknown, the camera's name)."""
+
+UNGRADED = frozenset({FrameType.SNAPSHOT})
+"""Shown, but neither measured nor solved."""
+
+
+async def register(step: Step, frame: Frame, found: dict[str, Any]) -> None:
+    """Record a described frame, or quarantine one that lacks required facts."""
+    if found["problems"]:
+        reasons = [problem["message"] for problem in found["problems"]]
+        quarantine(step, frame, reason=found["problems"][0]["reason"], message=" ".join(reasons))
+        return
+    description = found["description"]
+    if found["converted"]:
+        await step.keep(ProductKind.STORED, Path(found["converted"]), "application/fits")
+    observatory = await step.read(observatories.get, frame.observatory_id)
+    longitude = observatory.longitude_deg if observatory else None
+    night = night_of(description, longitude)
+    step.save(
+        frames.register, frame.id, description=description, camera_mode=camera_mode(frame, description), night=night,
+        cards=found["cards"], statistics=found["statistics"],
+        geometry={**found["geometry"], "container": found["container"], "checksum": found["checksum"]},
+        warnings=found["warnings"],
+    )  # fmt: skip
+    kind = FrameType(description["frame_type"])
+    step.reroute(itinerary_of(step.order.itinerary, kind, is_master=description["is_master"]))
+    step.announce(
+        FRAME_INGESTED,
+        FrameIngested(
+            observatory=step.order.observatory, job_id=step.order.job_id, frame_id=frame.id, frame_type=kind,
+            is_master=description["is_master"], filter=description["filter"], exposure_s=description["exposure_s"],
+            night=night, target=description["target_name"],
+        ),
+    )  # fmt: skip
+
+
+def quarantine(step: Step, frame: Frame, *, reason: str, message: str) -> None:
+    """Keep the bytes and say why they go no further."""
+    step.forget_results()
+    step.save(frames.quarantine, frame.id, reason=reason, message=message)
+    step.reroute(())
+    step.fail(reason, message)
+    order = step.order
+    step.announce(
+        FRAME_QUARANTINED,
+        FrameQuarantined(
+            observatory=order.observatory, job_id=order.job_id, frame_id=frame.id, reason=reason, message=message
+        ),
+    )
+
+
+def itinerary_of(planned: tuple[Module, ...], kind: FrameType, *, is_master: bool) -> tuple[Module, ...]:
+    """Return where a frame of this type goes after ingest."""
+    if kind in CALIBRATION_TYPES or is_master:
+        return tuple(module for module in planned if module is Module.PREVIEW)
+    if kind in UNGRADED:
+        return tuple(module for module in planned if module in {Module.HEADER_UPDATE, Module.PREVIEW})
+    return planned
+
+
+def camera_mode(frame: Frame, description: dict[str, Any]) -> str:
+    """Return a short stable key of the detector settings: equal for frames that may be calibrated together."""
+    rig = str(frame.rig_id) if frame.rig_id else str(description.get("camera"))
+    facts = [rig, *(description.get(name) for name in MODE_FIELDS)]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+
+def night_of(description: dict[str, Any], longitude_deg: float | None) -> date | None:
+    """Return the local noon-to-noon date of an exposure; the registered site wins over the header."""
+    if description.get("start_utc") is None:
+        return None
+    east = longitude_deg if longitude_deg is not None else description.get("site_longitude_deg")
+    start = datetime.fromisoformat(description["start_utc"])
+    return (start + timedelta(hours=(east or 0.0) / 15.0 - 12.0)).date()
