@@ -1,5 +1,7 @@
 """The loops over every pixel of a preview."""
 
+from typing import NamedTuple, Self
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -12,6 +14,31 @@ Tables = NDArray[np.uint8]
 
 Pixels8 = NDArray[np.uint8]
 """Grey values for the eye, shape (ny, nx, channels)."""
+
+
+class Spans(NamedTuple):
+    """Which input pixels each output pixel covers along one axis: whole ones between two that count in part."""
+
+    first: NDArray[np.int64]
+    last: NDArray[np.int64]
+    first_weight: NDArray[np.float32]
+    last_weight: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, scale: float, outputs: range, size: int, start: int = 0) -> Self:
+        """Span the output pixels ``outputs`` of ``scale`` input pixels each; the input has ``size``, from ``start``."""
+        left = np.minimum(np.arange(outputs.start, outputs.stop) * scale - start, size - 1.0)
+        right = np.minimum(left + scale, float(size))
+        first, last = np.floor(left), np.ceil(right) - 1
+        alone = first == last
+        last_weight = np.where(alone, 0.0, right - last)
+        first_weight = np.where(alone, scale, scale - (last - first - 1) - last_weight)
+        return cls(
+            first.astype(np.int64),
+            last.astype(np.int64),
+            first_weight.astype(np.float32),
+            last_weight.astype(np.float32),
+        )
 
 
 @njit(cache=True, nogil=True)
@@ -64,6 +91,36 @@ def look_up_bayer(indices: Indices, tables: Tables, red: tuple[int, int], out: P
                 out[y, x, 2] = blue_table[along if red_row else across]
 
 
+@njit(cache=True, nogil=True, fastmath=True)
+def average_areas(pixels: Pixels8, rows: Spans, columns: Spans, scale: float, out: Pixels8) -> None:
+    """Average grey values over the area of each output pixel.
+
+    ``pixels`` and ``out`` have shape (ny, nx, channels); ``rows`` and ``columns`` say what each output row and column
+    covers, ``scale`` input pixels on each axis.
+    """
+    channels = pixels.shape[2]
+    lines = pixels.reshape(pixels.shape[0], -1)
+    sums = np.empty(lines.shape[1], np.float32)
+    share = np.float32(1.0 / (scale * scale))
+    for row in range(out.shape[0]):
+        sums[:] = 0.0
+        for y in range(rows.first[row], rows.last[row] + 1):
+            weight, line = np.float32(1.0), lines[y]
+            if y == rows.first[row]:
+                weight = rows.first_weight[row]
+            elif y == rows.last[row]:
+                weight = rows.last_weight[row]
+            for x in range(line.size):
+                sums[x] += weight * np.float32(line[x])
+        for channel in range(channels):
+            for column in range(out.shape[1]):
+                first, last = columns.first[column] * channels + channel, columns.last[column] * channels + channel
+                value = columns.first_weight[column] * sums[first] + columns.last_weight[column] * sums[last]
+                for x in range(first + channels, last, channels):
+                    value += sums[x]
+                out[row, column, channel] = np.uint8(min(value * share + np.float32(0.5), np.float32(255.0)))
+
+
 def warm() -> None:
     """Compile every kernel for the types the previews use."""
     indices = np.zeros((4, 4), np.uint16)
@@ -71,3 +128,5 @@ def warm() -> None:
     to_indices(np.zeros((4, 4), np.float32), 0.0, 1.0, indices)
     look_up(indices, tables[0], np.zeros((4, 4, 1), np.uint8), 0)
     look_up_bayer(indices, tables, (0, 0), np.zeros((2, 2, 3), np.uint8))
+    spans = Spans.of(2.0, range(2), 4)
+    average_areas(np.zeros((4, 4, 1), np.uint8), spans, spans, 2.0, np.zeros((2, 2, 1), np.uint8))

@@ -1,11 +1,15 @@
 """The small pictures: preview, thumbnail, corner inspector."""
 
+import math
+import struct
+import zlib
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
-import pyvips
 from PIL import Image
 
+from pictor.imaging.preview.kernels import Spans, average_areas
 from pictor.imaging.preview.scene import Scene
 from pictor.imaging.preview.tiles import as_image
 
@@ -21,27 +25,28 @@ CORNER_EDGE = 256
 GAP = 4
 """Pixels between the crops."""
 
-PNG_EFFORT = 1
-"""zlib level: stretched noise does not compress, higher levels only cost time."""
+STRIP = 64
+"""Rows of the preview made at a time."""
 
 THUMBNAIL_QUALITY = 80
 """WebP quality: about 6 kB."""
 
 
-def shrunk(scene: Scene) -> Image.Image:
-    """Show a scene at half (of half...) resolution, still at least as long as the preview; strips keep memory small."""
-    factor = 1
-    while max(scene.width, scene.height) >= 2 * factor * PREVIEW_EDGE:
-        factor *= 2
-    strip_rows = 128 * factor
-    image: Image.Image | None = None
-    for top in range(0, scene.height, strip_rows):
-        strip = as_image(scene.piece(slice(top, top + strip_rows)))
-        strip = strip.reduce(factor) if factor > 1 else strip
-        if image is None:
-            image = Image.new(strip.mode, (strip.width, -(-scene.height // factor)))
-        image.paste(strip, (0, top // factor))
-    return image or Image.new("L", (1, 1))
+def shrink(scene: Scene) -> Image.Image:
+    """Show a scene at the size of the preview, each pixel the mean of its area; made in strips to keep memory small."""
+    scale = max(max(scene.width, scene.height) / PREVIEW_EDGE, 1.0)
+    if scale == 1.0:
+        return as_image(scene.piece(slice(None)))
+    height, width = max(1, round(scene.height / scale)), max(1, round(scene.width / scale))
+    out = np.empty((height, width, len(scene.tables)), dtype=np.uint8)
+    columns = Spans.of(scale, range(width), scene.width)
+    for first in range(0, height, STRIP):
+        part = out[first : first + STRIP]
+        top = int(first * scale)
+        strip = scene.piece(slice(top, math.ceil((first + len(part)) * scale)))
+        rows = Spans.of(scale, range(first, first + len(part)), len(strip), top)
+        average_areas(strip, rows, columns, scale, part)
+    return as_image(out)
 
 
 def fit(image: Image.Image, edge: int) -> Image.Image:
@@ -54,11 +59,26 @@ def fit(image: Image.Image, edge: int) -> Image.Image:
 
 
 def write_png(image: Image.Image, path: Path) -> None:
-    """Write a picture as PNG without any metadata."""
-    pixels = np.asarray(image)
-    bands = 1 if pixels.ndim == 2 else pixels.shape[2]
-    picture = pyvips.Image.new_from_memory(np.ascontiguousarray(pixels), image.width, image.height, bands, "uchar")
-    picture.copy(interpretation="b-w" if bands == 1 else "srgb").pngsave(str(path), compression=PNG_EFFORT, keep="none")
+    """Write a picture as PNG, unfiltered and Huffman-coded only, without any metadata.
+
+    Stretched sky is noise: filters and string matching make such a file larger and take most of the time (measured on
+    a 2048 px preview: 20 ms and 1.7 MB, against 25 ms and 2.6 MB at zlib level 1, 46 ms and 1.8 MB at level 2).
+    """
+    pixels = np.asarray(image).reshape(image.height, -1)
+    lines = np.zeros((image.height, pixels.shape[1] + 1), dtype=np.uint8)
+    lines[:, 1:] = pixels
+    coder = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
+    colour_type = 2 if image.mode == "RGB" else 0
+    with path.open("wb") as stream:
+        stream.write(b"\x89PNG\r\n\x1a\n")
+        _write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", image.width, image.height, 8, colour_type, 0, 0, 0))
+        _write_chunk(stream, b"IDAT", coder.compress(lines.data) + coder.flush())
+        _write_chunk(stream, b"IEND", b"")
+
+
+def _write_chunk(stream: BinaryIO, kind: bytes, content: bytes) -> None:
+    stream.write(struct.pack(">I", len(content)) + kind + content)
+    stream.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
 
 
 def write_thumbnail(image: Image.Image, path: Path) -> Image.Image:

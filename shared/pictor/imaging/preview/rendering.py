@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from pictor.imaging.preview import kernels
-from pictor.imaging.preview.products import PREVIEW_EDGE, corners, fit, shrunk, write_png, write_thumbnail
+from pictor.imaging.preview.products import PREVIEW_EDGE, corners, fit, shrink, write_png, write_thumbnail
 from pictor.imaging.preview.scene import TOP_DOWN, Scene
 from pictor.imaging.preview.stretch import ChannelStretch, StretchKind
 from pictor.imaging.preview.tiles import TileIndex, tile_index, write_tiles
@@ -98,7 +98,7 @@ def render(
     half = write_tiles(scene, tiles_path)
     index = tile_index(tiles_path)
     index_path.write_text(index.to_json(), encoding="ascii")
-    preview, thumbnail = _small(half if max(half.size) >= PREVIEW_EDGE else shrunk(scene), scratch)
+    preview, thumbnail = _small(half if max(half.size) >= PREVIEW_EDGE else shrink(scene), scratch)
     mosaic = corners(scene)
     write_png(mosaic, scratch / "corners.png")
     return Preview(
@@ -126,7 +126,7 @@ def render_small(
 ) -> tuple[Picture, Picture]:
     """Make only the preview and the thumbnail; the arguments are those of ``render``."""
     scene = Scene.of(data, bayer=bayer, bayer_offset=bayer_offset, row_order=row_order, stretch=StretchKind(stretch))
-    return _small(shrunk(scene), scratch)
+    return _small(shrink(scene), scratch)
 
 
 def warm() -> None:
