@@ -124,7 +124,7 @@ def _merged(original: bytes, new: dict[str, Card], *, solved: bool) -> list[str]
 
 
 def _standard(image: str) -> str:
-    """Write printable ASCII, and exponents as the standard wants them; readers that repair it would break the checksum."""
+    """Write printable ASCII and standard exponents; readers that repair them would break the checksum."""
     image = printable(image)
     start = image.find("=") + 1
     field = image[start:].partition("/")[0]

@@ -24,6 +24,7 @@ _TEXTS = (
 _BAYER = frozenset("RGBCMYWL")
 _DISAGREEMENT = 0.01
 _SITE_DISAGREEMENT = 0.1
+_CLOCK_SLACK_H = 0.02
 
 
 def describe(cards: Iterable[Card], *, name: str = "") -> FrameDescription:
@@ -61,7 +62,7 @@ def describe(cards: Iterable[Card], *, name: str = "") -> FrameDescription:
     }
     return FrameDescription(
         frame_type=kind, is_master=kind in CALIBRATION and (master or (combined or 1) > 1), exposure_s=exposure,
-        start_utc=start, mid_utc=mid, ra_deg=pointing[0], dec_deg=pointing[1],
+        start_utc=start, mid_utc=mid, utc_offset_h=_utc_offset(reader, start), ra_deg=pointing[0], dec_deg=pointing[1],
         target_ra_deg=target[0], target_dec_deg=target[1], n_combined=combined,
         program=reader.program.name, width=width, height=height, planes=planes,
         site_latitude_deg=_site(reader, "site_latitude_deg"), site_longitude_deg=_site(reader, "site_longitude_deg"),
@@ -143,6 +144,16 @@ def _start(reader: Reader) -> datetime | None:
             reader.infer("start_utc", reader.raw(keyword), keyword)
             return found
     return None
+
+
+def _utc_offset(reader: Reader, start: str | None) -> float | None:
+    """Compare DATE-LOC with the start; clocks differ by quarters of an hour."""
+    local = moment(reader.raw("DATE-LOC"))
+    if local is None or start is None:
+        return None
+    hours = (local - datetime.fromisoformat(start)).total_seconds() / 3600
+    quarters = round(hours * 4) / 4
+    return quarters if abs(hours - quarters) < _CLOCK_SLACK_H and abs(quarters) <= 14 else None
 
 
 def _combined(reader: Reader) -> int | None:

@@ -34,6 +34,8 @@ class FrameDescription:
         ``light``, ``dark``, ``flat``, ``bias``, ``flat-dark``, ``snapshot`` or ``unknown``.
     start_utc, mid_utc
         ISO 8601 text in UTC with a final Z.
+    utc_offset_h
+        Offset of the capture computer's clock from UTC, in hours.
     gain_setting, offset_setting
         The driver's settings, without a unit.
     egain
@@ -57,6 +59,7 @@ class FrameDescription:
     exposure_s: float | None = None
     start_utc: str | None = None
     mid_utc: str | None = None
+    utc_offset_h: float | None = None
     camera: str | None = None
     camera_serial: str | None = None
     telescope: str | None = None
