@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest_plugins = ["tests.support.servers"]
+
 
 @pytest.fixture
 def rng() -> np.random.Generator:

