@@ -1,11 +1,15 @@
 """Make one smooth plane of a raw one-shot-colour frame, on which stars can be found."""
 
+import math
+from dataclasses import replace
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.pixels import Pixels
+from pictor.imaging.stars.starlist import SIGMA_TO_FWHM, StarList
 
 PATTERNS = ("RGGB", "BGGR", "GRBG", "GBRG")
 """Colour patterns of a 2 x 2 cell, in the order of the stored rows."""
@@ -61,6 +65,46 @@ def luminance(image: Pixels, pattern: str, saturation: float | None) -> NDArray[
     out = np.empty((image.shape[0] - 1, image.shape[1] - 1), dtype=np.float32)
     _average(image, middles, spreads, ceiling, out)
     return out
+
+
+def undo_blur(stars: StarList) -> StarList:
+    """Bring a star list measured on the plane back to the pixels and widths of the frame.
+
+    Parameters
+    ----------
+    stars
+        As found on the plane.
+
+    Returns
+    -------
+    StarList
+        Positions in pixels of the frame; widths without the blur of the 2 x 2 average.
+    """
+    ratio = 1.0 - stars.ellipticity
+    area = (stars.fwhm / SIGMA_TO_FWHM) ** 2
+    major = _less(area / np.maximum(ratio, 1e-3), BLUR_VARIANCE)
+    minor = _less(area * ratio, BLUR_VARIANCE)
+    true_ratio = np.sqrt(minor / np.maximum(major, 1e-12))
+    psf = stars.psf
+    if psf is not None:
+        width = math.sqrt(float(_less(np.array(psf.fwhm**2), SIGMA_TO_FWHM**2 * BLUR_VARIANCE)))
+        psf = replace(psf, fwhm=width)
+    return replace(
+        stars,
+        x=stars.x + SHIFT,
+        y=stars.y + SHIFT,
+        fwhm=SIGMA_TO_FWHM * (major * minor) ** 0.25,
+        hfr=np.sqrt(_less(stars.hfr**2, 2.0 * math.log(2.0) * BLUR_VARIANCE)),
+        ellipticity=1.0 - true_ratio,
+        eccentricity=np.sqrt(np.maximum(0.0, 1.0 - true_ratio**2)),
+        shape=(stars.shape[0] + 1, stars.shape[1] + 1),
+        psf=psf,
+    )
+
+
+def _less(variance: NDArray[np.float64], blur: float) -> NDArray[np.float64]:
+    """Take a blur out of a variance, never more than three quarters of it."""
+    return np.asarray(np.maximum(variance - blur, 0.25 * variance))
 
 
 def warm() -> None:

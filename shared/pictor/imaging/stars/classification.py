@@ -8,20 +8,43 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.stars.shapes import COLUMNS, OK, SPIKE
-from pictor.imaging.stars.starlist import StarFlag, StarList
+from pictor.imaging.stars.starlist import SIGMA_TO_FWHM, StarFlag, StarList
+from pictor.imaging.stars.trails import Sources, find_trails
 
-_SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _PILOT_SNR = 15.0
+_FEWEST_PILOTS = 5
 # In units of the typical star: narrower than this across is no starlight, wider than that is no point source.
-_NARROWEST = 0.62
+_NARROWEST = 0.7
 _WIDEST = 2.2
+# Faint stars scatter: their limit is lower by this much over the signal-to-noise ratio.
+_NARROWER = 1.5
 _MOST_ELLIPTICAL = 0.6
+_ELLIPTICITY_SPREAD = 0.2
 # Neighbours closer than this (in FWHM) with a tenth of the light disturb each other; closer than that are one.
 _BLEND_REACH = 2.0
 _SAME_REACH = 0.6
 _BLEND_SHARE = 0.1
 
-_X, _Y, _FLUX, _ERROR, _PEAK, _XX, _XY, _YY, _HFR, _SHARP, _STATUS, _NOISE = range(len(COLUMNS))
+_X, _Y, _FLUX, _ERROR, _PEAK, _XX, _XY, _YY, _HFR, _AROUND, _STATUS, _NOISE = range(len(COLUMNS))
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Usual shape of the bright sources of a frame: widths (standard deviation) in pixels.
+
+    Parameters
+    ----------
+    sigma
+        Geometric mean of both axes.
+    minor
+        Smaller axis.
+    ellipticity
+        1 - b/a.
+    """
+
+    sigma: float
+    minor: float
+    ellipticity: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +55,19 @@ class Frame:
     ----------
     shape
         Shape (ny, nx).
-    sigma
-        Typical width of a star (standard deviation), in pixels.
+    usual
+        Usual shape of a star.
     saturation
         Level in ADU; None when unknown.
     """
 
     shape: tuple[int, int]
-    sigma: float
+    usual: Usual
     saturation: float | None
 
 
-def typical_sigma(table: NDArray[np.float64]) -> float | None:
-    """Find the usual width of the bright sources: the middle of the narrowest half of their sizes.
+def usual_shape(table: NDArray[np.float64]) -> Usual | None:
+    """Find the usual shape of the bright sources: that of the narrowest half of their widths.
 
     Parameters
     ----------
@@ -53,19 +76,29 @@ def typical_sigma(table: NDArray[np.float64]) -> float | None:
 
     Returns
     -------
-    float or None
-        Standard deviation in pixels; None without any measurable source.
+    Usual or None
+        None without any measurable source.
     """
     good = (table[:, _STATUS] == OK) & (table[:, _FLUX] > 0)
     bright = good & (table[:, _FLUX] > _PILOT_SNR * table[:, _ERROR])
-    chosen = bright if np.count_nonzero(bright) >= 5 else good
-    widths = np.sort(_width(table[chosen]))
-    if widths.size == 0:
+    chosen = table[bright if np.count_nonzero(bright) >= _FEWEST_PILOTS else good]
+    if len(chosen) == 0:
         return None
+    major, minor, theta = _axes(chosen)
+    ellipticity = 1.0 - minor / np.maximum(major, 1e-9)
+    pieces, _ = find_trails(
+        Sources(chosen[:, _X], chosen[:, _Y], ellipticity, theta, chosen[:, _FLUX]),
+        reach=float(np.median(minor)) * 2.0,
+    )
+    free = ~pieces if np.count_nonzero(~pieces) >= _FEWEST_PILOTS else np.ones_like(pieces)
+    widths = np.sqrt(major * minor)[free]
+    order = np.argsort(widths)
     half = max(1, (widths.size + 1) // 2)
-    spans = widths[half - 1 :] - widths[: widths.size - half + 1]
-    start = int(np.argmin(spans))
-    return float(np.median(widths[start : start + half]))
+    spans = widths[order][half - 1 :] - widths[order][: widths.size - half + 1]
+    core = order[int(np.argmin(spans)) :][:half]
+    return Usual(
+        float(np.median(widths[core])), float(np.median(minor[free][core])), float(np.median(ellipticity[free][core]))
+    )
 
 
 def classify(table: NDArray[np.float64], frame: Frame, *, spikes: int) -> StarList:
@@ -85,13 +118,17 @@ def classify(table: NDArray[np.float64], frame: Frame, *, spikes: int) -> StarLi
     StarList
         Brightest first.
     """
-    fwhm = _SIGMA_TO_FWHM * frame.sigma
     table = table[np.argsort(table[:, _Y], kind="stable")]
-    distinct, blended = _neighbours(table, fwhm)
+    distinct, blended = _neighbours(table, SIGMA_TO_FWHM * frame.usual.sigma)
     table, blended = table[distinct], blended[distinct]
     major, minor, theta = _axes(table)
     ratio = np.where(major > 0, minor / np.maximum(major, 1e-9), 1.0)
+    pieces, trails = find_trails(
+        Sources(table[:, _X], table[:, _Y], 1.0 - ratio, theta, table[:, _FLUX]),
+        reach=max(2.0, SIGMA_TO_FWHM * frame.usual.minor),
+    )
     flags = _flags(table, frame, (major, minor)) | np.where(blended, int(StarFlag.BLENDED), 0)
+    flags |= np.where(pieces, int(StarFlag.TRAIL), 0)
     order = np.argsort(-table[:, _FLUX], kind="stable")
     listed = StarList(
         x=table[:, _X],
@@ -100,7 +137,7 @@ def classify(table: NDArray[np.float64], frame: Frame, *, spikes: int) -> StarLi
         flux_error=table[:, _ERROR],
         peak=table[:, _PEAK],
         snr=table[:, _FLUX] / np.maximum(table[:, _ERROR], 1e-12),
-        fwhm=_SIGMA_TO_FWHM * np.sqrt(major * minor),
+        fwhm=SIGMA_TO_FWHM * np.sqrt(major * minor),
         hfr=table[:, _HFR],
         eccentricity=np.sqrt(np.maximum(0.0, 1.0 - ratio**2)),
         ellipticity=1.0 - ratio,
@@ -108,6 +145,7 @@ def classify(table: NDArray[np.float64], frame: Frame, *, spikes: int) -> StarLi
         flags=flags.astype(np.int32),
         shape=frame.shape,
         spike_count=spikes,
+        trail_count=trails,
         saturation=frame.saturation,
     )
     return listed.select(order)
@@ -125,16 +163,19 @@ def _flags(
     flags = np.zeros(len(table), dtype=np.int64)
     if frame.saturation is not None:
         flags[table[:, _PEAK] >= frame.saturation] |= StarFlag.SATURATED
-    margin = max(2.0, _SIGMA_TO_FWHM * frame.sigma)
+    margin = max(2.0, SIGMA_TO_FWHM * frame.usual.sigma)
     ny, nx = frame.shape
     x, y = table[:, _X], table[:, _Y]
     flags[(x < margin) | (y < margin) | (x > nx - 1 - margin) | (y > ny - 1 - margin)] |= StarFlag.EDGE
     flags[table[:, _STATUS] == SPIKE] |= StarFlag.HOT_PIXEL
     saturated = (flags & StarFlag.SATURATED) > 0
-    narrow = (minor < _NARROWEST * frame.sigma) & ~saturated
+    snr = table[:, _FLUX] / np.maximum(table[:, _ERROR], 1e-12)
+    narrowest = np.clip(_NARROWEST - _NARROWER / np.maximum(snr, 1.0), 0.4, _NARROWEST)
+    narrow = (minor < narrowest * frame.usual.minor) & ~saturated
     flags[narrow] |= StarFlag.COSMIC_RAY
-    flags[(np.sqrt(major * minor) > _WIDEST * frame.sigma)] |= StarFlag.EXTENDED
-    elongated = (minor / np.maximum(major, 1e-9) < 1.0 - _MOST_ELLIPTICAL) & ~narrow & ~saturated
+    flags[(np.sqrt(major * minor) > _WIDEST * frame.usual.sigma)] |= StarFlag.EXTENDED
+    roundest = 1.0 - max(_MOST_ELLIPTICAL, frame.usual.ellipticity + _ELLIPTICITY_SPREAD)
+    elongated = (minor / np.maximum(major, 1e-9) < roundest) & ~narrow & ~saturated
     flags[elongated] |= StarFlag.EXTENDED
     return flags
 

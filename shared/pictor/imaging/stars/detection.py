@@ -10,12 +10,15 @@ from numpy.typing import NDArray
 from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels, as_pixels, run_in_threads
 from pictor.imaging.stars.filtering import SPIKE_SHARE, STRIP, bin_rows, blobs, halve, scan
+from pictor.imaging.stars.starlist import SIGMA_TO_FWHM
 
 # The widest stars looked for are 2.4 x 16 pixels wide.
 BINS = (1, 2, 4, 8, 16)
 _SCALE_AREA = 2048
 _SCALE_SNR = 8.0
 _SCALE_VOTERS = 80
+# Of two scales that do about as well the finer one keeps neighbours apart.
+_COARSER_WORTH = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Candidates:
         Same length; positions to about half a binned pixel.
     bin
         Pixels per side that were summed for the search.
+    share
+        Share of the light of a pixel below which its neighbours made it a spike.
     spikes
         Hot pixels and cosmic-ray hits removed before the search.
     """
@@ -36,6 +41,7 @@ class Candidates:
     y: NDArray[np.float64]
     snr: NDArray[np.float32]
     bin: int
+    share: float
     spikes: int
 
 
@@ -65,10 +71,35 @@ def detect(image: Pixels, background: Background, *, threshold: float, share: fl
     ----------
     .. [1] Lindeberg T., 1998, International Journal of Computer Vision 30, 79.
     """
-    scale = _choose_bin(image, background, share=share)
+    window, part = _middle(image, background)
+    plane, _ = _binned(window, part, 1, share=share)
+    scale = _choose_bin(plane)
+    return search(image, background, scale, threshold=threshold, share=share)
+
+
+def search(image: Pixels, background: Background, scale: int, *, threshold: float, share: float) -> Candidates:
+    """Find maxima of the matched filter above a threshold, summing `scale` x `scale` pixels first.
+
+    Parameters
+    ----------
+    image, background, threshold, share
+        As for `detect`.
+    scale
+        One of `BINS`.
+
+    Returns
+    -------
+    Candidates
+        In the order of rows.
+    """
     if scale == 1:
         return _search(image, background, 1, threshold, share=share)
     return _search_binned(image, background, scale, threshold, share=share)
+
+
+def best_bin(sigma: float) -> int:
+    """Choose the coarsest binning that leaves a star of this width (standard deviation) wider than 2.2 pixels."""
+    return max((scale for scale in BINS if SIGMA_TO_FWHM * sigma >= 2.2 * scale), default=1)
 
 
 def warm() -> None:
@@ -83,7 +114,7 @@ def warm() -> None:
 def _search_binned(image: Pixels, background: Background, scale: int, threshold: float, *, share: float) -> Candidates:
     small, spikes = _binned(image, background, scale, share=share)
     found = _search(small, _unit_background(small), scale, threshold, share=0.0)
-    return Candidates(found.x, found.y, found.snr, scale, spikes)
+    return Candidates(found.x, found.y, found.snr, scale, share, spikes)
 
 
 def _search(image: Pixels, background: Background, scale: int, threshold: float, *, share: float) -> Candidates:
@@ -102,7 +133,12 @@ def _search(image: Pixels, background: Background, scale: int, threshold: float,
     rows = np.concatenate([found for _, found in sorted(pieces, key=lambda piece: piece[0])])
     offset = (scale - 1) / 2.0
     return Candidates(
-        rows[:, 0] * scale + offset, rows[:, 1] * scale + offset, rows[:, 2].astype(np.float32), scale, sum(spikes)
+        rows[:, 0] * scale + offset,
+        rows[:, 1] * scale + offset,
+        rows[:, 2].astype(np.float32),
+        scale,
+        share,
+        sum(spikes),
     )
 
 
@@ -130,18 +166,19 @@ def _binned(image: Pixels, background: Background, scale: int, *, share: float) 
     return small, sum(spikes)
 
 
-def _choose_bin(image: Pixels, background: Background, *, share: float) -> int:
-    """Scale at which the brightest blobs stand out best, from the middle of the frame."""
-    window, sky = _middle(image, background)
-    small, _ = _binned(window, sky, 1, share=share)
-    found = []
+def _choose_bin(small: NDArray[np.float32]) -> int:
+    """Scale at which the brightest blobs stand out best."""
+    found, worth = [], 1.0
     for scale in BINS:
         if min(small.shape) < 16:
             break
         maxima = blobs(small, _SCALE_SNR)
         offset = (scale - 1) / 2.0
-        found.append(np.column_stack([maxima[:, :2] * scale + offset, maxima[:, 2], np.full(len(maxima), scale)]))
+        found.append(
+            np.column_stack([maxima[:, :2] * scale + offset, worth * maxima[:, 2], np.full(len(maxima), scale)])
+        )
         small = halve(small)
+        worth *= _COARSER_WORTH
     return _vote(np.concatenate(found)) if found else 1
 
 

@@ -44,7 +44,7 @@ def _fill_rows(
 
 
 @njit(cache=True, nogil=True)
-def _remove_spikes(strip: NDArray[np.float32], nx: int, share: float) -> int:
+def remove_spikes(strip: NDArray[np.float32], nx: int, share: float) -> int:
     """Replace single pixels that stand out of their neighbours by the mean of those; edges are left."""
     removed = 0
     for y in range(1, strip.shape[0] - 1):
@@ -107,7 +107,7 @@ def scan(
         bottom = min(top + STRIP, rows[1])
         _fill_rows(image, mesh, (top - _HALO, top + STRIP + _HALO), strip)
         if share > 0.0:
-            spikes += _remove_spikes(strip, nx, share)
+            spikes += remove_spikes(strip, nx, share)
         _filter(strip, nx, across, plane)
         for y in range(top, bottom):
             line = plane[y - top + _HALO]
@@ -143,7 +143,7 @@ def bin_rows(
     for i in range(first, last):
         _fill_rows(image, mesh, (i * scale - 1, (i + 1) * scale + 1), strip)
         if share > 0.0:
-            spikes += _remove_spikes(strip, nx, share)
+            spikes += remove_spikes(strip, nx, share)
         for j in range(out.shape[1]):
             total = np.float32(0.0)
             for y in range(1, scale + 1):

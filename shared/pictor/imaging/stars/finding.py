@@ -1,6 +1,5 @@
 """Find and measure the stars of one frame."""
 
-import math
 from dataclasses import replace
 from typing import Any
 
@@ -9,18 +8,21 @@ from numpy.typing import NDArray
 
 from pictor.imaging.background import Background, mesh_background
 from pictor.imaging.pixels import Pixels, as_pixels
-from pictor.imaging.stars.bayer import BLUR_VARIANCE, NOISE_FACTOR, SHIFT, luminance
-from pictor.imaging.stars.classification import Frame, classify, typical_sigma
-from pictor.imaging.stars.detection import Candidates, detect
+from pictor.imaging.stars.bayer import NOISE_FACTOR, luminance, undo_blur
+from pictor.imaging.stars.classification import Frame, Usual, classify, usual_shape
+from pictor.imaging.stars.detection import Candidates, best_bin, detect, search
 from pictor.imaging.stars.filtering import SPIKE_SHARE
+from pictor.imaging.stars.profile import choose, fit_profile
 from pictor.imaging.stars.saturation import guess_saturation
 from pictor.imaging.stars.shapes import COLUMNS, LOST, measure_shapes
 from pictor.imaging.stars.starlist import StarList
 
-# The square of a Gaussian's half-flux radius is 2 ln 2 times its variance.
-_HFR_BLUR = 2.0 * math.log(2.0) * BLUR_VARIANCE
 # Bright candidates that show the typical size of a star before all are measured.
 _PILOTS = 400
+# Sources sharper than this (FWHM 1.3 pixels) are hot pixels and cosmic rays, unless many look like stars.
+_SHARPEST_SIGMA = 0.55
+_FEWEST_SHARP = 20
+_SINGLES_PER_PAIR = 6.0
 
 
 def find_stars(
@@ -61,11 +63,7 @@ def find_stars(
     if bayer is not None:
         return _find_in_colour(pixels, bayer, ceiling, threshold)
     sky = background if background is not None else mesh_background(pixels)
-    if not sky.noise or not sky.noises.all():
-        return replace(StarList.empty(sky.shape), saturation=ceiling)
-    found = detect(pixels, sky, threshold=threshold)
-    table, sigma = _measured(pixels, sky, found, SPIKE_SHARE)
-    return classify(table, Frame(sky.shape, sigma, ceiling), spikes=found.spikes)
+    return _find_on_plane(pixels, sky, ceiling, threshold)
 
 
 def _find_in_colour(pixels: Pixels, pattern: str, ceiling: float | None, threshold: float) -> StarList:
@@ -73,27 +71,48 @@ def _find_in_colour(pixels: Pixels, pattern: str, ceiling: float | None, thresho
     plane = luminance(pixels, pattern, ceiling)
     mesh = mesh_background(plane)
     sky = replace(mesh, noises=mesh.noises * np.float32(NOISE_FACTOR))
+    return undo_blur(_find_on_plane(plane, sky, ceiling, threshold, share=0.0))
+
+
+def _find_on_plane(
+    pixels: Pixels, sky: Background, ceiling: float | None, threshold: float, *, share: float = SPIKE_SHARE
+) -> StarList:
     if not sky.noise or not sky.noises.all():
-        return replace(StarList.empty((pixels.shape[0], pixels.shape[1])), saturation=ceiling)
-    found = detect(plane, sky, threshold=threshold, share=0.0)
-    table, sigma = _measured(plane, sky, found, 0.0)
-    table[:, :2] += SHIFT
-    for name in ("mxx", "myy"):
-        column = COLUMNS.index(name)
-        table[:, column] = np.maximum(table[:, column] - BLUR_VARIANCE, 0.25 * table[:, column])
-    hfr = COLUMNS.index("hfr")
-    table[:, hfr] = np.sqrt(np.maximum(table[:, hfr] ** 2 - _HFR_BLUR, 0.25 * table[:, hfr] ** 2))
-    width = math.sqrt(max(sigma**2 - BLUR_VARIANCE, 0.25 * sigma**2))
-    return classify(table, Frame((pixels.shape[0], pixels.shape[1]), width, ceiling), spikes=found.spikes)
+        return replace(StarList.empty(sky.shape), saturation=ceiling)
+    found = detect(pixels, sky, threshold=threshold, share=share)
+    table, usual = _measured(pixels, sky, found)
+    if usual is not None and usual.sigma < _SHARPEST_SIGMA and _are_stars(found):
+        found = detect(pixels, sky, threshold=threshold, share=0.0)
+        table, usual = _measured(pixels, sky, found)
+    if usual is not None and best_bin(usual.sigma) != found.bin:
+        found = search(pixels, sky, best_bin(usual.sigma), threshold=threshold, share=found.share)
+        table, usual = _measured(pixels, sky, found)
+    if usual is None:
+        return replace(StarList.empty(sky.shape), saturation=ceiling, spike_count=found.spikes)
+    stars = classify(table, Frame(sky.shape, usual, ceiling), spikes=found.spikes)
+    psf = fit_profile(pixels, sky, stars)
+    if psf is None:
+        return stars
+    typical = float(np.median(stars.fwhm[choose(stars)]))
+    return replace(stars, psf=psf, fwhm=stars.fwhm * (psf.fwhm / typical))
 
 
-def _measured(pixels: Pixels, sky: Background, found: Candidates, share: float) -> tuple[NDArray[np.float64], float]:
+def _are_stars(found: Candidates) -> bool:
+    """Judge sources sharper than a pixel: light that falls on pixels at random fills two as often as one.
+
+    Hot pixels outnumber neighbouring pairs of hot pixels by far, so many single pixels for few wider
+    sources mean that there are no stars.
+    """
+    wider = len(found.x)
+    return wider >= _FEWEST_SHARP and found.spikes < _SINGLES_PER_PAIR * wider
+
+
+def _measured(pixels: Pixels, sky: Background, found: Candidates) -> tuple[NDArray[np.float64], Usual | None]:
     """Measure the pilots to learn the size of a star, then all candidates with that size."""
     positions = np.column_stack([found.x, found.y])
-    sigma = 1.1 * found.bin
-    if len(positions) == 0:
-        return np.zeros((0, len(COLUMNS))), sigma
     pilots = np.argsort(-found.snr, kind="stable")[:_PILOTS]
-    seen = typical_sigma(measure_shapes(pixels, sky, positions[pilots], sigma=sigma, share=share))
-    table = measure_shapes(pixels, sky, positions, sigma=seen or sigma, share=share)
-    return table[table[:, COLUMNS.index("status")] != LOST], seen or sigma
+    seen = usual_shape(measure_shapes(pixels, sky, positions[pilots], sigma=1.1 * found.bin, share=found.share))
+    if seen is None:
+        return np.zeros((0, len(COLUMNS))), None
+    table = measure_shapes(pixels, sky, positions, sigma=seen.sigma, share=found.share)
+    return table[table[:, COLUMNS.index("status")] != LOST], seen

@@ -10,7 +10,7 @@ from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels, run_in_threads
 from pictor.imaging.stars.filtering import SPIKE_SHARE, SPIKE_SIGMA
 
-COLUMNS = ("x", "y", "flux", "error", "peak", "mxx", "mxy", "myy", "hfr", "sharpness", "status", "noise")
+COLUMNS = ("x", "y", "flux", "error", "peak", "mxx", "mxy", "myy", "hfr", "around", "status", "noise")
 """What `measure_shapes` returns per star; light and noise in ADU, lengths in pixels, second moments in px^2."""
 
 OK, LOST, SPIKE = 0.0, 1.0, 2.0
@@ -93,28 +93,28 @@ def _measure(
     curve = np.empty(10 * half + 20, dtype=np.float64)
     for k in range(positions.shape[0]):
         col, row = int(np.rint(positions[k, 0])), int(np.rint(positions[k, 1]))
-        level = _local(levels, image.shape, row, col)
-        noise = _local(noises, image.shape, row, col)
-        peak, sharpness = _cut(image, (row, col), level, stamp)
-        sharpness = share / max(sharpness, 1e-3)
+        level = local_value(levels, image.shape, row, col)
+        noise = local_value(noises, image.shape, row, col)
+        _cut(image, (row, col), level, stamp)
         if share > 0.0:
             _despike(stamp, noise, share)
+        peak, around = _brightest(stamp)
         _level(stamp, noise)
         x, y = positions[k, 0] - col, positions[k, 1] - row
         shape = _moments(stamp, (x, y), sigma)
         status = shape[7]
-        if sharpness > 1.0:
+        if around < share:
             status = SPIKE
         out[k, 0], out[k, 1] = col + shape[0], row + shape[1]
-        out[k, 2], out[k, 3], out[k, 4] = shape[5], shape[6] * noise, peak
+        out[k, 2], out[k, 3], out[k, 4] = shape[5], shape[6] * noise, peak + level
         out[k, 5], out[k, 6], out[k, 7] = shape[2], shape[3], shape[4]
         width = (max(shape[2] * shape[4] - shape[3] ** 2, 1e-6)) ** 0.25
         out[k, 8] = _half_flux_radius(stamp, (shape[0], shape[1]), _APERTURE * min(width, 1.1 * sigma), curve)
-        out[k, 9], out[k, 10], out[k, 11] = sharpness, status, noise
+        out[k, 9], out[k, 10], out[k, 11] = around, status, noise
 
 
 @njit(cache=True, nogil=True)
-def _local(mesh: NDArray[np.float32], shape: tuple[int, int], row: int, col: int) -> float:
+def local_value(mesh: NDArray[np.float32], shape: tuple[int, int], row: int, col: int) -> float:
     """Interpolate the mesh at one pixel."""
     my, mx = mesh.shape
     fy, fx = (row + 0.5) * my / shape[0] - 0.5, (col + 0.5) * mx / shape[1] - 0.5
@@ -127,13 +127,19 @@ def _local(mesh: NDArray[np.float32], shape: tuple[int, int], row: int, col: int
 
 
 @njit(cache=True, nogil=True)
-def _cut(image: Pixels, centre: tuple[int, int], level: float, stamp: NDArray[np.float32]) -> tuple[float, float]:
-    """Copy sky-subtracted pixels; return the brightest pixel in ADU and the share its four neighbours carry."""
+def _cut(image: Pixels, centre: tuple[int, int], level: float, stamp: NDArray[np.float32]) -> None:
+    """Copy sky-subtracted pixels around a candidate."""
     half = stamp.shape[0] // 2
     top, left = centre[0] - half, centre[1] - half
     for i in range(stamp.shape[0]):
         for j in range(stamp.shape[1]):
             stamp[i, j] = _pixel(image, top + i, left + j, level)
+
+
+@njit(cache=True, nogil=True)
+def _brightest(stamp: NDArray[np.float32]) -> tuple[float, float]:
+    """Brightest pixel of the middle, and the share of it that its four neighbours carry on average."""
+    half = stamp.shape[0] // 2
     peak, share = np.float32(-np.inf), 0.0
     for i in range(half - 1, half + 2):
         for j in range(half - 1, half + 2):
@@ -141,7 +147,7 @@ def _cut(image: Pixels, centre: tuple[int, int], level: float, stamp: NDArray[np
                 peak = stamp[i, j]
                 around = 0.25 * (stamp[i - 1, j] + stamp[i + 1, j] + stamp[i, j - 1] + stamp[i, j + 1])
                 share = around / peak if peak > 0.0 else 1.0
-    return float(peak) + level, share
+    return float(peak), share
 
 
 @njit(cache=True, nogil=True)
@@ -256,7 +262,7 @@ def _matched(
             nxx, nxy, nyy = 2.0 * sxx, 2.0 * sxy, 2.0 * syy
     else:
         nxx, nxy, nyy = 0.5 * xx, 0.5 * xy, 0.5 * yy
-    return _bounded((nxx, nxy, nyy), min(0.5 * (xx + yy) * 2.0, 9.0 * sigma * sigma))
+    return _bounded((nxx, nxy, nyy), min(2.0 * (xx + yy), 16.0 * sigma * sigma))
 
 
 @njit(cache=True, nogil=True)

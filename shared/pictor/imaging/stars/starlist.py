@@ -1,5 +1,6 @@
 """The star list of one frame and its FITS table."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
 from pathlib import Path
@@ -13,6 +14,9 @@ from pictor.imaging.errors import UnreadableFrameError
 
 METHOD = "pictor-stars 1"
 """Name and version of the method, written with every list."""
+
+SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
+"""Full width at half maximum of a Gaussian of unit standard deviation."""
 
 _EXTENSION = "STARS"
 

@@ -1,0 +1,181 @@
+"""The stellar profile of a frame: one Moffat function fitted to the stack of its clean stars."""
+
+import math
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from pictor.imaging.background import Background
+from pictor.imaging.pixels import Pixels
+from pictor.imaging.stars.shapes import local_value
+from pictor.imaging.stars.starlist import Psf, StarList
+
+Floats = NDArray[np.float64]
+
+MOST_STARS = 200
+_FEWEST_STARS = 3
+# Bright enough for a profile; frames with few stars make do with less.
+_SNR_STEPS = (50.0, 20.0, 10.0)
+_WANTED_STARS = 25
+# The profile is followed to this many FWHM, in rings of an eighth of it but not finer than pixels allow.
+_REACH = 3.0
+_RINGS_PER_FWHM = 8.0
+_FINEST_RING = 0.25
+_GROUPS = 5
+_BETA_LIMITS = (1.1, 25.0)
+
+
+def fit_profile(image: Pixels, background: Background, stars: StarList) -> Psf | None:
+    """Fit a Moffat profile [1]_ to the stacked, unsaturated, isolated and unflagged stars.
+
+    Each star is scaled by its flux and its pixels are sorted by elliptical radius (the radius of the circle
+    of the same area), so the width found is the geometric mean of both axes. Rings take the median over
+    stars, which hides neighbours. The FWHM is that of the recorded profile, pixel included.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), in ADU.
+    background
+        Sky level and noise of the image.
+    stars
+        Its star list.
+
+    Returns
+    -------
+    Psf or None
+        None with fewer than three clean stars or without a fit.
+
+    References
+    ----------
+    .. [1] Moffat A. F. J., 1969, A&A 3, 455.
+    """
+    chosen = stars.select(choose(stars))
+    if len(chosen) < _FEWEST_STARS:
+        return None
+    typical = float(np.median(chosen.fwhm))
+    width = max(_FINEST_RING, typical / _RINGS_PER_FWHM)
+    rings = math.ceil(_REACH * typical / width)
+    values, radii = np.zeros((len(chosen), rings)), np.zeros((len(chosen), rings))
+    columns = np.column_stack([chosen.x, chosen.y, chosen.flux, chosen.ellipticity, np.radians(chosen.theta)])
+    _rings(image, background.levels, columns, width, (values, radii))
+    fit = _fit(values, radii, typical)
+    if fit is None:
+        return None
+    groups = [_fit(values[k::_GROUPS], radii[k::_GROUPS], typical) for k in range(_GROUPS)]
+    betas = [group[1] for group in groups if group is not None]
+    enough = len(chosen) >= _GROUPS * _FEWEST_STARS and len(betas) == _GROUPS
+    beta_scatter = float(np.std(betas, ddof=1)) / math.sqrt(_GROUPS) if enough else None
+    scatter = 1.4826 * float(np.median(np.abs(chosen.fwhm - typical))) * fit[0] / typical
+    return Psf(fit[0], scatter, fit[1], beta_scatter, len(chosen))
+
+
+def choose(stars: StarList) -> NDArray[np.intp]:
+    """Choose the brightest clean stars of usual size: unflagged, isolated, at most 200."""
+    clean = (stars.flags == 0) & (stars.flux > 0) & np.isfinite(stars.fwhm)
+    if not clean.any():
+        return np.zeros(0, dtype=np.intp)
+    for snr in _SNR_STEPS:
+        bright = clean & (stars.snr > snr)
+        if np.count_nonzero(bright) >= _WANTED_STARS:
+            break
+    if not bright.any():
+        bright = clean
+    ratio = stars.fwhm / np.median(stars.fwhm[bright])
+    return np.flatnonzero(bright & (ratio > 0.7) & (ratio < 1.4))[:MOST_STARS]
+
+
+def warm() -> None:
+    """Compile the kernel of this module."""
+    out = np.zeros((1, 4)), np.zeros((1, 4))
+    star = np.array([[4.0, 4.0, 1.0, 0.0, 0.0]])
+    _rings(np.zeros((9, 9), dtype=np.uint16), np.zeros((1, 1), dtype=np.float32), star, 0.5, out)
+    _rings(np.zeros((9, 9), dtype=np.float32), np.zeros((1, 1), dtype=np.float32), star, 0.5, out)
+
+
+def _fit(values: Floats, radii: Floats, typical: float) -> tuple[float, float] | None:
+    """FWHM and beta of the median profile; None when the fit does not settle."""
+    counts = np.count_nonzero(np.isfinite(values), axis=0)
+    enough = counts >= max(2, 0.3 * len(values))
+    if np.count_nonzero(enough) < 6:
+        return None
+    seen, r = np.nanmedian(values[:, enough], axis=0), np.nanmedian(radii[:, enough], axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(values[:, enough] - seen), axis=0) / np.sqrt(counts[enough])
+    top = float(seen.max())
+    if top <= 0.0:
+        return None
+    weight = 1.0 / np.hypot(spread, 0.004 * top)
+    start = np.array([top, math.log(0.5 * typical / math.sqrt(2 ** (1 / 4.0) - 1.0)), math.log(4.0), 0.0])
+    found = _least_squares(start, r, seen, weight)
+    if found is None:
+        return None
+    alpha, beta = math.exp(found[1]), math.exp(found[2])
+    fwhm = 2.0 * alpha * math.sqrt(2.0 ** (1.0 / beta) - 1.0)
+    return (fwhm, beta) if 0.4 * typical < fwhm < 2.0 * typical else None
+
+
+def _least_squares(start: Floats, r: Floats, seen: Floats, weight: Floats) -> Floats | None:
+    """Levenberg-Marquardt for amplitude, log alpha, log beta and a constant."""
+    now, damping = start, 1e-2
+    model, slopes = _moffat(now, r)
+    cost = float(np.sum((weight * (seen - model)) ** 2))
+    for _ in range(60):
+        weighted = slopes * weight[:, None]
+        normal, gradient = weighted.T @ weighted, weighted.T @ (weight * (seen - model))
+        try:
+            step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
+        except np.linalg.LinAlgError:
+            return None
+        trial = now + np.clip(step, -np.array([np.inf, 0.5, 0.7, np.inf]), np.array([np.inf, 0.5, 0.7, np.inf]))
+        trial[2] = np.clip(trial[2], *np.log(_BETA_LIMITS))
+        new_model, new_slopes = _moffat(trial, r)
+        new_cost = float(np.sum((weight * (seen - new_model)) ** 2))
+        if new_cost <= cost:
+            settled = cost - new_cost < 1e-7 * cost
+            now, model, slopes, cost, damping = trial, new_model, new_slopes, new_cost, damping * 0.3
+            if settled:
+                break
+        else:
+            damping *= 5.0
+            if damping > 1e8:
+                break
+    return now if np.isfinite(now).all() else None
+
+
+def _moffat(parameters: Floats, r: Floats) -> tuple[Floats, Floats]:
+    amplitude, log_alpha, log_beta, constant = parameters
+    alpha2, beta = math.exp(2.0 * log_alpha), math.exp(log_beta)
+    base = 1.0 + r**2 / alpha2
+    shape = base**-beta
+    to_alpha = amplitude * shape * 2.0 * beta * (r**2 / alpha2) / base
+    to_beta = -amplitude * shape * beta * np.log(base)
+    return amplitude * shape + constant, np.column_stack([shape, to_alpha, to_beta, np.ones_like(r)])
+
+
+@njit(cache=True, nogil=True)
+def _rings(image: Pixels, levels: NDArray[np.float32], stars: Floats, width: float, out: tuple[Floats, Floats]) -> None:
+    """Mean value per flux and mean radius in rings of elliptical radius around each star; NaN for empty rings."""
+    values, radii = out
+    ny, nx = image.shape
+    rings = values.shape[1]
+    counts = np.empty(rings, dtype=np.int64)
+    for k in range(stars.shape[0]):
+        x, y, flux, ellipticity, angle = stars[k]
+        ratio = max(1.0 - ellipticity, 0.05)
+        cos, sin = math.cos(angle), math.sin(angle)
+        level = local_value(levels, image.shape, int(np.rint(y)), int(np.rint(x)))
+        reach = math.ceil(rings * width / math.sqrt(ratio))
+        values[k], radii[k], counts[:] = 0.0, 0.0, 0
+        for i in range(max(0, int(y) - reach), min(ny, int(y) + reach + 2)):
+            for j in range(max(0, int(x) - reach), min(nx, int(x) + reach + 2)):
+                along, across = (j - x) * cos + (i - y) * sin, (i - y) * cos - (j - x) * sin
+                radius = math.sqrt(along * along * ratio + across * across / ratio)
+                slot = int(radius / width)
+                if slot < rings and np.isfinite(image[i, j]):
+                    values[k, slot] += (image[i, j] - level) / flux
+                    radii[k, slot] += radius
+                    counts[slot] += 1
+        for slot in range(rings):
+            values[k, slot] = values[k, slot] / counts[slot] if counts[slot] else np.nan
+            radii[k, slot] = radii[k, slot] / counts[slot] if counts[slot] else np.nan
