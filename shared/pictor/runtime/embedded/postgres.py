@@ -50,7 +50,7 @@ class PostgresServer:
 
     name = "postgres"
     stop_signal = signal.SIGINT
-    orphan_signal = signal.SIGINT
+    stop_limit_s = 15.0
 
     def __init__(self, data: Path, config: EmbeddedConfig, secrets: Remembered, ports: Remembered) -> None:
         self._folder = own_folder(data / "postgres")
@@ -82,7 +82,7 @@ class PostgresServer:
         """Give the program and its arguments."""
         options = [text for name, value in SETTINGS.items() for text in ("-c", f"{name}={value}")]
         argv = [*self._prefix, _binary("postgres"), "-D", str(self._cluster), "-p", str(self._port), *options]
-        return Program(argv, _environment(), orphan_signal=self.orphan_signal, folder=self._folder, user=self._user)
+        return Program(argv, _environment(), orphan_signal=signal.SIGINT, folder=self._folder, user=self._user)
 
     async def check(self) -> None:
         """Raise unless it takes connections."""
@@ -129,6 +129,7 @@ class PostgresServer:
             self._prefix, self._user, owner = prefix, None, 0
         else:
             self._prefix, self._user, owner = [], NOBODY, NOBODY
+            self._folder.parent.chmod(0o711)
         for path in [self._folder, *self._folder.rglob("*")]:
             if path.lstat().st_uid != owner:
                 os.chown(path, owner, owner, follow_symlinks=False)

@@ -32,7 +32,7 @@ class SeaweedServer:
 
     name = "store"
     stop_signal = signal.SIGTERM
-    orphan_signal = signal.SIGKILL
+    stop_limit_s = 4.0
 
     def __init__(self, data: Path, config: EmbeddedConfig, secrets: Remembered, ports: Remembered) -> None:
         self._folder = own_folder(data / "store")
@@ -72,7 +72,7 @@ class SeaweedServer:
             f"-s3.config={self._folder / 'identities.json'}", f"-bucket={self._config.bucket}",
             "-master.telemetry=false", "-volume.max=0", "-volume.preStopSeconds=0",
         ]  # fmt: skip
-        return Program(argv, self._environment(), orphan_signal=self.orphan_signal, folder=self._folder)
+        return Program(argv, self._environment(), folder=self._folder)
 
     async def check(self) -> None:
         """Raise unless the bucket takes an object and gives it back."""

@@ -22,7 +22,6 @@ START_TRIES = 2
 
 READY_LIMIT_S = 60.0
 READY_POLL_S = 0.02
-STOP_GRACE_S = 10.0
 
 RESTARTS = 5
 RESTARTS_WITHIN_S = 60.0
@@ -37,8 +36,8 @@ class Server(Protocol):
 
     name: str
     stop_signal: signal.Signals
-    orphan_signal: signal.Signals
-    """What the server gets when we are gone."""
+    stop_limit_s: float
+    """When asked to stop it gets this long; then it is killed, which loses nothing that was acknowledged."""
 
     async def prepare(self) -> None:
         """Write configuration and make empty state."""
@@ -113,7 +112,7 @@ class Keeper:
             self._watch.cancel()
             await asyncio.gather(self._watch, return_exceptions=True)
         if self._process is not None:
-            await self._process.stop(self.server.stop_signal, STOP_GRACE_S)
+            await self._process.stop(self.server.stop_signal, self.server.stop_limit_s)
             self.server.tidy()
 
     async def _launch(self) -> None:

@@ -28,7 +28,7 @@ class Embedded:
     """
 
     def __init__(self, data: Path, config: EmbeddedConfig | None = None) -> None:
-        self._data = data.absolute()
+        self.folder = data.absolute()
         self._config = config or EmbeddedConfig()
         self._keepers: dict[ServerName, Keeper] = {}
         self._lock = -1
@@ -56,8 +56,8 @@ class Embedded:
         EmbeddedError
             If a server cannot run; the message says why and what to do.
         """
-        own_folder(self._data)
-        self._lock = lock(self._data / "run.lock")
+        own_folder(self.folder)
+        self._lock = lock(self.folder / "run.lock")
         try:
             self._make_keepers()
             async with asyncio.TaskGroup() as group:
@@ -88,16 +88,16 @@ class Embedded:
         return done.pop().result()
 
     def _make_keepers(self) -> None:
-        secrets = Remembered(self._data / "secrets.json")
-        ports = Remembered(self._data / "ports.json")
-        runs, logs = own_folder(self._data / "run"), own_folder(self._data / "logs")
+        secrets = Remembered(self.folder / "secrets.json")
+        ports = Remembered(self.folder / "ports.json")
+        runs, logs = own_folder(self.folder / "run"), own_folder(self.folder / "logs")
         kinds: dict[ServerName, type[NatsServer | PostgresServer | SeaweedServer]] = {
             ServerName.NATS: NatsServer,
             ServerName.POSTGRES: PostgresServer,
             ServerName.STORE: SeaweedServer,
         }
         self._keepers = {
-            name: Keeper(kind(self._data, self._config, secrets, ports), runs, logs)
+            name: Keeper(kind(self.folder, self._config, secrets, ports), runs, logs)
             for name, kind in kinds.items()
             if name in self._config.servers
         }
