@@ -2,12 +2,19 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
+from pictor.calibration_stacker.lights import LightOrder, calibrate_light
 from pictor.calibration_stacker.policy import validate
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.building import Recipe
+from pictor.imaging.calibration.calibrating import warm as warm_calibrate
+from pictor.imaging.calibration.facts import pixel_facts
 from pictor.imaging.calibration.masters import Kind
+from pictor.imaging.combine.impulses import warm as warm_flats
+from pictor.imaging.combine.tiles import warm as warm_combine
+from pictor.imaging.fits.reading import read_frame
 
 
 def stack(
@@ -58,3 +65,51 @@ def _finite(value: object) -> object:
     if isinstance(value, list | tuple):
         return [_finite(item) for item in value]
     return value
+
+
+def calibrate(
+    *,
+    path: str,
+    scratch: str,
+    masters: Mapping[str, str],
+    identities: Mapping[str, str] | None = None,
+    egain: float | None = None,
+    read_noise_e: float | None = None,
+    bias_level_adu: float | None = None,
+    saturation_adu: float | None = None,
+    dark_scale: float = 1.0,
+    bayer: bool = False,
+) -> dict[str, object]:
+    """Calibrate a light into ``calibrated.fits`` in the scratch folder.
+
+    ``masters`` maps bias, dark, flat and bad_pixels to paths; ``identities`` the same kinds to the text for the header.
+    """
+    order = LightOrder(
+        Path(path), {kind: Path(found) for kind, found in masters.items()}, dict(identities or {}), Path(scratch),
+        egain, read_noise_e, bias_level_adu, saturation_adu, dark_scale, bayer,
+    )  # fmt: skip
+    done = calibrate_light(order)
+    return finite({**asdict(done), "path": str(done.path)})
+
+
+def examine(
+    *,
+    path: str,
+    saturation_adu: float | None = None,
+    egain: float | None = None,
+    read_noise_e: float = 0.0,
+    bias_level_adu: float = 0.0,
+) -> dict[str, object]:
+    """Measure what the admission of an individual frame asks; the keys are those of `PixelFacts`."""
+    found = pixel_facts(
+        read_frame(Path(path)).data, saturation=saturation_adu, egain=egain, read_noise_e=read_noise_e,
+        bias_level=bias_level_adu,
+    )  # fmt: skip
+    return finite(asdict(found))
+
+
+def warm() -> None:
+    """Compile every kernel of the stacker before the first order."""
+    warm_combine()
+    warm_flats()
+    warm_calibrate()

@@ -6,6 +6,7 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.types import Image, Mask
@@ -22,7 +23,8 @@ LINE_SAMPLES = 1024
 def find_bad_pixels(dark: Image, *, sigma: float = PIXEL_SIGMA) -> NDArray[np.bool_]:
     """Find pixels of a master dark far from its median.
 
-    The width is 1.4826 times the median absolute deviation, from a subsample of a million pixels.
+    The width is 1.4826 times the median absolute deviation, from a subsample of a million pixels; where whole ADU make
+    that zero, the clipped standard deviation or the rounding, whichever is larger.
 
     Parameters
     ----------
@@ -43,7 +45,7 @@ def find_bad_pixels(dark: Image, *, sigma: float = PIXEL_SIGMA) -> NDArray[np.bo
     centre = np.median(some)
     spread = 1.4826 * float(np.median(np.abs(some - centre)))
     if spread == 0:
-        spread = float(np.sqrt(clipped_moments(some, least=0.5)[1]))
+        spread = float(np.sqrt(max(clipped_moments(some, least=0.5)[1], QUANTISATION_VARIANCE)))
     return ~(np.abs(dark - centre) <= sigma * spread)
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration.masters import Kind, Master
 from pictor.imaging.calibration.splitting import Difference, compare
 from pictor.imaging.combine.combining import Combined, Method, combine
-from pictor.imaging.combine.flats import flat_levels, normalise
+from pictor.imaging.combine.flats import central_quarter, flat_levels, normalise
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample, sample_rows
 from pictor.imaging.combine.sources import Sources
@@ -92,17 +92,23 @@ def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Image | None, scratc
         If a flat holds no light.
     """
     with Sources(list(paths), scratch=scratch) as sources:
-        samples = sample(sources)
         if recipe.kind is not Kind.FLAT:
-            return _prepare_dark(samples, recipe)
-        levels = flat_levels(sources, dark, bayer=recipe.bayer)
-        rows = sample_rows(sources.shape)
+            return _prepare_dark(sample(sources), recipe)
+        return _prepare_flat(sources, recipe, dark)
+
+
+def _prepare_flat(sources: Sources, recipe: Recipe, dark: Image | None) -> Preparation:
+    """Flats: bring every frame to one level; noise is measured in the central quarter, where the levels are."""
+    levels = flat_levels(sources, dark, bayer=recipe.bayer)
     scale = levels.mean(axis=0) / levels
+    middle, columns = central_quarter(sources.shape)
+    rows = sample_rows(sources.shape)
+    inside = (rows >= middle.start) & (rows < middle.stop)
+    samples, rows = sample(sources)[:, inside, columns], rows[inside]
     if dark is not None:
-        samples -= dark[rows]
-    columns = np.arange(samples.shape[2])
-    full = scale[:, rows[:, None] & 1, columns & 1]
-    seen = pair_variance((samples * full).astype(np.float32))
+        samples -= dark[rows, columns]
+    samples *= scale[:, rows[:, None] & 1, np.arange(samples.shape[2]) & 1].astype(np.float32)
+    seen = pair_variance(samples, scale.mean(axis=(1, 2)))
     noise, ratio, source = _flat_noise(recipe, seen, float(levels.mean()))
     return Preparation(noise, levels.mean(axis=(1, 2)), scale, None, ratio, source)
 

@@ -48,7 +48,7 @@ def _apply(  # noqa: PLR0917
 
 
 def calibrate(
-    light: Image | NDArray[np.integer],
+    light: NDArray[np.number],
     *,
     egain: float,
     read_noise_e: float,
@@ -194,7 +194,7 @@ def _apply_quickly(light: NDArray[np.generic], dark: Reals, flat: Reals, out: Re
 
 
 def apply_masters(
-    data: Image | NDArray[np.integer], dark: Image | None = None, flat: Image | None = None
+    data: NDArray[np.number], dark: Image | None = None, flat: Image | None = None
 ) -> NDArray[np.float32]:
     """Subtract a dark and divide by a flat in memory, without errors and masks, for measurements.
 

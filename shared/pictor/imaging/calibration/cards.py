@@ -52,7 +52,7 @@ def mean_of(headers: Sequence[Mapping[str, Value]], key: str) -> float | None:
     """Return the mean of a numeric card over the inputs that have it."""
     values = [header.get(key) for header in headers]
     found = [float(value) for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
-    return float(np.mean(found)) if found else None
+    return round(float(np.mean(found)), 6) if found else None
 
 
 def master_cards(
@@ -77,7 +77,7 @@ def master_cards(
     cards += [card for card in _optional(built, recipe, inputs) if card[1] is not None]
     cards += [(f"HIERARCH POLICY {name.upper()}", value, "") for name, value in policy.items()]
     for i, (frame, digest) in enumerate(zip(inputs.frame_ids, inputs.sha256s, strict=True), 1):
-        cards += [(f"IN{i:03d}ID", frame, "input frame"), (f"IN{i:03d}SHA", digest, "SHA-256")]
+        cards += [(f"IN{i:03d}ID", frame, "input frame"), (f"IN{i:03d}SHA", digest, "")]
         cards += [(f"IN{i:03d}LEV", round(float(built.preparation.levels[i - 1]), 4), "level, ADU")]
         cards += [(f"IN{i:03d}REJ", statistics.rejected_by_frame[i - 1], "samples rejected")]
     return cards

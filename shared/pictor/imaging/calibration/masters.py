@@ -80,7 +80,7 @@ def write_master(path: Path, master: Master) -> None:
     primary.header["EXTNAME"] = ("SCI", "combined value")
     units = fits.HDUList([primary, *(fits.ImageHDU(data, name=name) for name, data in planes.items())])
     for unit in units:
-        unit.add_checksum(when="DATASUM and CHECKSUM are not dated")
+        unit.add_checksum(when="not dated")
     units.writeto(path, overwrite=True)
 
 
@@ -153,5 +153,5 @@ def write_map(path: Path, bad: Mask, header: fits.Header) -> None:
             unit.header[key] = header[key]
     unit.header["IMAGETYP"] = ("Bad Pixel Map", "1 marks a bad pixel")
     unit.header["NBAD"] = (int(np.count_nonzero(bad)), "bad pixels")
-    unit.add_checksum(when="DATASUM and CHECKSUM are not dated")
+    unit.add_checksum(when="not dated")
     unit.writeto(path, overwrite=True)

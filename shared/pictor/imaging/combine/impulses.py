@@ -85,3 +85,8 @@ def find_impulses(image: Image, *, step: int, sigma: float = IMPULSE_SIGMA) -> N
     spread = 1.4826 * float(np.nanmedian(np.abs(residuals - np.nanmedian(residuals))))
     _mark(values, step, max(sigma * spread, LEAST_IMPULSE), found)
     return found
+
+
+def warm() -> None:
+    """Compile the kernels."""
+    find_impulses(np.ones((8, 8), np.float32), step=1)

@@ -55,11 +55,13 @@ def frame_levels(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.array([clipped_moments(frame, clip=3.5, least=0.5)[0] for frame in samples])
 
 
-def pair_variance(samples: NDArray[np.float32]) -> float:
+def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | None = None) -> float:
     """Measure the variance of one sample of one frame from differences of neighbouring frames, in ADU^2.
 
-    The fixed pattern cancels; the median over pairs ignores one bad frame. Rounding to whole ADU is included.
+    The fixed pattern cancels; the median over pairs ignores one bad frame. Rounding to whole ADU is included. With the
+    ``scale`` (n,) that brought frames of photon noise to one level, the variance is that of a frame of scale 1.
     """
+    own = np.ones(len(samples)) if scale is None else scale
     pairs = range(min(len(samples) - 1, MAX_PAIRS))
-    found = [clipped_moments(samples[i + 1] - samples[i], least=0.5)[1] / 2 for i in pairs]
+    found = [clipped_moments(samples[i + 1] - samples[i], least=0.5)[1] / (own[i] + own[i + 1]) for i in pairs]
     return float(np.median(found)) if found else 0.0

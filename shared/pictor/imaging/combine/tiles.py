@@ -7,7 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.kernels import NO_DATA, SATURATED, Comparators, combine_integers, sorting_network
+from pictor.imaging.combine.kernels import (
+    NO_DATA,
+    SATURATED,
+    SIGMA_CLIP,
+    Comparators,
+    combine_integers,
+    sorting_network,
+)
 from pictor.imaging.combine.scaled import combine_reals, decode_integers, scale_reals
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.types import Image, Mask
@@ -117,3 +124,17 @@ def _real_tile(plan: Plan, first: int, buffer: NDArray[np.uint16], pairs: Compar
     combine_reals(
         values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected,
     )  # fmt: skip
+
+
+def warm() -> None:
+    """Compile the kernels for the types in use."""
+    raw = np.zeros((3, 2, 8), np.uint16)
+    rule, pairs = np.array([3.0, 5.0, 1.0, 0.0, 0.0]), sorting_network(3)
+    scale, dark = np.ones((3, 2, 2), np.float32), np.zeros((2, 8), np.float32)
+    values, sci = np.empty((3, 2, 8), np.float32), np.empty((2, 8), np.float32)
+    nused, rejected = np.empty((2, 8), np.uint8), np.zeros(3, np.int64)
+    decode_integers(raw, dark, scale, np.zeros(3, np.float32), values)
+    scale_reals(values, dark, scale, np.zeros(3, np.float32))
+    combine_reals(values, SIGMA_CLIP, rule, scale, pairs, sci, nused, rejected)
+    flat_sci, flat_nused = sci.reshape(-1), nused.reshape(-1)
+    combine_integers(raw.reshape(3, -1), SIGMA_CLIP, rule, pairs, flat_sci, flat_nused, rejected)
