@@ -23,6 +23,8 @@ _RADIUS_PER_RMS = 3.5
 _CLIP = 3.0
 _SIP_NEEDS = {2: 30, 3: 60}
 """Matched stars needed: five (2-D) positions for each pair of coefficients."""
+_BRIGHTEST = (150, 4)
+"""Stars that can match: the brightest 150, or four for each one of the other list if that is more."""
 _SIP_ZONES = 7
 _SIP_GAIN = 0.9
 """A higher order must predict left-out stars at least a tenth better."""
@@ -32,12 +34,13 @@ _SIP_GAIN = 0.9
 class Refit:
     """A fitted projection and the stars it stands on.
 
-    ``star`` and ``sky`` index the paired stars of the frame and of the catalogue;
-    ``misses`` are their distances in pixels; ``radius`` is the matching radius of
+    ``stars`` are the frame's stars that could match, ``star`` and ``sky`` index the
+    pairs in them and in the catalogue, ``misses`` are their distances in pixels; ``radius`` is the matching radius of
     the last round and ``in_frame`` the number of catalogue stars on the frame.
     """
 
     wcs: Wcs
+    stars: FieldStars
     star: Indices
     sky: Indices
     misses: Floats
@@ -46,8 +49,8 @@ class Refit:
 
     @property
     def rms(self) -> float:
-        """RMS distance between star and catalogue, in pixels."""
-        return float(np.sqrt(np.mean(self.misses**2))) if len(self.misses) else float("nan")
+        """RMS difference between star and catalogue along one axis, in pixels."""
+        return float(np.sqrt(np.mean(self.misses**2) / 2)) if len(self.misses) else float("nan")
 
 
 def refit(start: Wcs, stars: FieldStars, sky: SkyStars) -> Refit:
@@ -79,10 +82,10 @@ def refit(start: Wcs, stars: FieldStars, sky: SkyStars) -> Refit:
         ``not-verified`` when fewer than four stars match.
     """
     wcs = centred(start, stars.width, stars.height)
-    field = _clean(stars)
+    field, sky = comparable(wcs, stars, sky)
     found = _settle(wcs, field, sky, order=1)
     for order, needed in _SIP_NEEDS.items():
-        if len(found.star) < needed or zones_covered(found, field) < _SIP_ZONES:
+        if len(found.star) < needed or zones_covered(found) < _SIP_ZONES:
             break
         try:
             higher = _settle(found.wcs, field, sky, order=order)
@@ -91,7 +94,7 @@ def refit(start: Wcs, stars: FieldStars, sky: SkyStars) -> Refit:
         if _prediction(higher, field, sky, order) > _SIP_GAIN * _prediction(higher, field, sky, order - 1):
             break
         found = higher
-    return _numbered(found, stars)
+    return found
 
 
 def centred(wcs: Wcs, width: int, height: int) -> Wcs:
@@ -125,8 +128,9 @@ def zones_of(x: Floats, y: Floats, width: int, height: int) -> Indices:
     return np.asarray(row * 3 + column, dtype=np.intp)
 
 
-def zones_covered(found: Refit, stars: FieldStars) -> int:
+def zones_covered(found: Refit) -> int:
     """Count the zones of the frame that hold a matched star."""
+    stars = found.stars
     x, y = stars.x[found.star], stars.y[found.star]
     return len(np.unique(zones_of(x, y, stars.width, stars.height)))
 
@@ -155,7 +159,7 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
         before = now
     final = _pairs(wcs, stars, sky, radius)
     kept = _clipped(final)
-    return Refit(wcs, final.star[kept], final.sky[kept], final.misses[kept], radius, final.in_frame)
+    return Refit(wcs, stars, final.star[kept], final.sky[kept], final.misses[kept], radius, final.in_frame)
 
 
 def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float) -> Refit:
@@ -164,14 +168,14 @@ def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float) -> Refit:
     inside = np.flatnonzero((x >= 0.5) & (x <= stars.width + 0.5) & (y >= 0.5) & (y <= stars.height + 0.5))
     if len(inside) == 0 or len(stars.x) == 0:
         nothing = np.empty(0, dtype=np.intp)
-        return Refit(wcs, nothing, nothing, np.empty(0), radius, len(inside))
+        return Refit(wcs, stars, nothing, nothing, np.empty(0), radius, len(inside))
     seen, known = np.column_stack([stars.x, stars.y]), np.column_stack([x[inside], y[inside]])
     distance, star = KDTree(seen).query(known, distance_upper_bound=radius)
     near = np.flatnonzero(np.isfinite(distance))
     star = star[near]
     _, back = KDTree(known).query(seen[star])
     mutual = back == near
-    return Refit(wcs, star[mutual], inside[near[mutual]], distance[near[mutual]], radius, len(inside))
+    return Refit(wcs, stars, star[mutual], inside[near[mutual]], distance[near[mutual]], radius, len(inside))
 
 
 def _clipped(pair: Refit) -> Indices:
@@ -193,12 +197,29 @@ def _prediction(found: Refit, stars: FieldStars, sky: SkyStars, order: int) -> f
     return predicted_rms(matched, fit_wcs(matched, found.wcs, order=order), order=order)
 
 
-def _clean(stars: FieldStars) -> FieldStars:
-    keep = stars.clean
-    return FieldStars(stars.x[keep], stars.y[keep], stars.flux[keep], keep[keep], stars.width, stars.height)
+def comparable(wcs: Wcs, stars: FieldStars, sky: SkyStars) -> tuple[FieldStars, SkyStars]:
+    """Cut both lists to the stars the other can have: the deeper one only adds chance matches.
 
+    Parameters
+    ----------
+    wcs
+        Projection of the frame, roughly.
+    stars, sky
+        Both lists, brightest first.
 
-def _numbered(found: Refit, stars: FieldStars) -> Refit:
-    """Give the pairs their numbers in the full star list."""
-    numbers = np.flatnonzero(stars.clean)
-    return Refit(found.wcs, numbers[found.star], found.sky, found.misses, found.radius, found.in_frame)
+    Returns
+    -------
+    tuple
+        The brightest clean stars, and the brightest catalogue stars on the frame and around it.
+    """
+    x, y = sky_to_pixel(wcs, sky.ra, sky.dec)
+    margin = _FIRST_SHARE * float(np.hypot(stars.width, stars.height)) + _FIRST_RADIUS[1]
+    inside = (np.abs(x - wcs.crpix[0]) < stars.width / 2 + margin) & (
+        np.abs(y - wcs.crpix[1]) < stars.height / 2 + margin
+    )
+    clean = np.flatnonzero(stars.clean)
+    floor, ratio = _BRIGHTEST
+    seen = clean[: max(floor, ratio * int(np.sum(inside)))]
+    known = np.flatnonzero(inside)[: max(floor, ratio * len(clean))]
+    field = FieldStars(stars.x[seen], stars.y[seen], stars.flux[seen], stars.clean[seen], stars.width, stars.height)
+    return field, SkyStars(sky.ra[known], sky.dec[known], sky.mag[known])

@@ -19,7 +19,6 @@ from pictor.imaging.astrometry.geometry import (
 )
 from pictor.imaging.astrometry.projection import Sip, Wcs
 from pictor.imaging.astrometry.refit import Refit, zones_of
-from pictor.imaging.astrometry.stars import FieldStars
 from pictor.imaging.astrometry.verification import Verdict
 
 Card = tuple[str, str | int | float, str]
@@ -39,7 +38,7 @@ class Solution:
     """Where a frame looks at, in ICRS degrees; FITS pixels (first pixel 1).
 
     ``pa_deg`` is the direction of up (+y), east of north; ``parity`` +1 as seen on
-    the sky, -1 mirrored; ``zone_max_px`` the largest miss in each of 3 x 3 zones
+    the sky, -1 mirrored; ``rms_px`` is along one axis; ``zone_max_px`` the largest miss in each of 3 x 3 zones
     (None where no star matched); ``sparse`` marks fields with few catalogue stars;
     ``healpix29`` is the nested order-29 cell of the centre, ``footprint`` an ASCII
     coverage map. Offsets are None where target or mount position is unknown.
@@ -76,7 +75,6 @@ class Solution:
 
 def describe(
     found: Refit,
-    stars: FieldStars,
     verdict: Verdict,
     source: Source,
     *,
@@ -89,8 +87,6 @@ def describe(
     ----------
     found
         The fit.
-    stars
-        Stars of the frame.
     verdict
         What the verification found.
     source
@@ -103,7 +99,7 @@ def describe(
     Solution
         The solution.
     """
-    wcs, width, height = found.wcs, stars.width, stars.height
+    wcs, width, height = found.wcs, found.stars.width, found.stars.height
     centre, scale = sky_of(wcs, (width + 1) / 2, (height + 1) / 2), scale_of(wcs)
     across, along = field_size(wcs, width, height)
     corners = corners_of(wcs, width, height)
@@ -125,7 +121,7 @@ def describe(
         zones=verdict.zones,
         rms_px=found.rms,
         rms_arcsec=found.rms * scale,
-        zone_max_px=_zone_maxima(found, stars),
+        zone_max_px=_zone_maxima(found),
         sparse=verdict.sparse,
         target_offset_arcsec=None if target is None else 3600 * separation(centre, target),
         mount_offset_arcsec=None if mount is None else 3600 * separation(centre, mount),
@@ -183,7 +179,8 @@ def _polynomial_cards(first: str, second: str, sip: Sip) -> list[Card]:
     return cards
 
 
-def _zone_maxima(found: Refit, stars: FieldStars) -> tuple[float | None, ...]:
+def _zone_maxima(found: Refit) -> tuple[float | None, ...]:
+    stars = found.stars
     zones = zones_of(stars.x[found.star], stars.y[found.star], stars.width, stars.height)
     misses = [found.misses[zones == zone] for zone in range(9)]
     return tuple(float(np.max(miss)) if len(miss) else None for miss in misses)

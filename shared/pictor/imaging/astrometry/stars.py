@@ -1,13 +1,14 @@
 """The stars of a frame and of a catalogue, and which of them a solver should see."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from pictor.imaging.astrometry.projection import Floats
 
-_CELLS = 25
-"""Cells over the frame: enough to spread the stars, few enough that each holds a bright one."""
+_CELLS = 4
+"""Cells over the frame. On real frames 2 x 2 solves blind up to 100 times faster than 5 x 5: with more cells
+the list holds stars fainter than those of the index, with one cell a single cluster could use it up."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,6 +61,11 @@ def field_stars(x: Floats, y: Floats, flux: Floats, *, flags: Floats, width: int
     order = np.flatnonzero(inside)[np.argsort(-flux[inside], kind="stable")]
     clean = np.asarray(flags)[order] == 0
     return FieldStars(x[order], y[order], flux[order], clean, width, height)
+
+
+def every_source(stars: FieldStars) -> FieldStars:
+    """Count flagged sources as clean stars too."""
+    return replace(stars, clean=np.ones(len(stars.x), dtype=np.bool_))
 
 
 def spread(stars: FieldStars, count: int) -> Floats:

@@ -6,7 +6,6 @@ import numpy as np
 from scipy.special import bdtrc
 
 from pictor.imaging.astrometry.refit import Refit, zones_covered
-from pictor.imaging.astrometry.stars import FieldStars
 
 LEAST_MATCHED = 12
 LEAST_ZONES = 5
@@ -44,11 +43,11 @@ class Verdict:
     sparse: bool
 
 
-def verify(found: Refit, stars: FieldStars, expected: Expectation) -> Verdict:
+def verify(found: Refit, expected: Expectation) -> Verdict:
     """Decide whether a fitted solution is true.
 
-    At least 12 stars in at least 5 of 9 zones must match with an RMS distance of at
-    most 0.5 px or 1 arcsec, the pixels must be square, scale and parity must be as
+    At least 12 stars in at least 5 of 9 zones must match with an RMS of at most
+    0.5 px or 1 arcsec along an axis, the pixels must be square, scale and parity must be as
     known, and the number of matches must be beyond chance. A field that holds few
     catalogue stars is accepted with six in three zones, if at least half of its
     catalogue stars match, and is marked sparse.
@@ -57,8 +56,6 @@ def verify(found: Refit, stars: FieldStars, expected: Expectation) -> Verdict:
     ----------
     found
         The fit.
-    stars
-        All stars of the frame.
     expected
         What is known beforehand.
 
@@ -67,8 +64,8 @@ def verify(found: Refit, stars: FieldStars, expected: Expectation) -> Verdict:
     Verdict
         ``refusal`` is a sentence, or None when the solution is accepted.
     """
-    matched, zones = len(found.star), zones_covered(found, stars)
-    chance = chance_of(found, stars)
+    matched, zones = len(found.star), zones_covered(found)
+    chance = chance_of(found)
     sparse = found.in_frame < 2 * LEAST_MATCHED and (matched < LEAST_MATCHED or zones < LEAST_ZONES)
     refusal = (
         _shape_refusal(found, expected)
@@ -79,7 +76,7 @@ def verify(found: Refit, stars: FieldStars, expected: Expectation) -> Verdict:
     return Verdict(refusal, matched, zones, chance, sparse)
 
 
-def chance_of(found: Refit, stars: FieldStars) -> float:
+def chance_of(found: Refit) -> float:
     """Probability that as many stars would match at a random position.
 
     Every catalogue star on the frame finds one of n stars within the radius with
@@ -89,17 +86,16 @@ def chance_of(found: Refit, stars: FieldStars) -> float:
     ----------
     found
         The fit.
-    stars
-        All stars of the frame.
 
     Returns
     -------
     float
         The upper tail of the binomial distribution.
     """
+    stars = found.stars
     area = stars.width * stars.height
     radius = max(found.radius, float(np.max(found.misses, initial=0.0)))
-    one = -np.expm1(-int(np.sum(stars.clean)) * np.pi * radius**2 / area)
+    one = -np.expm1(-len(stars.x) * np.pi * radius**2 / area)
     successes, trials = len(found.star) - _FREE_STARS, max(found.in_frame - _FREE_STARS, 0)
     if successes <= 0 or trials <= 0:
         return 1.0

@@ -1,0 +1,1 @@
+"""Plate solvers behind one protocol."""
