@@ -208,12 +208,14 @@ def test_memory_does_not_grow_with_the_frame(tmp_path: Path) -> None:
     assert int(run.stdout) < 30
 
 
-def test_fitsverify_finds_no_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["", "lights/nebulosa-ngc3372/NGC3372-color-short.fits", "odd/derived/rice.fits.fz"])
+def test_fitsverify_finds_no_error(name: str, tmp_path: Path, real_data: Path) -> None:
     program = shutil.which("fitsverify")
     if program is None:
         pytest.skip("fitsverify is not installed")
-    raw, out = tmp_path / "raw.fits", tmp_path / "out.fits"
+    raw, out = tmp_path / "raw.fits", tmp_path / f"out.fits{'.fz' if name.endswith('.fz') else ''}"
     raw.write_bytes(image_file(np.arange(100, dtype=np.uint16).reshape(10, 10), card("OBJECT", "M31")) + table_hdu())
-    write_processed(raw, out, new_header(raw, results()), geometry(raw))
-    run = subprocess.run([program, "-q", str(out)], capture_output=True, text=True, timeout=30, check=False)
-    assert "verification OK" in run.stdout
+    source = real_data / name if name else raw
+    write_processed(source, out, new_header(source, results()), geometry(source))
+    run = subprocess.run([program, str(out)], capture_output=True, text=True, timeout=30, check=False)
+    assert "0 error(s). ****" in run.stdout
