@@ -3,8 +3,8 @@
 from faststream import FastStream
 from faststream.nats import NatsBroker
 
-from pictor.contracts.modules import Module
 from pictor.astrometry.handlers import solve
+from pictor.contracts.modules import Module
 from pictor.runtime.consuming import consume
 from pictor.runtime.runtime import Runtime
 

@@ -1,0 +1,117 @@
+"""What a stack is made of, and what is kept of it."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid5
+
+from pictor.calibration_stacker.frames import FrameType
+from pictor.calibration_stacker.library import frame_seen, master_seen
+from pictor.calibration_stacker.policy import validate
+from pictor.calibration_stacker.rules import MasterStatus
+from pictor.calibration_stacker.selection import dark_for_flats
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
+from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED
+from pictor.imaging.errors import ImagingError
+from pictor.runtime.local import local_frame
+from pictor.runtime.step import Step
+from pictor.state import masters, observatories, outbox, products
+from pictor.state.database import Connection
+from pictor.state.frames import Frame
+from pictor.state.masters import Master, StackRequest
+
+
+async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
+    """Fetch the frames of a request and everything else the stack needs."""
+    request = await step.read(masters.request_of, step.order.job_id)
+    if request is None:
+        raise ImagingError("the request of this stack is gone; ask for it again", reason="request-missing")
+    frames = await step.read(masters.members, request.frame_ids)
+    if len(frames) < 2:
+        raise ImagingError(
+            f"{len(frames)} of the {len(request.frame_ids)} frames of this stack still exist; 2 are needed",
+            reason="frames-deleted",
+        )
+    described = frames[0].description or {}
+    rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
+    dark = await _dark_path(step, request, frames[-1])
+    return request, {
+        "paths": [str(await local_frame(step, frame)) for frame in frames],
+        "frame_ids": [str(frame.id) for frame in frames],
+        "sha256s": [frame.sha256 for frame in frames],
+        "kind": str(request.frame_type),
+        "policy": request.policy,
+        "scratch": str(step.scratch),
+        "read_noise_e": rig.read_noise_e if rig else None,
+        "egain": (rig.egain if rig else None) or described.get("egain"),
+        "saturation_adu": (frames[0].statistics or {}).get("saturation_adu"),
+        "bayer": bool(described.get("bayer")),
+        "dark_path": dark,
+        "active_path": await _active_path(step, request, frames[0]),
+    }
+
+
+async def _dark_path(step: Step, request: StackRequest, flat: Frame) -> str | None:
+    if request.frame_type != FrameType.FLAT.value:
+        return None
+    library = await step.read(masters.usable, request.observatory_id, flat.camera_mode or "")
+    active = [seen for master in library if (seen := master_seen(master)).status is MasterStatus.ACTIVE]
+    found = dark_for_flats(frame_seen(flat), active, validate(request.policy))
+    return await _master_path(step, UUID(found.master.master_id)) if found.master else None
+
+
+async def _active_path(step: Step, request: StackRequest, frame: Frame) -> str | None:
+    library = await step.read(masters.usable, request.observatory_id, frame.camera_mode or "")
+    for master in library:
+        if master.group_key == request.group_key and master.state is MasterState.ACTIVE:
+            return await _master_path(step, master.id)
+    return None
+
+
+async def _master_path(step: Step, master_id: UUID) -> str:
+    product = (await step.read(products.of_master, master_id))[ProductKind.MASTER]
+    return str(await step.fetch(product.key, product.sha256))
+
+
+async def keep_master(step: Step, request: StackRequest, found: dict[str, Any]) -> None:
+    """Store a candidate with its verdict; an active one supersedes the old master in the same transaction."""
+    frames = await step.read(masters.members, request.frame_ids)
+    starts = [frame.start_utc for frame in frames if frame.start_utc]
+    master = Master(
+        id=uuid5(step.order.job_id, f"master/{step.order.run}"),
+        observatory_id=request.observatory_id, rig_id=frames[0].rig_id, job_id=step.order.job_id,
+        state=MasterState(found["verdict"]), frame_type=request.frame_type, group_key=request.group_key,
+        camera_mode=frames[0].camera_mode or "", facts=request.facts, ncombine=found["ncombine"],
+        policy=request.policy, reasons=tuple(found["reasons"]), taken_at=_middle(starts),
+        statistics={k: found[k] for k in ("statistics", "noise", "facts", "checks", "flat_level_adu")},
+    )  # fmt: skip
+    step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
+    await step.keep(ProductKind.MASTER, Path(found["master_path"]), "application/fits", master_id=master.id)
+    if found["bad_pixels_path"]:
+        await step.keep(ProductKind.BAD_PIXELS, Path(found["bad_pixels_path"]), "application/fits", master_id=master.id)
+    if master.state is not MasterState.ACTIVE:
+        step.announce(MASTER_REJECTED, _rejected(step, master))
+        step.fail(f"master-{master.state}", f"the candidate is not used: {'; '.join(master.reasons)}")
+
+
+def _middle(starts: list[datetime]) -> datetime | None:
+    return min(starts) + (max(starts) - min(starts)) / 2 if starts else None
+
+
+async def _save_and_announce(db: Connection, step: Step, master: Master, frames: list[tuple[UUID, str]]) -> None:
+    superseded = await masters.save(db, master, frames)
+    if master.state is MasterState.ACTIVE:
+        order = step.order
+        fact = MasterCreated(
+            observatory=order.observatory, master_id=master.id, job_id=order.job_id, frame_type=master.frame_type,
+            group_key=master.group_key, ncombine=master.ncombine, superseded=tuple(superseded),
+        )  # fmt: skip
+        await outbox.put(db, MASTER_CREATED, fact)
+
+
+def _rejected(step: Step, master: Master) -> MasterRejected:
+    return MasterRejected(
+        observatory=step.order.observatory, master_id=master.id, job_id=step.order.job_id,
+        frame_type=master.frame_type, group_key=master.group_key, reasons=master.reasons,
+    )  # fmt: skip

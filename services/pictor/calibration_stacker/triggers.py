@@ -1,0 +1,136 @@
+"""Trigger, sweep and manual request call the same decision; one at a time per camera mode."""
+
+from dataclasses import asdict
+from uuid import UUID, uuid4
+
+import structlog
+
+from pictor.calibration_stacker.decide import Decision, Group, Outcome, decide
+from pictor.calibration_stacker.frames import FrameType
+from pictor.calibration_stacker.grouping import FrameGroup, group_frames
+from pictor.calibration_stacker.library import facts_of, frame_seen, group_name, master_seen, why_not
+from pictor.calibration_stacker.policy import Policy, validate
+from pictor.calibration_stacker.rules import MasterStatus
+from pictor.calibration_stacker.selection import dark_for_flats
+from pictor.contracts.frames import FrameType as StoredType
+from pictor.contracts.jobs import JobKind
+from pictor.contracts.masters import MasterState, StackingDeferred
+from pictor.contracts.modules import Lane, Module
+from pictor.contracts.subjects import STACKING_DEFERRED
+from pictor.contracts.work import WorkOrder
+from pictor.runtime.passing import give_first
+from pictor.runtime.runtime import Runtime
+from pictor.state import jobs, masters, observatories, outbox
+from pictor.state.database import Connection
+from pictor.state.masters import Master, Note, StackRequest
+from pictor.state.outbox import Outgoing
+
+log = structlog.get_logger()
+
+
+async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, force: bool = False) -> int:
+    """Decide about every group of a camera mode; return how many stacks were ordered."""
+    async with runtime.pool.acquire() as db, db.transaction():
+        await masters.lock_library(db, observatory_id, camera_mode)
+        policy = validate(await masters.policy_of(db, observatory_id))
+        stored = await masters.individuals(db, observatory_id, camera_mode)
+        library = await masters.usable(db, observatory_id, camera_mode)
+        admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
+        outgoing: list[Outgoing] = []
+        for group in group_frames(admitted, policy):
+            outgoing += await _group(db, observatory_id, group, library, policy, force=force)
+    await runtime.bus.publish(outgoing)
+    return sum(message.module == Module.STACK for message in outgoing)
+
+
+async def _group(
+    db: Connection, observatory_id: UUID, group: FrameGroup, library: list[Master], policy: Policy, *, force: bool
+) -> list[Outgoing]:
+    name = group_name(group, library, policy)
+    if await masters.is_requested(db, observatory_id, name):
+        return []
+    outcome, new = await _decide(db, observatory_id, name, group, library, policy, force=force)
+    before = await masters.note_of(db, observatory_id, name)
+    facts = {**facts_of(group.key), "new_frames": new}
+    note = Note(name, str(outcome.decision), outcome.reason, len(group.frames), policy.min_frames, facts)
+    await masters.save_notes(db, observatory_id, [note])
+    if outcome.decision is Decision.STACK:
+        return await _order(db, observatory_id, name, group, policy, force=force)
+    if outcome.decision is Decision.DEFER and (before is None or before.decision != note.decision):
+        log.warning(outcome.reason, group=name, observatory=str(observatory_id))
+        return [await _deferred(db, observatory_id, name, group, outcome.reason)]
+    return []
+
+
+async def _decide(
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, library: list[Master], policy: Policy,
+    *, force: bool,
+) -> tuple[Outcome, int]:  # fmt: skip
+    active = next((m for m in library if m.group_key == name and m.state is MasterState.ACTIVE), None)
+    used = await masters.components(db, active.id) if active else set()
+    ids = {UUID(frame.frame_id) for frame in group.frames}
+    seen = Group(
+        frame_type=group.key.frame_type,
+        usable_frames=len(ids),
+        new_frames=len(ids - used),
+        has_active_master=active is not None,
+        has_matching_dark=dark_of(group, library, policy) is not None,
+    )
+    outcome = decide(seen, min_frames=policy.min_frames, refresh_new_frames=policy.refresh_new_frames, force=force)
+    if outcome.decision is Decision.STACK and not force:
+        failed = await masters.tried(db, observatory_id, name)
+        if failed and ids <= failed:
+            return Outcome(Decision.KEEP, "the last stack of these frames did not pass its gate"), seen.new_frames
+    return outcome, seen.new_frames
+
+
+def dark_of(group: FrameGroup, library: list[Master], policy: Policy) -> UUID | None:
+    """Return the active master that takes the dark current out of a group of flats."""
+    if group.key.frame_type is not FrameType.FLAT:
+        return None
+    active = [seen for master in library if (seen := master_seen(master)).status is MasterStatus.ACTIVE]
+    found = dark_for_flats(group.frames[-1], active, policy)
+    return UUID(found.master.master_id) if found.master else None
+
+
+async def _order(
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, policy: Policy, *, force: bool
+) -> list[Outgoing]:
+    observatory = await observatories.get(db, observatory_id)
+    if observatory is None:
+        return []
+    job_id = uuid4()
+    lane = Lane.HIGH if force else Lane.LIVE
+    await jobs.create(
+        db, job_id, observatory_id, frame_id=None, kind=JobKind.STACK, lane=lane, owner="calibration-stacker"
+    )
+    wanted = StackRequest(
+        job_id=job_id, observatory_id=observatory_id, group_key=name,
+        frame_type=StoredType(str(group.key.frame_type)), frame_ids=tuple(UUID(f.frame_id) for f in group.frames),
+        facts=facts_of(group.key), policy=asdict(policy), force=force,
+    )  # fmt: skip
+    if not await masters.request(db, wanted):
+        await jobs.cancel(db, job_id)
+        return []
+    order = WorkOrder(
+        observatory=observatory.slug, observatory_id=observatory_id, job_id=job_id, module=Module.STACK, lane=lane
+    )
+    return [await give_first(db, order)]
+
+
+async def _deferred(db: Connection, observatory_id: UUID, name: str, group: FrameGroup, reason: str) -> Outgoing:
+    observatory = await observatories.get(db, observatory_id)
+    fact = StackingDeferred(
+        observatory=observatory.slug if observatory else "unknown",
+        frame_type=StoredType(str(group.key.frame_type)),
+        group_key=name,
+        reason=reason,
+    )
+    return await outbox.put(db, STACKING_DEFERRED, fact)
+
+
+async def sweep(runtime: Runtime) -> int:
+    """Decide about every group of all observatories; return how many stacks were ordered."""
+    async with runtime.pool.acquire() as db:
+        modes = await masters.camera_modes(db)
+    return sum([await evaluate(runtime, observatory_id, mode) for observatory_id, mode in modes])

