@@ -9,14 +9,17 @@ from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels, as_pixels, run_in_threads
-from pictor.imaging.stars.filtering import SPIKE_SHARE, STRIP, bin_rows, blobs, halve, scan
+from pictor.imaging.stars.filtering import SPIKE_SHARE, bin_rows, blobs, halve, scan
 from pictor.imaging.stars.starlist import SIGMA_TO_FWHM
 
 # The widest stars looked for are 2.4 x 16 pixels wide.
 BINS = (1, 2, 4, 8, 16)
-_SCALE_AREA = 2048
+# Two megapixels show enough stars to learn their size from.
+_SCALE_AREA = 1408
 _SCALE_SNR = 8.0
 _SCALE_VOTERS = 80
+# Bright blobs handed out to learn the shape of a star from.
+_PILOTS = 400
 # Of two scales that do about as well the finer one keeps neighbours apart.
 _COARSER_WORTH = 0.9
 
@@ -45,8 +48,8 @@ class Candidates:
     spikes: int
 
 
-def detect(image: Pixels, background: Background, *, threshold: float, share: float = SPIKE_SHARE) -> Candidates:
-    """Find maxima of the matched filter above a threshold, at the scale of the stars on this frame.
+def survey(image: Pixels, background: Background, *, share: float = SPIKE_SHARE) -> tuple[int, NDArray[np.float64]]:
+    """Look at the middle of a frame for the scale of its stars.
 
     The scale is chosen where the brightest isolated blobs respond best [1]_, so that out-of-focus stars
     are found whole instead of as many noise peaks on their rings.
@@ -57,24 +60,38 @@ def detect(image: Pixels, background: Background, *, threshold: float, share: fl
         Shape (ny, nx), in ADU.
     background
         Sky level and noise of the image.
-    threshold
-        Smallest signal-to-noise ratio of the filter.
     share
         A pixel is a hot one when its four neighbours carry on average less than this share of it; 0 trusts all.
 
     Returns
     -------
-    Candidates
-        In the order of rows.
+    tuple
+        The binning of `BINS` that fits, and the x and y of the strongest blobs at that scale, shape (n, 2).
 
     References
     ----------
     .. [1] Lindeberg T., 1998, International Journal of Computer Vision 30, 79.
     """
-    window, part = _middle(image, background)
-    plane, _ = _binned(window, part, 1, share=share)
-    scale = _choose_bin(plane)
-    return search(image, background, scale, threshold=threshold, share=share)
+    window, part, corner = _middle(image, background)
+    small, _ = _binned(window, part, 1, share=share)
+    found: list[NDArray[np.float64]] = []
+    worth = 1.0
+    for scale in BINS:
+        if min(small.shape) < 16:
+            break
+        maxima = blobs(small, _SCALE_SNR)
+        offset = (scale - 1) / 2.0
+        found.append(
+            np.column_stack([maxima[:, :2] * scale + offset, worth * maxima[:, 2], np.full(len(maxima), scale)])
+        )
+        small = halve(small)
+        worth *= _COARSER_WORTH
+    if not found:
+        return 1, np.zeros((0, 2))
+    best = _vote(np.concatenate(found))
+    chosen = found[BINS.index(best)]
+    strongest = chosen[np.argsort(-chosen[:, 2], kind="stable")[:_PILOTS]]
+    return best, strongest[:, :2] + np.array(corner, dtype=np.float64)
 
 
 def search(image: Pixels, background: Background, scale: int, *, threshold: float, share: float) -> Candidates:
@@ -82,8 +99,10 @@ def search(image: Pixels, background: Background, scale: int, *, threshold: floa
 
     Parameters
     ----------
-    image, background, threshold, share
-        As for `detect`.
+    image, background, share
+        As for `survey`.
+    threshold
+        Smallest signal-to-noise ratio of the filter.
     scale
         One of `BINS`.
 
@@ -121,15 +140,16 @@ def _search(image: Pixels, background: Background, scale: int, threshold: float,
     """Search an image whose pixels are already `scale` pixels wide."""
     pieces: list[tuple[int, NDArray[np.float64]]] = []
     spikes: list[int] = []
+    mesh = (background.levels, np.float32(1.0) / background.noises)
     lock = threading.Lock()
 
     def work(start: int, stop: int) -> None:
-        found, removed = scan(image, (background.levels, background.noises), (start, stop), (threshold, share))
+        found, removed = scan(image, mesh, (start, stop), (threshold, share))
         with lock:
             pieces.append((start, found))
             spikes.append(removed)
 
-    run_in_threads(work, _bounds(image.shape[0]))
+    run_in_threads(work, sorted({0, image.shape[0] // 2, image.shape[0]}))
     rows = np.concatenate([found for _, found in sorted(pieces, key=lambda piece: piece[0])])
     offset = (scale - 1) / 2.0
     return Candidates(
@@ -142,12 +162,6 @@ def _search(image: Pixels, background: Background, scale: int, threshold: float,
     )
 
 
-def _bounds(ny: int) -> list[int]:
-    strips = max(1, ny // STRIP)
-    middle = strips // 2 * STRIP
-    return sorted({0, middle, ny})
-
-
 def _unit_background(image: NDArray[np.float32]) -> Background:
     return Background(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), (image.shape[0], image.shape[1]))
 
@@ -157,33 +171,18 @@ def _binned(image: Pixels, background: Background, scale: int, *, share: float) 
     ny, nx = image.shape
     small = np.zeros((ny // scale, nx // scale), dtype=np.float32)
     spikes: list[int] = []
+    mesh = (background.levels, np.float32(1.0) / background.noises)
 
     def work(start: int, stop: int) -> None:
-        spikes.append(bin_rows(image, (background.levels, background.noises), (start, stop, scale), share, small))
+        spikes.append(bin_rows(image, mesh, (start, stop, scale), share, small))
 
     rows = small.shape[0]
     run_in_threads(work, sorted({0, rows // 2, rows}))
     return small, sum(spikes)
 
 
-def _choose_bin(small: NDArray[np.float32]) -> int:
-    """Scale at which the brightest blobs stand out best."""
-    found, worth = [], 1.0
-    for scale in BINS:
-        if min(small.shape) < 16:
-            break
-        maxima = blobs(small, _SCALE_SNR)
-        offset = (scale - 1) / 2.0
-        found.append(
-            np.column_stack([maxima[:, :2] * scale + offset, worth * maxima[:, 2], np.full(len(maxima), scale)])
-        )
-        small = halve(small)
-        worth *= _COARSER_WORTH
-    return _vote(np.concatenate(found)) if found else 1
-
-
-def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background]:
-    """Middle of a large frame, cut along cells of the mesh."""
+def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background, tuple[int, int]]:
+    """Cut the middle out of a large frame along cells of the mesh; the corner is (x, y)."""
     ny, nx = image.shape
     my, mx = background.levels.shape
     keep_y, keep_x = max(1, min(my, _SCALE_AREA * my // ny)), max(1, min(mx, _SCALE_AREA * mx // nx))
@@ -191,11 +190,12 @@ def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background]:
     rows, cols = slice(i * ny // my, (i + keep_y) * ny // my), slice(j * nx // mx, (j + keep_x) * nx // mx)
     window = as_pixels(image[rows, cols])
     cells = (slice(i, i + keep_y), slice(j, j + keep_x))
-    return window, Background(
+    sky = Background(
         np.ascontiguousarray(background.levels[cells]),
         np.ascontiguousarray(background.noises[cells]),
         (window.shape[0], window.shape[1]),
     )
+    return window, sky, (cols.start, rows.start)
 
 
 def _vote(blobs: NDArray[np.float64]) -> int:

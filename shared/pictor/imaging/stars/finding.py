@@ -10,7 +10,7 @@ from pictor.imaging.background import Background, mesh_background
 from pictor.imaging.pixels import Pixels, as_pixels
 from pictor.imaging.stars.bayer import NOISE_FACTOR, luminance, undo_blur
 from pictor.imaging.stars.classification import Frame, Usual, classify, usual_shape
-from pictor.imaging.stars.detection import Candidates, best_bin, detect, search
+from pictor.imaging.stars.detection import Candidates, best_bin, search, survey
 from pictor.imaging.stars.filtering import SPIKE_SHARE
 from pictor.imaging.stars.profile import choose, fit_profile
 from pictor.imaging.stars.saturation import guess_saturation
@@ -19,6 +19,7 @@ from pictor.imaging.stars.starlist import StarList
 
 # Bright candidates that show the typical size of a star before all are measured.
 _PILOTS = 400
+_FEWEST_PILOTS = 25
 # Sources sharper than this (FWHM 1.3 pixels) are hot pixels and cosmic rays, unless many look like stars.
 _SHARPEST_SIGMA = 0.55
 _FEWEST_SHARP = 20
@@ -79,16 +80,14 @@ def _find_on_plane(
 ) -> StarList:
     if not sky.noise or not sky.noises.all():
         return replace(StarList.empty(sky.shape), saturation=ceiling)
-    found = detect(pixels, sky, threshold=threshold, share=share)
-    table, usual = _measured(pixels, sky, found)
+    found, usual = _searched(pixels, sky, threshold, share)
     if usual is not None and usual.sigma < _SHARPEST_SIGMA and _are_stars(found):
-        found = detect(pixels, sky, threshold=threshold, share=0.0)
-        table, usual = _measured(pixels, sky, found)
-    if usual is not None and best_bin(usual.sigma) != found.bin:
-        found = search(pixels, sky, best_bin(usual.sigma), threshold=threshold, share=found.share)
-        table, usual = _measured(pixels, sky, found)
+        found, usual = _searched(pixels, sky, threshold, 0.0)
     if usual is None:
         return replace(StarList.empty(sky.shape), saturation=ceiling, spike_count=found.spikes)
+    positions = np.column_stack([found.x, found.y])
+    table = measure_shapes(pixels, sky, positions, sigma=usual.sigma, share=found.share)
+    table = table[table[:, COLUMNS.index("status")] != LOST]
     stars = classify(table, Frame(sky.shape, usual, ceiling), spikes=found.spikes)
     psf = fit_profile(pixels, sky, stars)
     if psf is None:
@@ -107,12 +106,14 @@ def _are_stars(found: Candidates) -> bool:
     return wider >= _FEWEST_SHARP and found.spikes < _SINGLES_PER_PAIR * wider
 
 
-def _measured(pixels: Pixels, sky: Background, found: Candidates) -> tuple[NDArray[np.float64], Usual | None]:
-    """Measure the pilots to learn the size of a star, then all candidates with that size."""
-    positions = np.column_stack([found.x, found.y])
-    pilots = np.argsort(-found.snr, kind="stable")[:_PILOTS]
-    seen = usual_shape(measure_shapes(pixels, sky, positions[pilots], sigma=1.1 * found.bin, share=found.share))
-    if seen is None:
-        return np.zeros((0, len(COLUMNS))), None
-    table = measure_shapes(pixels, sky, positions, sigma=seen.sigma, share=found.share)
-    return table[table[:, COLUMNS.index("status")] != LOST], seen
+def _searched(pixels: Pixels, sky: Background, threshold: float, share: float) -> tuple[Candidates, Usual | None]:
+    """Learn the usual shape of a star from the brightest blobs, then search at that scale."""
+    scale, pilots = survey(pixels, sky, share=share)
+    seen = usual_shape(measure_shapes(pixels, sky, pilots, sigma=1.1 * scale, share=share))
+    enough = len(pilots) >= _FEWEST_PILOTS and seen is not None
+    found = search(pixels, sky, best_bin(seen.sigma) if enough and seen else scale, threshold=threshold, share=share)
+    if not enough:
+        strongest = np.argsort(-found.snr, kind="stable")[:_PILOTS]
+        positions = np.column_stack([found.x, found.y])[strongest]
+        seen = usual_shape(measure_shapes(pixels, sky, positions, sigma=1.1 * found.bin, share=share))
+    return found, seen

@@ -1,6 +1,8 @@
 """Guess the level at which pixels are saturated."""
 
 import numpy as np
+from numba import njit
+from numpy.typing import NDArray
 
 from pictor.imaging.pixels import Pixels, quantum
 
@@ -24,14 +26,48 @@ def guess_saturation(image: Pixels) -> float | None:
         The largest value, when it is the full scale of a converter or when at least four pixels share it;
         None when nothing in the frame looks saturated.
     """
-    values = image[np.isfinite(image)] if image.dtype.kind == "f" else image
-    if values.size == 0:
+    largest, smallest, ceiling = _extremes(image)
+    if not np.isfinite(largest):
         return None
-    largest = float(values.max())
-    ceiling = int(np.count_nonzero(values == largest))
     whole = quantum(image) > 0.0
-    if largest <= float(values.min()):
+    if largest <= smallest:
         return largest if whole and largest in _FULL_SCALES else None
     if (whole and largest in _FULL_SCALES) or ceiling >= _CEILING_PIXELS:
         return largest
     return None
+
+
+def warm() -> None:
+    """Compile the kernel of this module."""
+    guess_saturation(np.zeros((4, 4), dtype=np.uint16))
+    guess_saturation(np.zeros((4, 4), dtype=np.float32))
+
+
+@njit(cache=True, nogil=True)
+def _extremes(image: Pixels) -> tuple[float, float, int]:
+    """Largest and smallest finite value, and how many pixels have the largest; minus infinity without any."""
+    largest, smallest, ceiling = -np.inf, np.inf, 0
+    for y in range(image.shape[0]):
+        row = image[y]
+        top, bottom = row[0], row[0]
+        for value in row:
+            top, bottom = max(top, value), min(bottom, value)
+        if not (np.isfinite(top) and np.isfinite(bottom)):
+            top, bottom = _finite_extremes(row)
+        smallest = min(smallest, float(bottom))
+        if top >= largest and np.isfinite(top):
+            count = 0
+            for value in row:
+                count += value == top
+            ceiling = ceiling + count if top == largest else count
+            largest = float(top)
+    return largest, smallest, ceiling
+
+
+@njit(cache=True, nogil=True)
+def _finite_extremes(row: NDArray[np.generic]) -> tuple[float, float]:
+    top, bottom = -np.inf, np.inf
+    for value in row:
+        if np.isfinite(value):
+            top, bottom = max(top, value), min(bottom, value)
+    return top, bottom
