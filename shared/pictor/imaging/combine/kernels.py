@@ -9,8 +9,8 @@ Integers = NDArray[np.uint16]
 Reals = NDArray[np.float32]
 Comparators = NDArray[np.int32]
 
-LANES = 64
-"""Pixels sorted together: one cache line of uint16, two to four vector registers."""
+LANES = 128
+"""Pixels sorted together: the samples of twenty frames fit the first-level cache, and loops outweigh their set-up."""
 
 MEAN, MEDIAN, SIGMA_CLIP = 0, 1, 2
 MAD_TO_SIGMA = 1.4826
@@ -20,7 +20,7 @@ SAFE = 0.9999
 """A sample this far inside the threshold is inside whatever the rounding."""
 
 SATURATED, NO_DATA = np.uint8(2), np.uint8(16)
-BYTE, SIGN = np.uint16(8), np.uint16(0x8000)
+EIGHT, LOW_BYTES, SIGNS = np.uint64(8), np.uint64(0x00FF00FF00FF00FF), np.uint64(0x8000800080008000)
 
 
 def sorting_network(count: int) -> Comparators:
@@ -63,21 +63,25 @@ def median_of(v: Samples, lo: int, hi: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _nearest(v: Samples, lo: int, hi: int, centre: float, count: int) -> float:
+    """Return the distance from ``centre`` within which ``count + 1`` of the sorted values lie.
+
+    These values are neighbours, so the smallest window that holds them tells, without a branch.
+    """
+    best = np.inf
+    for i in range(lo, hi - count):
+        best = min(best, max(centre - v[i], v[i + count] - centre))
+    return best
+
+
+@njit(cache=True, nogil=True)
 def mad_of(v: Samples, lo: int, hi: int, centre: float) -> float:
     """Return the median absolute deviation of sorted ``v[lo:hi]`` from its median ``centre``."""
     n = hi - lo
-    left, right = lo + (n - 1) // 2, lo + (n - 1) // 2 + 1
-    first, deviation = 0.0, 0.0
-    for k in range(n // 2 + 1):
-        if right >= hi or (left >= lo and centre - v[left] <= v[right] - centre):
-            deviation = centre - v[left]
-            left -= 1
-        else:
-            deviation = v[right] - centre
-            right += 1
-        if k == (n - 1) // 2:
-            first = deviation
-    return 0.5 * (first + deviation)
+    upper = _nearest(v, lo, hi, centre, n // 2)
+    if n % 2 == 1:
+        return upper
+    return 0.5 * (_nearest(v, lo, hi, centre, n // 2 - 1) + upper)
 
 
 @njit(cache=True, nogil=True)
@@ -102,21 +106,24 @@ def survivors(v: Samples, n: int, rule: Samples) -> tuple[int, int]:
 
 
 @njit(cache=True, nogil=True)
-def decode(word: np.uint16) -> np.uint16:
-    """Turn one stored word, big-endian and offset by 32768, into its value."""
-    return np.uint16((word << BYTE) | (word >> BYTE)) ^ SIGN
+def decode_words(words: NDArray[np.uint64]) -> None:
+    """Turn stored samples, big-endian and offset by 32768, into native values in place, four at a time."""
+    for i in range(words.shape[0]):
+        word = words[i]
+        swapped = ((word & LOW_BYTES) << EIGHT) | ((word >> EIGHT) & LOW_BYTES)
+        words[i] = swapped ^ SIGNS
 
 
 @njit(cache=True, nogil=True)
-def _load(raw: Integers, block: Integers, total: NDArray[np.uint32]) -> None:
-    """Decode the samples of up to LANES pixels and add them up."""
+def _load(tile: Integers, start: int, end: int, block: Integers, total: NDArray[np.uint32]) -> None:
+    """Copy the samples of up to LANES pixels and add them up; rows stay contiguous so that the loops vectorise."""
     total[:] = 0
-    for i in range(raw.shape[0]):
-        row, source = block[i], raw[i]
+    for i in range(tile.shape[0]):
+        row, source = block[i], tile[i][start:end]
         for lane in range(source.shape[0]):
-            value = decode(source[lane])
-            row[lane] = value
-            total[lane] += value
+            row[lane] = source[lane]
+        for lane in range(source.shape[0]):
+            total[lane] += np.uint32(source[lane])
 
 
 @njit(cache=True, nogil=True)
@@ -132,12 +139,11 @@ def _flag(block: Integers, rule: Samples, sci: Reals, risky: NDArray[np.uint8]) 
 
 
 @njit(cache=True, nogil=True)
-def _clip_lane(
-    block: Integers, raw: Integers, lane: int, rule: Samples, rejected: NDArray[np.int64]
+def _clip_pixel(  # noqa: PLR0917
+    block: Integers, lane: int, samples: Integers, rule: Samples, column: Samples, rejected: NDArray[np.int64]
 ) -> tuple[float, int]:
     """Clip one sorted pixel; return the mean of the survivors and their number, count the others by frame."""
     n = block.shape[0]
-    column = np.empty(n, np.float64)
     for i in range(n):
         column[i] = block[i, lane]
     lo, hi = survivors(column, n, rule)
@@ -146,14 +152,13 @@ def _clip_lane(
         total += column[i]
     if hi - lo < n:
         for i in range(n):
-            value = np.float64(decode(raw[i, lane]))
-            rejected[i] += value < column[lo] or value > column[hi - 1]
+            rejected[i] += samples[i] < column[lo] or samples[i] > column[hi - 1]
     return total / (hi - lo), hi - lo
 
 
 @njit(cache=True, nogil=True)
 def combine_integers(  # noqa: PLR0917
-    raw: Integers,
+    tile: Integers,
     method: int,
     rule: Samples,
     pairs: Comparators,
@@ -161,18 +166,18 @@ def combine_integers(  # noqa: PLR0917
     nused: NDArray[np.uint8],
     rejected: NDArray[np.int64],
 ) -> None:
-    """Combine stored samples, shape (n, pixels), words as in the file.
+    """Combine native integer samples, shape (n, pixels).
 
     ``rule`` is (sigma, iterations, floor, slope, pedestal); ``rejected`` counts the rejected samples of each frame.
     """
-    n, pixels = raw.shape
+    n, pixels = tile.shape
     block, total = np.empty((n, LANES), np.uint16), np.empty(LANES, np.uint32)
-    risky = np.zeros(LANES, np.uint8)
+    risky, column = np.zeros(LANES, np.uint8), np.empty(n, np.float64)
     nused[:] = n
     for start in range(0, pixels, LANES):
         end = min(start + LANES, pixels)
-        source, out, used = raw[:, start:end], sci[start:end], nused[start:end]
-        _load(source, block, total)
+        out = sci[start:end]
+        _load(tile, start, end, block, total)
         for lane in range(end - start):
             out[lane] = total[lane] / n
         if method == MEAN:
@@ -185,4 +190,5 @@ def combine_integers(  # noqa: PLR0917
         _flag(block, rule, out, risky)
         for lane in range(end - start):
             if risky[lane]:
-                out[lane], used[lane] = _clip_lane(block, source, lane, rule, rejected)
+                pixel = start + lane
+                out[lane], nused[pixel] = _clip_pixel(block, lane, tile[:, pixel], rule, column, rejected)

@@ -15,27 +15,27 @@ from pictor.imaging.combine.kernels import (
     Integers,
     Reals,
     Samples,
-    decode,
     mad_of,
     median_of,
     sort_rows,
 )
 
+Frames = NDArray[np.int64]
+
 
 @njit(cache=True, nogil=True)
-def decode_integers(raw: Integers, dark: Reals, scale: Reals, offset: Reals, out: Reals) -> None:
-    """Turn stored samples (n, rows, nx) into ``(value - dark) * scale + offset``.
+def scale_integers(tile: Integers, dark: Reals, scale: Reals, offset: Reals, out: Reals) -> None:
+    """Turn integer samples (n, rows, nx) into ``(value - dark) * scale + offset``.
 
     ``dark`` is (rows, nx); ``scale`` (n, 2, 2) and ``offset`` (n,) belong to the frame and the parity of row
     and column.
     """
-    for i in range(raw.shape[0]):
-        for y in range(raw.shape[1]):
+    for i in range(tile.shape[0]):
+        for y in range(tile.shape[1]):
             even, odd, shift = scale[i, y & 1, 0], scale[i, y & 1, 1], offset[i]
-            source, below, target = raw[i, y], dark[y], out[i, y]
+            source, below, target = tile[i, y], dark[y], out[i, y]
             for x in range(source.shape[0]):
-                value = np.float32(decode(source[x]))
-                target[x] = (value - below[x]) * (odd if x & 1 else even) + shift
+                target[x] = (np.float32(source[x]) - below[x]) * (odd if x & 1 else even) + shift
 
 
 @njit(cache=True, nogil=True)
@@ -50,24 +50,24 @@ def scale_reals(values: Reals, dark: Reals, scale: Reals, offset: Reals) -> None
 
 
 @njit(cache=True, nogil=True)
-def _gather(samples: Reals, lane: int, scale: Reals, value: Samples, own: Samples) -> int:
-    """Sort the finite samples of one pixel with the scales of their frames; return how many there are."""
+def _gather(samples: Reals, scale: Reals, value: Samples, own: Samples, frame: Frames) -> int:
+    """Sort the finite samples of one pixel with scale and number of their frames; return how many there are."""
     found = 0
     for i in range(samples.shape[0]):
-        sample = np.float64(samples[i, lane])
+        sample = np.float64(samples[i])
         if not np.isfinite(sample):
             continue
         k = found
         while k > 0 and value[k - 1] > sample:
-            value[k], own[k] = value[k - 1], own[k - 1]
+            value[k], own[k], frame[k] = value[k - 1], own[k - 1], frame[k - 1]
             k -= 1
-        value[k], own[k] = sample, np.float64(scale[i])
+        value[k], own[k], frame[k] = sample, np.float64(scale[i]), i
         found += 1
     return found
 
 
 @njit(cache=True, nogil=True)
-def _clip(value: Samples, own: Samples, n: int, rule: Samples) -> int:
+def _clip(value: Samples, own: Samples, frame: Frames, n: int, rule: Samples, rejected: Frames) -> int:  # noqa: PLR0917
     """Clip sorted samples, each against its own noise; survivors are moved to the front and counted."""
     for _ in range(int(rule[1])):
         centre = median_of(value, 0, n)
@@ -77,8 +77,10 @@ def _clip(value: Samples, own: Samples, n: int, rule: Samples) -> int:
         for i in range(n):
             noise = np.sqrt(own[i] * own[i] * rule[2] + own[i] * rule[3] * signal)
             if abs(value[i] - centre) <= rule[0] * max(spread, noise):
-                value[kept], own[kept] = value[i], own[i]
+                value[kept], own[kept], frame[kept] = value[i], own[i], frame[i]
                 kept += 1
+            else:
+                rejected[frame[i]] += 1
         if kept == n:
             break
         n = kept
@@ -86,50 +88,41 @@ def _clip(value: Samples, own: Samples, n: int, rule: Samples) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _count_rejected(samples: Reals, lane: int, value: Samples, kept: int, rejected: NDArray[np.int64]) -> None:
-    """Add one for each frame whose finite sample is not among the survivors."""
-    for i in range(samples.shape[0]):
-        sample = np.float64(samples[i, lane])
-        if np.isfinite(sample):
-            rejected[i] += not np.any(value[:kept] == sample)
-
-
-@njit(cache=True, nogil=True)
-def _combine_lane(  # noqa: PLR0917
-    samples: Reals, lane: int, method: int, rule: Samples, scale: Reals, rejected: NDArray[np.int64]
+def _combine_pixel(  # noqa: PLR0917
+    samples: Reals, method: int, rule: Samples, scale: Reals, scratch: Samples, frame: Frames, rejected: Frames
 ) -> tuple[float, int]:
     """Combine one pixel the long way; return its value and how many samples it rests on."""
-    value, own = np.empty(len(samples), np.float64), np.empty(len(samples), np.float64)
-    n = _gather(samples, lane, scale, value, own)
+    value, own = scratch[0], scratch[1]
+    n = _gather(samples, scale, value, own, frame)
     if n == 0:
         return 0.0, 0
     if method == MEDIAN:
         return median_of(value, 0, n), n
-    kept = n
-    if method == SIGMA_CLIP:
-        kept = _clip(value, own, n, rule)
-        if kept < n:
-            _count_rejected(samples, lane, value, kept, rejected)
-    return value[:kept].sum() / kept, kept
+    kept = _clip(value, own, frame, n, rule, rejected) if method == SIGMA_CLIP else n
+    total = 0.0
+    for i in range(kept):
+        total += value[i]
+    return total / kept, kept
 
 
 @njit(cache=True, nogil=True)
-def _load(samples: Reals, block: Reals, total: Samples) -> None:
-    """Copy the samples of up to LANES pixels and add them up."""
+def _load(tile: Reals, y: int, start: int, end: int, block: Reals, total: Samples) -> None:  # noqa: PLR0917
+    """Copy the samples of up to LANES pixels of one row and add them up."""
     total[:] = 0.0
-    for i in range(samples.shape[0]):
-        row, source = block[i], samples[i]
+    for i in range(tile.shape[0]):
+        row, source = block[i], tile[i, y][start:end]
         for lane in range(source.shape[0]):
             row[lane] = source[lane]
+        for lane in range(source.shape[0]):
             total[lane] += np.float64(source[lane])
 
 
 @njit(cache=True, nogil=True)
-def _flag(block: Reals, rule: Samples, least: Samples, sci: Reals, risky: NDArray[np.uint8]) -> None:
+def _flag(block: Reals, rule: Samples, least: Samples, risky: NDArray[np.uint8]) -> None:
     """Flag the sorted pixels whose extremes may lie outside the threshold of the least noisy frame."""
     n = block.shape[0]
     bottom, low, high, top = block[0], block[(n - 1) // 2], block[n // 2], block[n - 1]
-    for lane in range(sci.shape[0]):
+    for lane in range(LANES):
         centre = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
         reach = max(np.float64(top[lane]) - centre, centre - np.float64(bottom[lane]))
         own = least[lane & 1]
@@ -139,53 +132,55 @@ def _flag(block: Reals, rule: Samples, least: Samples, sci: Reals, risky: NDArra
 
 @njit(cache=True, nogil=True)
 def _combine_row(  # noqa: PLR0917
-    samples: Reals,
+    tile: Reals,
+    y: int,
     method: int,
     rule: Samples,
     scale: Reals,
     pairs: Comparators,
     sci: Reals,
     nused: NDArray[np.uint8],
-    rejected: NDArray[np.int64],
+    rejected: Frames,
 ) -> None:
-    """Combine the samples of one row, shape (n, nx); ``scale`` is (n, 2) by frame and parity of the column."""
-    n, pixels = samples.shape
-    block, total = np.empty((n, LANES), np.float32), np.empty(LANES, np.float64)
-    risky = np.zeros(LANES, np.uint8)
+    """Combine the samples of one row; ``scale`` is (n, 2) by frame and parity of the column."""
+    n, pixels = tile.shape[0], tile.shape[2]
+    block, total = np.zeros((n, LANES), np.float32), np.empty(LANES, np.float64)
+    risky, scratch, frame = np.zeros(LANES, np.uint8), np.empty((2, n), np.float64), np.empty(n, np.int64)
     least = np.array([scale[:, 0].min(), scale[:, 1].min()], np.float64)
     for start in range(0, pixels, LANES):
         end = min(start + LANES, pixels)
-        source, out = samples[:, start:end], sci[start:end]
-        _load(source, block, total)
+        _load(tile, y, start, end, block, total)
         if method != MEAN:
             sort_rows(block, pairs)
         if method == SIGMA_CLIP:
-            _flag(block, rule, least, out, risky)
+            _flag(block, rule, least, risky)
         for lane in range(end - start):
+            x = start + lane
             if method == MEDIAN:
-                out[lane] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
+                sci[x] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
             else:
-                out[lane] = total[lane] / n
+                sci[x] = total[lane] / n
             if risky[lane] or not np.isfinite(total[lane]):
-                own = scale[:, lane & 1]
-                out[lane], nused[start + lane] = _combine_lane(source, lane, method, rule, own, rejected)
+                sci[x], nused[x] = _combine_pixel(
+                    tile[:, y, x], method, rule, scale[:, lane & 1], scratch, frame, rejected
+                )
 
 
 @njit(cache=True, nogil=True)
 def combine_reals(  # noqa: PLR0917
-    samples: Reals,
+    tile: Reals,
     method: int,
     rule: Samples,
     scale: Reals,
     pairs: Comparators,
     sci: Reals,
     nused: NDArray[np.uint8],
-    rejected: NDArray[np.int64],
+    rejected: Frames,
 ) -> None:
     """Combine float32 samples (n, rows, nx), scaled by ``scale`` (n, 2, 2); samples that are not finite are left out.
 
     ``rule`` is (sigma, iterations, floor, slope, pedestal) for an unscaled sample.
     """
-    nused[:] = samples.shape[0]
-    for y in range(samples.shape[1]):
-        _combine_row(samples[:, y], method, rule, scale[:, y & 1], pairs, sci[y], nused[y], rejected)
+    nused[:] = tile.shape[0]
+    for y in range(tile.shape[1]):
+        _combine_row(tile, y, method, rule, scale[:, y & 1], pairs, sci[y], nused[y], rejected)

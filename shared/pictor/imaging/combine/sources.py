@@ -9,6 +9,7 @@ from typing import BinaryIO, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.kernels import decode_words
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.fits.reading import read_frame
 
@@ -118,6 +119,11 @@ def _shape_of(frames: list[Source]) -> tuple[int, int]:
     return ny, nx
 
 
+def words_of(samples: int) -> int:
+    """Return how many 8-byte words hold so many 16-bit samples."""
+    return -(-samples // 4)
+
+
 class Sources:
     """The open frames of one combination; closes their files."""
 
@@ -146,19 +152,22 @@ class Sources:
             frame.file.close()
 
     def read_integers(self, first: int, rows: int, out: NDArray[np.uint16]) -> NDArray[np.uint16]:
-        """Read the same rows of all frames as they lie in the files, shape (n, rows, nx)."""
-        tile = out[: len(self.frames) * rows * self.shape[1]].reshape(len(self.frames), rows, self.shape[1])
+        """Read the same rows of all frames into a buffer, shape (n, rows, nx), native values."""
+        count = len(self.frames) * rows * self.shape[1]
+        tile = out[:count].reshape(len(self.frames), rows, self.shape[1])
         for i, frame in enumerate(self.frames):
             frame.read_rows(first, tile[i])
+        decode_words(out[: words_of(count) * 4].view(np.uint64))
         return tile
 
     def read_reals(self, index: int, first: int, rows: int) -> NDArray[np.float32]:
         """Read rows of one frame as float32 values."""
-        frame = self.frames[index]
+        frame, count = self.frames[index], rows * self.shape[1]
         if frame.raw:
-            stored = np.empty((rows, self.shape[1]), np.uint16)
-            frame.read_rows(first, stored)
-            return (stored.byteswap() ^ np.uint16(0x8000)).astype(np.float32)
+            stored = np.empty(words_of(count) * 4, np.uint16)
+            frame.read_rows(first, stored[:count])
+            decode_words(stored.view(np.uint64))
+            return stored[:count].reshape(rows, -1).astype(np.float32)
         values = np.empty((rows, self.shape[1]), np.float32)
         frame.read_rows(first, values)
         return values

@@ -15,8 +15,8 @@ from pictor.imaging.combine.kernels import (
     combine_integers,
     sorting_network,
 )
-from pictor.imaging.combine.scaled import combine_reals, decode_integers, scale_reals
-from pictor.imaging.combine.sources import Sources
+from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_reals
+from pictor.imaging.combine.sources import Sources, words_of
 from pictor.imaging.types import Image, Mask
 
 TILE_BYTES = 4 << 20
@@ -71,7 +71,7 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]]) -> Planes:
     pairs = sorting_network(count)
 
     def work(share: list[tuple[int, slice]]) -> NDArray[np.int64]:
-        buffer = np.empty(count * height * nx, np.uint16)
+        buffer = np.empty(words_of(count * height * nx) * 4, np.uint16)
         rejected = np.zeros(count, np.int64)
         for first, rows in share:
             part = done.part(rows)
@@ -116,7 +116,7 @@ def _real_tile(plan: Plan, first: int, buffer: NDArray[np.uint16], pairs: Compar
     values = np.empty((len(plan.sources.frames), rows, nx), np.float32)
     if plan.sources.raw:
         raw = plan.sources.read_integers(first, rows, buffer)
-        decode_integers(raw, dark, plan.scale, plan.offset, values)
+        scale_integers(raw, dark, plan.scale, plan.offset, values)
     else:
         for i in range(len(values)):
             values[i] = plan.sources.read_reals(i, first, rows)
@@ -133,7 +133,7 @@ def warm() -> None:
     scale, dark = np.ones((3, 2, 2), np.float32), np.zeros((2, 8), np.float32)
     values, sci = np.empty((3, 2, 8), np.float32), np.empty((2, 8), np.float32)
     nused, rejected = np.empty((2, 8), np.uint8), np.zeros(3, np.int64)
-    decode_integers(raw, dark, scale, np.zeros(3, np.float32), values)
+    scale_integers(raw, dark, scale, np.zeros(3, np.float32), values)
     scale_reals(values, dark, scale, np.zeros(3, np.float32))
     combine_reals(values, SIGMA_CLIP, rule, scale, pairs, sci, nused, rejected)
     flat_sci, flat_nused = sci.reshape(-1), nused.reshape(-1)
