@@ -16,6 +16,10 @@ DESCRIBED = (
 """Columns that copy the field of the same name of a description, for searching and grouping."""
 
 
+CONTENT_LOCK = 7_420_116
+"""First key of the advisory locks that keep arrival and deletion of the same bytes apart."""
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One exposure as stored."""
@@ -138,3 +142,8 @@ async def save_observation(
         """,
         frame_id, observation, night, warnings,
     )  # fmt: skip
+
+
+async def lock_content(db: Connection, raw_key: str) -> None:
+    """Let one arrival or deletion of the same bytes happen at a time, until the transaction ends."""
+    await db.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", CONTENT_LOCK, raw_key)
