@@ -24,6 +24,11 @@ BUS_OUTAGES = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)
 """Failures of the bus itself: what could not be published stays in the outbox."""
 
 
+def inbox(name: str) -> str:
+    """Return the prefix of a user's inboxes, the only ones it may read."""
+    return f"_INBOX_{name}".replace("-", "_")
+
+
 def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     """Options every connection uses: reconnect for ever, quietly."""
 
@@ -47,7 +52,7 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         "error_cb": on_error,
         "reconnected_cb": on_reconnect,
         "disconnected_cb": on_disconnect,
-        "inbox_prefix": f"_INBOX_{name}".replace("-", "_"),
+        "inbox_prefix": inbox(name),
     }
     if settings.nats_user:
         options["user"] = settings.nats_user

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pictor.contracts.messages import M, Subject
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.subjects import WORK
+from pictor.runtime.bus import inbox
 from pictor.runtime.delivery import DELAYS_S, Handler, deliver
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.runtime import Runtime
@@ -80,7 +81,7 @@ def durable_name(module: Module, lane: Lane) -> str:
 def consume(broker: NatsBroker, runtime: Runtime, module: Module, handler: Handler) -> None:
     """Subscribe a handler to all lanes of a module."""
     for lane in Lane:
-        _subscribe(broker, WORK[module][lane].name, WORK[module][lane].stream, durable_name(module, lane))(
+        _subscribe(broker, runtime, WORK[module][lane], durable_name(module, lane))(
             _worker(runtime, module, lane, handler)
         )
 
@@ -104,7 +105,7 @@ def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: s
         try:
             await listener(subject.message.decode(body), runtime)
         except ValidationError as error:
-            log.error("fact cannot be read, dropped", subject=delivery.subject, reason=str(error))
+            log.warning("fact cannot be read, dropped", subject=delivery.subject, reason=str(error))
             await delivery.term()
         except OUTAGE as error:
             log.warning("outage, fact heard again later", reason=repr(error))
@@ -115,16 +116,17 @@ def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: s
         else:
             await delivery.ack()
 
-    _subscribe(broker, subject.pattern, subject.stream, durable)(hear)
+    _subscribe(broker, runtime, subject, durable)(hear)
 
 
-def _subscribe(broker: NatsBroker, subject: str, stream: str, durable: str) -> Any:  # noqa: ANN401 - a decorator
+def _subscribe(broker: NatsBroker, runtime: Runtime, subject: Subject[Any], durable: str) -> Any:  # noqa: ANN401
     return broker.subscriber(
-        subject,
-        stream=JStream(stream, declare=False),
+        subject.pattern,
+        stream=JStream(subject.stream, declare=False),
         durable=durable,
         pull_sub=PullSub(batch_size=1, timeout=PULL_TIMEOUT_S),
         ack_policy=AckPolicy.MANUAL,
         decoder=_as_is,
-        title=f"{durable}",
+        inbox_prefix=f"{inbox(str(runtime.service))}.".encode(),
+        title=durable,
     )

@@ -8,6 +8,7 @@ from dataclasses import replace
 import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker
+from faststream.security import SASLPlaintext
 
 from pictor.contracts.modules import Service
 from pictor.runtime.bus import Bus, connection_options
@@ -89,7 +90,11 @@ def as_service(runtime: Runtime, service: Service, settings: Settings) -> Runtim
 async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None]:
     """Run one bus service until the block ends; running work ends or is given back."""
     options = connection_options(runtime.settings, str(runtime.service))
-    broker = NatsBroker(**options, logger=None, graceful_timeout=runtime.settings.shutdown_seconds)
+    user, password = options.pop("user", None), options.pop("password", "")
+    security = SASLPlaintext(username=user, password=password) if user else None
+    broker = NatsBroker(
+        **options, security=security, logger=None, graceful_timeout=runtime.settings.shutdown_seconds
+    )
     app = create_app(broker, runtime)
     await app.start()
     log.info("service started", service=str(runtime.service))

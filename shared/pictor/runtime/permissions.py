@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pictor.contracts.modules import MODULES_OF, Lane, Service
 from pictor.contracts.subjects import BUCKET_CONTROL, STREAM_ADVISORIES, STREAM_EVENTS, STREAM_TIMERS, STREAM_WORK
+from pictor.runtime.bus import inbox
 from pictor.runtime.provision import (
     ADVISORY_READER,
     CALIBRATION_INGESTED,
@@ -34,6 +35,7 @@ _FOLLOW_CONTROL = (
     f"$JS.API.STREAM.INFO.{CONTROL}",
     f"$JS.API.CONSUMER.CREATE.{CONTROL}.>",
     f"$JS.API.CONSUMER.CREATE.{CONTROL}",
+    f"$JS.API.CONSUMER.INFO.{CONTROL}.>",
     f"$JS.API.CONSUMER.DELETE.{CONTROL}.>",
     f"$JS.API.DIRECT.GET.{CONTROL}.>",
     f"$JS.FC.{CONTROL}.>",
@@ -77,8 +79,7 @@ def permissions(service: Service) -> Permissions:
         publish.extend(_pulling(stream, durable))
     if service is Service.GATEWAY:
         publish.extend(_KEEPING)
-    inbox = f"_INBOX_{service}".replace("-", "_")
-    return Permissions(publish=tuple(publish), subscribe=(f"{inbox}.>",))
+    return Permissions(publish=tuple(publish), subscribe=(f"{inbox(str(service))}.>",))
 
 
 SETUP = Permissions(publish=("$JS.API.>", "$KV.>", "pictor.timer.schedule.>"), subscribe=("_INBOX_setup.>",))
