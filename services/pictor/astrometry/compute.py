@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from pictor.astrometry.backends.astap import AstapSolver
 from pictor.astrometry.backends.engine import EngineSolver
 from pictor.astrometry.backends.protocol import Candidate, Failure, Hints, Reason, Solver, SolverInput
+from pictor.astrometry.backends.solve_field import SolveFieldSolver
 from pictor.astrometry.indexes import Index, installed, sample_folder
 from pictor.astrometry.judgement import FEWEST_STARS, Field, explain, judge
 from pictor.astrometry.ladder import Climb, Rung, climb
@@ -131,6 +132,7 @@ def solution_values(solution: Solution) -> dict[str, Any]:
         "solver": source["solver"],
         "index": source["index"],
         "log_odds": source["log_odds"],
+        "healpix": solution.healpix29,
         "sip_order": solution.sip_order,
     }
 
@@ -174,10 +176,12 @@ def _folders(index_dirs: Sequence[str]) -> tuple[Path, ...]:
 
 
 def _backends(names: Sequence[str], folders: tuple[Path, ...], astap_database: str | None) -> list[Solver]:
-    known = {
-        "engine": partial(EngineSolver, folders),
+    known: dict[str, Solver] = {
+        "engine": EngineSolver(folders),
+        "astap": AstapSolver(Path(astap_database) if astap_database else None),
+        "solve-field": SolveFieldSolver(folders),
     }
-    return [known[name]() for name in names if name in known]
+    return [known[name] for name in names if name in known]
 
 
 def _versioned(solver: str) -> str:

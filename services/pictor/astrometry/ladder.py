@@ -15,8 +15,6 @@ _WIDER_RADIUS_DEG = 15.0
 _BANDS_DEG = ((0.25, 1.0), (1.0, 4.0), (4.0, 40.0), (0.05, 0.25))
 """Field widths looked for when nothing is known, the usual ones first."""
 _SHARES = {"hints": 3.0, "all-sources": 1.0, "wider-scale": 3.0, "blind": 3.0}
-_STARS = 50
-"""Two slices of the 25 stars the engine takes at a time."""
 _FIRST_SOLVER_SHARE = 0.6
 """Part of the time for the first back end when there are others."""
 _SHORTEST_S = 0.5
@@ -159,7 +157,7 @@ def most_telling(failures: Sequence[Failure]) -> Failure:
 
 def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator[tuple[Attempt, Accepted | Failure]]:
     """Go up the rungs of one back end; every rung has its own time."""
-    given = frame.pick(_STARS, flagged=False)
+    given = frame.pick(solver.star_count, flagged=False)
     for rung in rungs(hints, max(given.width, given.height), until - time.monotonic()):
         began = time.monotonic()
         left = min(rung.wall_s, until - began)
@@ -168,7 +166,7 @@ def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator
             yield Attempt(rung.name, solver.name, 0.0, failure.reason.value, failure.message), failure
             return
         result: Candidate | Accepted | Failure = solver.solve(
-            frame.pick(_STARS, flagged=rung.flagged), rung.hints, Limits(wall_s=left)
+            frame.pick(solver.star_count, flagged=rung.flagged), rung.hints, Limits(wall_s=left)
         )
         if isinstance(result, Candidate):
             result = frame.judge(result, rung, solver.name)

@@ -90,6 +90,11 @@ class Solver(Protocol):
         """Short name, as in the settings."""
         ...
 
+    @property
+    def star_count(self) -> int:
+        """Stars it should be given at most."""
+        ...
+
     def unavailable(self) -> Failure | None:
         """Say why this solver cannot work here, or None."""
         ...
