@@ -63,7 +63,7 @@ async def write_something(endpoints: Endpoints) -> None:
 
 async def read_something(endpoints: Endpoints) -> tuple[bytes | None, str, bytes]:
     login = {"user": "pictor", "password": endpoints.nats_passwords["pictor"]}
-    bus = await nats.connect(endpoints.nats_url, **login, allow_reconnect=False)
+    bus = await nats.connect(endpoints.nats_url, **login, allow_reconnect=False, reconnect_time_wait=0.05)
     message = await bus.jetstream().get_msg("KEPT", 1)
     await bus.close()
     database = await asyncpg.connect(endpoints.postgres_dsns["pictor"])

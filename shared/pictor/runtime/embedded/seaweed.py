@@ -26,6 +26,11 @@ SIGNING_KEYS = ("JWT_SIGNING", "JWT_SIGNING_READ", "JWT_FILER_SIGNING", "JWT_FIL
 
 ADMIN = "admin"
 
+PROBES = "ready"
+"""Beginning of the keys written to see whether the store works; they are deleted again."""
+
+PROBE_LIMIT_S = 1.0
+
 
 class SeaweedServer:
     """A SeaweedFS of our own."""
@@ -62,7 +67,11 @@ class SeaweedServer:
         self.tidy()
 
     def program(self) -> Program:
-        """Give the program and its arguments."""
+        """Give the program and its arguments.
+
+        The master forgets its election of the last run: with ``resumeState`` a volume server that asks before the old
+        leader has found itself again is only heard 5 to 20 s later (one start in ten here).
+        """
         ports = [f"-{part}.port={self._ports[part]}" for part in PARTS]
         grpc = [f"-{part}.port.grpc={self._ports[f'{part}.grpc']}" for part in PARTS]
         argv = [
@@ -70,20 +79,26 @@ class SeaweedServer:
             f"-dir={own_folder(self._folder / 'data')}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *ports, *grpc,
             "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
             f"-s3.config={self._folder / 'identities.json'}", f"-bucket={self._config.bucket}",
-            "-master.telemetry=false", "-volume.max=0", "-volume.preStopSeconds=0",
+            "-master.telemetry=false", "-master.resumeState=false", "-volume.max=0", "-volume.preStopSeconds=0",
         ]  # fmt: skip
         return Program(argv, self._environment(), folder=self._folder)
 
     async def check(self) -> None:
-        """Raise unless the bucket takes an object and gives it back."""
+        """Raise unless the bucket takes an object and gives it back soon.
+
+        A write that comes before the parts have found each other is answered 20 s later, one that comes a moment
+        after that at once: the first upload must not be the first write.
+        """
         store = S3Store(S3Config(self._endpoint, *self._key(ADMIN), self._config.bucket))
-        key = f"ready/{uuid4().hex}"
+        key = f"{PROBES}/{uuid4().hex}"
         try:
-            await store.health()
-            await store.put_stream(key, _one(b"ready"), 5)
-            async for _ in store.open_range(key):
-                pass
-            await store.delete(key)
+            async with asyncio.timeout(PROBE_LIMIT_S):
+                await store.health()
+                await store.put_stream(key, _one(b"ready"), 5)
+                async for _ in store.open_range(key):
+                    pass
+                async for probe in store.list(f"{PROBES}/"):
+                    await store.delete(probe.key)
         finally:
             await store.close()
 
