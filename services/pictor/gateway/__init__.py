@@ -1,1 +1,1 @@
-"""The HTTP gateway and its pages."""
+"""The HTTP gateway: JSON API, uploads, events and pages."""

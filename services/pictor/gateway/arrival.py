@@ -1,0 +1,215 @@
+"""The arrival of a frame: bytes into the store, then frame, job and first order in one transaction."""
+
+import re
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID, uuid4
+
+from pictor.contracts.frames import FrameReceived, UploadMetadata
+from pictor.contracts.jobs import JobKind
+from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
+from pictor.contracts.subjects import FRAME_RECEIVED
+from pictor.contracts.work import WorkOrder
+from pictor.gateway.auth import Principal
+from pictor.gateway.problems import Problem
+from pictor.imaging.fits.prescan import Container, sniff
+from pictor.runtime.passing import give_first
+from pictor.runtime.runtime import Runtime
+from pictor.runtime.step import traceparent
+from pictor.runtime.store.errors import ObjectMissing
+from pictor.state import audit, frames, jobs, observatories, outbox, tokens
+from pictor.state.database import Connection
+from pictor.state.frames import Frame
+from pictor.state.observatories import Observatory
+from pictor.state.outbox import Outgoing
+
+SNIFFED = 9
+"""Bytes that tell every container apart; no frame is shorter."""
+
+SUFFIX = {Container.GZIP: ".fits.gz", Container.XISF: ".xisf"}
+REFUSED = frozenset({Container.ARCHIVE, Container.UNKNOWN})
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What an upload says about itself, and who brings it where."""
+
+    principal: Principal
+    observatory: Observatory
+    rig_id: UUID | None
+    sha256: str
+    metadata: UploadMetadata
+    address: str | None
+
+    @property
+    def key(self) -> str:
+        """Where the raw bytes are kept, for ever under their digest."""
+        return f"raw/{self.observatory.id}/{self.sha256[:2]}/{self.sha256}"
+
+    @property
+    def name(self) -> str:
+        """Name of the frame, fit for any page and file system."""
+        return clean_name(self.metadata.name or "") or f"frame-{self.sha256[:12]}.fits"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """The frame there is now, and the job that processes it."""
+
+    frame_id: UUID
+    job_id: UUID | None
+    duplicate: bool
+    size: int
+    name: str
+    state: str
+
+
+def clean_name(name: str) -> str:
+    """Reduce a file name from anywhere to its last part, without characters that mean something elsewhere."""
+    last = re.split(r"[/\\]", name)[-1]
+    printable = "".join(letter if letter.isprintable() else "_" for letter in last)
+    return printable.strip(" .")[:255]
+
+
+async def recognised(chunks: AsyncIterable[bytes], *, limit: int) -> AsyncIterator[bytes]:
+    """Pass a body on while it may be a frame of acceptable size; raises before anything is kept otherwise."""
+    head = b""
+    size = 0
+    async for chunk in chunks:
+        size += len(chunk)
+        if size > limit:
+            raise Problem("too-large", f"A frame may have {limit} bytes.")
+        if len(head) >= SNIFFED:
+            yield chunk
+            continue
+        head += chunk
+        if len(head) >= SNIFFED:
+            _recognise(head)
+            yield head
+    if len(head) < SNIFFED:
+        _recognise(head)
+
+
+def _recognise(head: bytes) -> None:
+    if not head:
+        raise Problem("empty-body", "The upload holds no bytes.")
+    container = sniff(head)
+    if container in REFUSED:
+        kind = "an archive; send the frames themselves" if container is Container.ARCHIVE else "neither FITS nor XISF"
+        raise Problem("not-a-frame", f"The file is {kind}.")
+
+
+async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received | None:
+    """Return the frame this observatory already has with these bytes."""
+    async with runtime.pool.acquire() as db:
+        frame = await frames.by_content(db, observatory_id, sha256)
+        return None if frame is None else await _duplicate(db, frame)
+
+
+async def receive(runtime: Runtime, arrival: Arrival, body: AsyncIterable[bytes], size: int | None) -> Received:
+    """Store a body and register its frame; known bytes make no second frame and no second job."""
+    stored = await runtime.store.put_stream(arrival.key, body, size, sha256=arrival.sha256)
+    return await register(runtime, arrival, stored.size, created=stored.created)
+
+
+async def receive_file(runtime: Runtime, arrival: Arrival, path: Path) -> Received:
+    """Store a spooled file and register its frame."""
+    stored = await runtime.store.put_file(arrival.key, path, sha256=arrival.sha256)
+    return await register(runtime, arrival, stored.size, created=stored.created)
+
+
+async def register(runtime: Runtime, arrival: Arrival, size: int, *, created: bool) -> Received:
+    """Make frame, job and first order real at once, and publish them."""
+    async with runtime.pool.acquire() as db, db.transaction():
+        await frames.lock_content(db, arrival.key)
+        if not created:
+            await _still_there(runtime, arrival.key)
+        if not await tokens.is_alive(db, arrival.principal.token_id):
+            raise Problem("unauthenticated", "The token was revoked while the frame was on its way.")
+        received, outgoing = await _register(db, arrival, size)
+    await runtime.bus.publish(outgoing)
+    return received
+
+
+async def _still_there(runtime: Runtime, key: str) -> None:
+    """Make sure that bytes stored before were not deleted while this upload came in."""
+    try:
+        await runtime.store.stat(key)
+    except ObjectMissing as error:
+        raise Problem(
+            "unavailable", "The same frame was being deleted; send it again.", headers={"Retry-After": "1"}
+        ) from error
+
+
+async def _register(db: Connection, arrival: Arrival, size: int) -> tuple[Received, list[Outgoing]]:
+    frame_id, job_id = uuid4(), uuid4()
+    who = arrival.principal.actor
+    new = await frames.create(
+        db, frame_id, arrival.observatory.id,
+        rig_id=arrival.rig_id, sha256=arrival.sha256, size=size, name=arrival.name, raw_key=arrival.key,
+        uploaded_by=who, metadata=arrival.metadata.model_dump(mode="json", exclude_none=True),
+    )  # fmt: skip
+    if not new:
+        frame = await frames.by_content(db, arrival.observatory.id, arrival.sha256)
+        if frame is None:
+            raise AssertionError("a frame that exists is not there")
+        return await _duplicate(db, frame), []
+    lane = Lane(arrival.metadata.lane or Lane.LIVE)
+    await jobs.create(
+        db, job_id, arrival.observatory.id, frame_id=frame_id, kind=JobKind.UPLOAD, lane=lane, owner=who
+    )  # fmt: skip
+    order = first_order(arrival.observatory, frame_id, job_id, lane, itinerary(arrival.observatory))
+    fact = FrameReceived(
+        observatory=order.observatory, frame_id=frame_id, job_id=job_id, sha256=arrival.sha256, size=size
+    )
+    outgoing = [
+        await give_first(db, order),
+        await outbox.put(db, FRAME_RECEIVED, fact, headers={"traceparent": traceparent(job_id)}),
+    ]
+    await audit.record(
+        db, who, "frame.upload", str(frame_id), observatory_id=arrival.observatory.id, address=arrival.address,
+        detail={"sha256": arrival.sha256, "size": size, "name": arrival.name},
+    )  # fmt: skip
+    return Received(frame_id, job_id, duplicate=False, size=size, name=arrival.name, state="received"), outgoing
+
+
+async def _duplicate(db: Connection, frame: Frame) -> Received:
+    newest, _ = await jobs.page(db, None, frame_id=frame.id, limit=1)
+    job_id = newest[0].id if newest else None
+    return Received(frame.id, job_id, duplicate=True, size=frame.size, name=frame.name, state=str(frame.state))
+
+
+def itinerary(observatory: Observatory) -> tuple[Module, ...]:
+    """Return the modules a new frame of an observatory passes."""
+    return tuple(module for module in LIGHT_ITINERARY if module not in observatory.modules_off)
+
+
+def first_order(
+    observatory: Observatory, frame_id: UUID, job_id: UUID, lane: Lane, modules: tuple[Module, ...]
+) -> WorkOrder:
+    """Make the order that starts a job."""
+    return WorkOrder(
+        observatory=observatory.slug, job_id=job_id, observatory_id=observatory.id, frame_id=frame_id,
+        module=modules[0], lane=lane, itinerary=modules[1:],
+    )  # fmt: skip
+
+
+async def where(
+    runtime: Runtime, principal: Principal, *, observatory: str | None, rig: str | None
+) -> tuple[Observatory, UUID | None]:
+    """Return the observatory and rig an upload belongs to: the token's, or those a server administrator names."""
+    async with runtime.pool.acquire() as db:
+        found = (
+            await observatories.by_slug(db, observatory)
+            if observatory
+            else await observatories.get(db, principal.observatory_id or UUID(int=0))
+        )
+        if found is None or (principal.observatories is not None and found.id not in principal.observatories):
+            raise Problem("not-found", "There is no such observatory, or it is not yours: name one with ?observatory=")
+        if principal.rig_id is not None and found.id == principal.observatory_id and rig is None:
+            return found, principal.rig_id
+        named = await observatories.rig_by_name(db, found.id, rig) if rig else None
+    if rig is not None and (named is None or (principal.rig_id not in {None, named.id} and not principal.administers)):
+        raise Problem("not-found", "There is no such rig, or this token is not for it.")
+    return found, named.id if named else None
