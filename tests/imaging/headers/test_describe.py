@@ -215,8 +215,6 @@ def test_hostile_text_is_kept_as_text_and_nothing_else() -> None:
 
 ALIASES = [alias for program in programs() for names in program.fields.values() for alias in names]
 KEYWORDS = st.sampled_from(sorted({alias.keyword for alias in ALIASES}))
-    sorted({alias.keyword for p in programs() for names in p.fields.values() for alias in names})
-)
 CREATORS = st.sampled_from(["N.I.N.A.", "SharpCap", "MaxIm DL", "POCS", "MicroObservatory", "ZWO ASIAIR", "LCOGT", "x"])
 WORDS = st.one_of(
     st.text(max_size=30), st.floats(), st.integers(), st.booleans(), st.none(), st.from_regex(r"[-+0-9:. ]{1,14}"),
