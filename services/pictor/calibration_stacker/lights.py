@@ -9,6 +9,7 @@ from astropy.io import fits
 
 from pictor.imaging.calibration.calibrating import Calibrated, calibrate
 from pictor.imaging.calibration.masters import Master, read_master
+from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.fits.reading import FrameFile, read_frame
 
@@ -96,9 +97,9 @@ def _header(frame: FrameFile, order: LightOrder, done: Calibrated, egain: float)
 
 def _write(path: Path, header: fits.Header, done: Calibrated) -> None:
     """Write science, error and mask planes with checksums."""
-    header["EXTNAME"] = ("SCI", "calibrated light")
-    planes = [fits.ImageHDU(done.err, name="ERR"), fits.ImageHDU(done.mask, name="MASK")]
-    units = fits.HDUList([fits.PrimaryHDU(done.sci, header=header), *planes])
-    for unit in units:
-        unit.add_checksum(when="not dated")
-    units.writeto(path, overwrite=True)
+    planes = [
+        Plane("SCI", "f4", lambda rows: done.sci[rows]),
+        Plane("ERR", "f4", lambda rows: done.err[rows]),
+        Plane("MASK", "u1", lambda rows: done.mask[rows]),
+    ]
+    write_planes(path, header, planes, (done.sci.shape[0], done.sci.shape[1]))

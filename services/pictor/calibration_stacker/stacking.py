@@ -5,11 +5,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 
 from pictor.calibration_stacker.gate import GateResult, Measured, expected_rejected_share, judge
 from pictor.calibration_stacker.policy import Policy
 from pictor.imaging.calibration.badpixels import BAD, bad_pixel_map, read_bad_pixel_list
-from pictor.imaging.calibration.building import Built, Recipe, build, compare_with_active
+from pictor.imaging.calibration.building import Built, Recipe, build, compare_with_active, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
 from pictor.imaging.calibration.masters import (
@@ -20,7 +21,6 @@ from pictor.imaging.calibration.masters import (
     master_header,
     read_master,
     write_map,
-    write_master,
 )
 from pictor.imaging.combine.combining import Method
 from pictor.imaging.errors import ImagingError
@@ -69,11 +69,10 @@ def stack_group(order: Order) -> Stacked:
     )
     exposure = mean_of(inputs.headers, "EXPTIME") or mean_of(inputs.headers, "EXPOSURE")
     facts = detector_facts(order.paths, built, order.recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
-    active = None if order.active_path is None else read_master(order.active_path)
-    gate = judge(measure(built, order, active))
+    gate = judge(measure(built, order))
     bad_path = _mark_bad(order, built, first)
     path = order.scratch / "master.fits"
-    write_master(path, _master_of(order, built, inputs, first))
+    write_built(path, built, _header(order, built, inputs, first))
     return Stacked(path, bad_path, built, facts, gate)
 
 
@@ -93,15 +92,14 @@ def _dark_of(order: Order) -> Master | None:
     return dark
 
 
-def measure(built: Built, order: Order, active: Master | None) -> Measured:
+def measure(built: Built, order: Order) -> Measured:
     """Collect the numbers the gate judges."""
     statistics = built.combined.statistics
-    never = (built.combined.nused == 0) | ~np.isfinite(built.combined.sci)
-    against = None if active is None else compare_with_active(built, active)
+    against = None if order.active_path is None else compare_with_active(built, order.active_path)
     split, clips = built.split, order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
     return Measured(
         frames=statistics.frames,
-        never_good_share=float(never.mean()),
+        never_good_share=float(np.count_nonzero(built.combined.nused == 0)) / built.combined.nused.size,
         rejected_share=statistics.rejected_share,
         expected_rejected_share=expected_rejected_share(order.recipe.sigma) if clips else None,
         split_std_ratio=None if split is None else split.std_ratio,
@@ -123,14 +121,14 @@ def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | Non
             combined.mask[listed != 0] |= BAD
         return None
     bad = bad_pixel_map(combined.sci, listed=listed)
-    combined.mask[bad != 0] |= BAD
+    np.bitwise_or(combined.mask, bad, out=combined.mask)
     path = order.scratch / "bad_pixels.fits"
     write_map(path, bad, master_header(first, (), ()))
     return path
 
 
-def _master_of(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...]) -> Master:
-    """Put planes and header together."""
+def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...]) -> fits.Header:
+    """Write down what the master is made of."""
     policy: dict[str, str | float] = {
         "method": str(order.policy.stacking_method),
         "sigma": order.policy.sigma_clip_value,
@@ -138,9 +136,7 @@ def _master_of(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ..
         "min_frames": order.policy.min_frames,
         "temp_tol": order.policy.temperature_tolerance_c,
     }
-    cards = master_cards(built, order.recipe, inputs, policy, version("pictor"))
-    combined = built.combined
-    return Master(combined.sci, built.err, combined.mask, combined.nused, master_header(first, cards, ()))
+    return master_header(first, master_cards(built, order.recipe, inputs, policy, version("pictor")), ())
 
 
 def report(done: Stacked) -> dict[str, object]:

@@ -5,16 +5,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.masters import Kind, Master
+from pictor.imaging.calibration.masters import Kind, read_strips
+from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.splitting import Difference, compare
 from pictor.imaging.combine.combining import Combined, Method, combine
 from pictor.imaging.combine.flats import central_quarter, flat_levels, normalise
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample, sample_rows
-from pictor.imaging.combine.sources import Sources
-from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.combine.sources import Sources, shape_of
 from pictor.imaging.types import Image
 
 AGREEMENT = 1.25
@@ -23,10 +24,12 @@ AGREEMENT = 1.25
 DRIFT = 0.5
 """Levels that differ by more than this share of the noise are aligned before clipping."""
 
-SPLIT_PIXELS = 4_000_000
+SPLIT_PIXELS = 3_000_000
 """Pixels the split-half test looks at, in strips of whole blocks spread over the frame."""
 
 STRIP = 32
+LEAST_FOR_SPLIT = 4
+"""Two halves of two frames each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +61,39 @@ class Preparation:
 
 @dataclass(frozen=True)
 class Built:
-    """A combined master; a flat is relative to 1, and so is its error."""
+    """A combined master; a flat is relative to 1, and so is its error.
+
+    ``flat_levels`` were divided out, by parity of row and column; ``dark_err`` is that of the dark subtracted, in ADU.
+    """
 
     combined: Combined
-    err: NDArray[np.float32]
     preparation: Preparation
     split: Difference | None
-    flat_level: float | None
+    flat_levels: NDArray[np.float64] | None = None
+    dark_err: Image | None = None
+
+    @property
+    def flat_level(self) -> float | None:
+        """Mean level of a flat before it was brought to 1, in ADU."""
+        return None if self.flat_levels is None else float(self.flat_levels.mean())
+
+    @property
+    def err(self) -> NDArray[np.float32]:
+        """Error plane, shape (ny, nx)."""
+        return self.err_rows(slice(0, self.combined.sci.shape[0]))
+
+    def err_rows(self, rows: slice) -> NDArray[np.float32]:
+        """Make some rows of the error plane, in the unit of the master."""
+        if self.flat_levels is None:
+            return self.combined.err_of(rows)
+        levels = self.flat_levels.astype(np.float32)
+        parity = np.arange(rows.start, rows.stop)[:, None] & 1, np.arange(self.combined.sci.shape[1]) & 1
+        level = levels[parity] if np.ptp(levels) > 0 else levels[0, 0]
+        err = self.combined.err_of(rows, level=level)
+        if self.dark_err is not None:
+            np.hypot(err, self.dark_err[rows], out=err)
+        err /= level
+        return err
 
 
 def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Image | None, scratch: Path | None = None) -> Preparation:
@@ -193,28 +222,15 @@ def build(
             dark=dark, saturation=recipe.saturation, rows=rows, scratch=scratch,
         )  # fmt: skip
 
-    whole = part(slice(None), None)
     split = None
-    if len(paths) >= 4:
-        rows = strips(whole.sci.shape[0], whole.sci.shape[1])
-        halves = part(slice(0, None, 2), rows), part(slice(1, None, 2), rows)
-        split = _split(*halves, ready)
-    err = whole.err
-    level = None
-    if recipe.kind is Kind.FLAT:
-        level = _finish_flat(whole, err, recipe, dark_err)
-    return Built(whole, err, ready, split, level)
-
-
-def _finish_flat(whole: Combined, err: NDArray[np.float32], recipe: Recipe, dark_err: Image | None) -> float:
-    """Bring a flat and its error to 1, in place; return the mean level divided out, in ADU."""
-    if dark_err is not None:
-        np.hypot(err, dark_err, out=err)
+    if len(paths) >= LEAST_FOR_SPLIT:
+        rows = strips(*shape_of(paths[0]))
+        split = _split(part(slice(0, None, 2), rows), part(slice(1, None, 2), rows), ready)
+    whole = part(slice(None), None)
+    if recipe.kind is not Kind.FLAT:
+        return Built(whole, ready, split)
     levels = normalise(whole.sci, whole.mask, bayer=recipe.bayer)
-    for y in (0, 1):
-        for x in (0, 1):
-            err[y::2, x::2] /= np.float32(levels[y, x])
-    return float(levels.mean())
+    return Built(whole, ready, split, levels, dark_err)
 
 
 def strips(ny: int, nx: int) -> list[tuple[int, int]]:
@@ -227,21 +243,39 @@ def strips(ny: int, nx: int) -> list[tuple[int, int]]:
 
 def _split(one: Combined, two: Combined, ready: Preparation) -> Difference:
     """Compare the halves; where the noise seen differs from the one used, expect the one seen."""
-    variance = one.err.astype(np.float64) ** 2 + two.err.astype(np.float64) ** 2
+    variance = np.square(one.err) + np.square(two.err)
     if ready.noise_source == "detector" and ready.noise_ratio:
-        variance *= ready.noise_ratio**2
+        variance *= np.float32(ready.noise_ratio**2)
     return compare(one.sci, two.sci, variance)
 
 
-def compare_with_active(built: Built, active: Master) -> Difference:
+def compare_with_active(built: Built, active: Path) -> Difference:
     """Compare a new master with the one in use, over strips of the frame.
 
     The offset of a bias or dark, or the mean of a flat, is no structure; block means are tested about it.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the two differ in shape.
     """
-    if active.sci.shape != built.combined.sci.shape:
-        raise FrameMismatchError(f"the active master is {active.sci.shape}, the new one {built.combined.sci.shape}")
-    rows = np.concatenate([np.arange(*ends) for ends in strips(*active.sci.shape)])
-    bad = (built.combined.mask[rows] | active.mask[rows]) != 0
-    variance = np.square(built.err[rows], dtype=np.float64) + np.square(active.err[rows], dtype=np.float64)
-    one = np.where(bad, np.nan, built.combined.sci[rows])
-    return compare(one, active.sci[rows], variance)
+    combined = built.combined
+    ranges = strips(*combined.sci.shape)
+    old = read_strips(active, ranges, (combined.sci.shape[0], combined.sci.shape[1]))
+    rows = np.concatenate([np.arange(first, end) for first, end in ranges])
+    err = np.concatenate([built.err_rows(slice(first, end)) for first, end in ranges])
+    one = combined.sci[rows]
+    one[(combined.mask[rows] | old.mask) != 0] = np.nan
+    return compare(one, old.sci, np.square(err) + np.square(old.err))
+
+
+def write_built(path: Path, built: Built, header: fits.Header) -> None:
+    """Write a new master; its error plane is made on the way to the disk."""
+    combined = built.combined
+    planes = [
+        Plane("SCI", "f4", lambda rows: combined.sci[rows]),
+        Plane("ERR", "f4", built.err_rows),
+        Plane("MASK", "u1", lambda rows: combined.mask[rows]),
+        Plane("NUSED", "u1", lambda rows: combined.nused[rows]),
+    ]
+    write_planes(path, header, planes, (combined.sci.shape[0], combined.sci.shape[1]))

@@ -1,6 +1,6 @@
 """Masters as FITS: science plane first, then error, mask and count."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.errors import FrameMismatchError, ImagingError, UnreadableFrameError
 from pictor.imaging.types import Mask
 
@@ -75,13 +76,13 @@ def master_header(first: Sequence[Card], cards: Sequence[Card], history: Sequenc
 
 def write_master(path: Path, master: Master) -> None:
     """Write a master with checksums; the same planes and header give the same bytes."""
-    planes: Mapping[str, NDArray[np.generic]] = {"ERR": master.err, "MASK": master.mask, "NUSED": master.nused}
-    primary = fits.PrimaryHDU(master.sci, header=master.header)
-    primary.header["EXTNAME"] = ("SCI", "combined value")
-    units = fits.HDUList([primary, *(fits.ImageHDU(data, name=name) for name, data in planes.items())])
-    for unit in units:
-        unit.add_checksum(when="not dated")
-    units.writeto(path, overwrite=True)
+    planes = [
+        Plane("SCI", "f4", lambda rows: master.sci[rows]),
+        Plane("ERR", "f4", lambda rows: master.err[rows]),
+        Plane("MASK", "u1", lambda rows: master.mask[rows]),
+        Plane("NUSED", "u1", lambda rows: master.nused[rows]),
+    ]
+    write_planes(path, master.header, planes, (master.sci.shape[0], master.sci.shape[1]))
 
 
 def read_master(path: Path) -> Master:
@@ -106,6 +107,28 @@ def read_master(path: Path) -> Master:
     mask = np.ascontiguousarray(named.get("MASK", np.zeros(sci.shape)), dtype=np.uint8)
     nused = np.ascontiguousarray(named.get("NUSED", np.ones(sci.shape)), dtype=np.uint8)
     return Master(sci, err, mask, nused, header)
+
+
+def read_strips(path: Path, ranges: Sequence[tuple[int, int]], shape: tuple[int, int]) -> Master:
+    """Read only some rows (first, end) of a master, one range below the other.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the master does not have ``shape``.
+    """
+    with fits.open(path) as units:
+        planes = {unit.name: unit for unit in units if unit.is_image and unit.shape}
+        sci = units[0] if units[0].shape else next(iter(planes.values()))
+        if tuple(sci.shape) != shape:
+            raise FrameMismatchError(f"{path.name} is {sci.shape[1]} x {sci.shape[0]}, not {shape[1]} x {shape[0]}")
+
+        def rows(unit: fits.ImageHDU | None) -> NDArray[np.float32]:
+            parts = [unit.section[a:b] if unit else np.zeros((b - a, shape[1])) for a, b in ranges]
+            return np.concatenate(parts).astype(np.float32)
+
+        mask, nused = (rows(planes.get(name)).astype(np.uint8) for name in ("MASK", "NUSED"))
+        return Master(rows(sci), rows(planes.get("ERR")), mask, nused, units[0].header)
 
 
 def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
@@ -147,11 +170,10 @@ def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
 
 def write_map(path: Path, bad: Mask, header: fits.Header) -> None:
     """Write a bad-pixel map: 8-bit, 1 where bad, in the first plane so that any viewer shows it."""
-    unit = fits.PrimaryHDU(bad)
+    own = fits.Header()
     for key in ("INSTRUME", "XBINNING", "YBINNING", "CAMERAID", "SET-TEMP", "DATE-OBS"):
         if key in header:
-            unit.header[key] = header[key]
-    unit.header["IMAGETYP"] = ("Bad Pixel Map", "1 marks a bad pixel")
-    unit.header["NBAD"] = (int(np.count_nonzero(bad)), "bad pixels")
-    unit.add_checksum(when="not dated")
-    unit.writeto(path, overwrite=True)
+            own[key] = header[key]
+    own["IMAGETYP"] = ("Bad Pixel Map", "1 marks a bad pixel")
+    own["NBAD"] = (int(np.count_nonzero(bad)), "bad pixels")
+    write_planes(path, own, [Plane("BADPIX", "u1", lambda rows: bad[rows])], (bad.shape[0], bad.shape[1]))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pictor.imaging.calibration.badpixels import find_bad_pixels
+from pictor.imaging.calibration.badpixels import pixel_limits
+from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -171,7 +172,8 @@ def dark_current(
     """
     some = dark.ravel()[:: max(1, dark.size // 1_000_000)]
     level = clipped_moments(some, least=0.5)[0]
-    hot = int(np.count_nonzero(find_bad_pixels(dark) & (dark > level)))
+    centre, limit = pixel_limits(dark)
+    hot = sum(int(np.count_nonzero(dark[rows] > centre + limit)) for rows in row_chunks((dark.shape[0], dark.shape[1])))
     known = bias_level is not None and egain is not None and exposure_s
     current = (level - float(bias_level or 0)) * float(egain or 0) / float(exposure_s or 1) if known else None
     return DarkCurrent(current, hot, level)

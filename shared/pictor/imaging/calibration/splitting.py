@@ -28,8 +28,8 @@ def block_means(values: Image, *, block: int = BLOCK) -> NDArray[np.float64]:
     ny, nx = (n // block * block for n in values.shape)
     cut = values[:ny, :nx].reshape(ny // block, block, nx // block, block)
     good = np.isfinite(cut)
-    count = good.sum(axis=(1, 3))
-    total = np.where(good, cut, 0.0).sum(axis=(1, 3), dtype=np.float64)
+    count = good.sum(axis=3).sum(axis=1)
+    total = np.where(good, cut, np.float32(0)).sum(axis=3).sum(axis=1, dtype=np.float64)
     means: NDArray[np.float64] = np.where(count >= block * block / 2, total / np.maximum(count, 1), np.nan)
     return means
 
@@ -53,13 +53,15 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK) -> D
         5 sigma, both about the overall offset; that offset, in the unit of the frames.
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        pull = (np.asarray(one, np.float64) - two) / np.sqrt(variance)
+        pull = np.subtract(one, two, dtype=np.float32)
+        offset = clipped_moments(pull)[0]
+        pull /= np.sqrt(variance)
     centre, width2 = clipped_moments(pull)
-    width = float(np.sqrt(width2))
-    pull = np.where(np.abs(pull - centre) <= 5 * max(width, 1e-9), pull - centre, np.nan)
+    width = max(float(np.sqrt(width2)), 1e-9)
+    pull -= np.float32(centre)
+    pull[~(np.abs(pull) <= 5 * width)] = np.nan
     blocks = block_means(pull, block=block)
-    blocks = np.abs(blocks[np.isfinite(blocks)]) * block / max(width, 1e-9)
-    offset = clipped_moments(np.asarray(one, np.float64) - two)[0]
+    blocks = np.abs(blocks[np.isfinite(blocks)]) * block / width
     if blocks.size == 0:
         return Difference(width, 0.0, 0.0, offset)
     return Difference(width, float(blocks.max()), float(np.mean(blocks > STRONG)), offset)

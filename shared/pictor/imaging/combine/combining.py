@@ -70,11 +70,14 @@ class Combined:
         """Standard deviation of ``sci`` from the noise model and the samples used; infinite where there was none."""
         return self.err_of(slice(None))
 
-    def err_of(self, rows: slice) -> NDArray[np.float32]:
-        """Return the error plane of some rows."""
+    def err_of(self, rows: slice, *, level: NDArray[np.float32] | np.float32 | None = None) -> NDArray[np.float32]:
+        """Return the error plane of some rows, in ADU; ``level`` is what ``sci`` was divided by since, in ADU."""
         noise, n = self.noise, self.nused[rows].astype(np.float32)
-        signal = np.maximum(self.sci[rows] - np.float32(noise.pedestal * self.scale), np.float32(0))
-        variance = np.float32(self.variance_scale * noise.floor) + np.float32(self.scale * noise.slope) * signal
+        variance = self.sci[rows] * level if level is not None else self.sci[rows].copy()
+        variance -= np.float32(noise.pedestal * self.scale)
+        np.maximum(variance, np.float32(0), out=variance)
+        variance *= np.float32(self.scale * noise.slope)
+        variance += np.float32(self.variance_scale * noise.floor)
         with np.errstate(divide="ignore"):
             variance /= n
         if self.method is Method.MEDIAN:

@@ -8,6 +8,9 @@ from pictor.imaging.types import Image
 
 SAMPLED_ROWS = 64
 MAX_PAIRS = 10
+SUBSAMPLE = 250_000
+LEVEL_SAMPLES = 60_000
+PAIR_SAMPLES = 120_000
 CLIP = 5.0
 """Clip of pair differences, in standard deviations: loses no noise, drops cosmic rays."""
 
@@ -30,13 +33,17 @@ def sample(sources: Sources, *, wanted: int = SAMPLED_ROWS) -> NDArray[np.float3
     return out
 
 
-def clipped_moments(values: Image, *, clip: float = CLIP, least: float = 0.0) -> tuple[float, float]:
+def clipped_moments(
+    values: Image, *, clip: float = CLIP, least: float = 0.0, most: int = SUBSAMPLE
+) -> tuple[float, float]:
     """Return mean and variance of the values within ``clip`` standard deviations of their centre.
 
     The first width is 1.4826 times the median absolute deviation, not below ``least``; six rounds of mean
-    and standard deviation follow, so that coarse quantisation does not spoil the result.
+    and standard deviation follow, so that coarse quantisation does not spoil the result. Of more than twice ``most``
+    values an even subsample is looked at: a quarter of a million give the width to 0.14 %.
     """
-    flat = np.asarray(values, dtype=np.float64).ravel()
+    flat = np.asarray(values).ravel()
+    flat = flat[:: max(1, flat.size // most)].astype(np.float64)
     flat = flat[np.isfinite(flat)]
     if flat.size == 0:
         return 0.0, 0.0
@@ -52,7 +59,7 @@ def clipped_moments(values: Image, *, clip: float = CLIP, least: float = 0.0) ->
 
 def frame_levels(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the clipped mean of each sampled frame, in ADU; 3.5 robust standard deviations are kept."""
-    return np.array([clipped_moments(frame, clip=3.5, least=0.5)[0] for frame in samples])
+    return np.array([clipped_moments(frame, clip=3.5, least=0.5, most=LEVEL_SAMPLES)[0] for frame in samples])
 
 
 def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | None = None) -> float:
@@ -63,5 +70,8 @@ def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | Non
     """
     own = np.ones(len(samples)) if scale is None else scale
     pairs = range(min(len(samples) - 1, MAX_PAIRS))
-    found = [clipped_moments(samples[i + 1] - samples[i], least=0.5)[1] / (own[i] + own[i + 1]) for i in pairs]
+    found = []
+    for i in pairs:
+        variance = clipped_moments(samples[i + 1] - samples[i], least=0.5, most=PAIR_SAMPLES)[1]
+        found.append(variance / (own[i] + own[i + 1]))
     return float(np.median(found)) if found else 0.0

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import decode_words
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.fits.reading import read_frame
+from pictor.imaging.fits.prescan import prescan_file
+from pictor.imaging.fits.reading import image_of, read_frame
 
 BLOCK = 2880
 CARD = 80
@@ -171,3 +172,14 @@ class Sources:
         values = np.empty((rows, self.shape[1]), np.float32)
         frame.read_rows(first, values)
         return values
+
+
+def shape_of(path: Path) -> tuple[int, int]:
+    """Return the shape (ny, nx) of one frame."""
+    layout = plain_layout(path)
+    if layout is not None:
+        return layout.shape
+    shape = image_of(prescan_file(path)).shape
+    if len(shape) != 2:
+        raise FrameMismatchError(f"{path.name} has {len(shape)} axes; only two-dimensional frames can be combined")
+    return shape[0], shape[1]
