@@ -1,0 +1,46 @@
+"""What the quality service asks of the pixels, and what it keeps."""
+
+from pathlib import Path
+from typing import Any
+
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.quality import FrameMeasured, Grade, Quality
+from pictor.quality.grading import Baseline, Metrics, grade
+from pictor.runtime.local import local_frame
+from pictor.runtime.step import Step
+from pictor.state import observatories, quality
+from pictor.state.frames import Frame
+
+
+async def sources(step: Step, frame: Frame) -> dict[str, Any]:
+    """Return the arguments for measuring a frame."""
+    described = frame.description or {}
+    rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
+    return {
+        "path": str(await local_frame(step, frame)),
+        "scratch": str(step.scratch),
+        "egain": (rig.egain if rig else None) or described.get("egain"),
+        "saturation_adu": described.get("saturation_adu"),
+        "bayer": described.get("bayer"),
+    }
+
+
+async def keep_results(step: Step, frame: Frame, found: dict[str, Any]) -> FrameMeasured:
+    """Keep the numbers, the star list and the grade; return the fact to announce."""
+    measured = Quality.model_validate(found["quality"])
+    details = {"metrics": found["quality"], "stars": found["stars"], "applied": found["applied"]}
+    step.save(quality.save_quality, frame.id, step.order.job_id, measured, details)
+    await step.keep(ProductKind.STARS, Path(found["stars_path"]), "application/fits", parameters=found["stars"])
+    graded = await _grade(step, frame, found["quality"])
+    if graded is not None:
+        step.save(quality.save_grade, frame.id, step.order.job_id, graded, by=None)
+    return FrameMeasured.from_result(step.order, measured, graded)
+
+
+async def _grade(step: Step, frame: Frame, metrics: dict[str, Any]) -> Grade | None:
+    """Grade a single exposure against its accepted peers; stacks are shown, not graded."""
+    if frame.is_master:
+        return None
+    peers = await step.read(quality.peers, frame.id, before=frame.night)
+    guiding = (frame.metadata.get("guiding") or {}).get("rms_total_px")
+    return grade(Metrics.of({**metrics, "guiding_rms_px": guiding}), Baseline(tuple(Metrics.of(one) for one in peers)))
