@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
-from pictor.imaging.combine.combining import Method
+from pictor.imaging.combine.method import Method
 
 
 class CameraType(StrEnum):

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import pair_variance, sample
 from pictor.imaging.combine.sources import Sources
@@ -18,14 +18,6 @@ from pictor.imaging.types import Image, Mask
 MAX_FRAMES = 255
 LEAST_TO_REJECT = 3
 """Of two samples nobody can say which is wrong."""
-
-
-class Method(StrEnum):
-    """How the samples of one pixel become one value."""
-
-    MEAN = "mean"
-    MEDIAN = "median"
-    SIGMA_CLIP = "sigma_clip"
 
 
 METHOD_CODE = {Method.MEAN: 0, Method.MEDIAN: 1, Method.SIGMA_CLIP: 2}
