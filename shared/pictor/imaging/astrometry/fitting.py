@@ -55,7 +55,8 @@ def fit_wcs(matched: Matched, start: Wcs, *, order: int = 1) -> Wcs:
         ra, dec = plane_to_sky(solution[:1, 0], solution[:1, 1], crval)
         crval = (float(ra[0]), float(dec[0]))
     cd = solution[1:3].T
-    fitted = replace(start, crval=crval, cd=((cd[0, 0], cd[0, 1]), (cd[1, 0], cd[1, 1])), sip=None)
+    rows = cd.tolist()
+    fitted = replace(start, crval=crval, cd=((rows[0][0], rows[0][1]), (rows[1][0], rows[1][1])), sip=None)
     if order == 1:
         return fitted
     higher = np.linalg.solve(cd, solution[3:].T)
