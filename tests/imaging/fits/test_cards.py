@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pictor.imaging.fits.cards import Card, CardValue, parse_card, parse_cards
-from pictor.imaging.fits.writing import card_lines, header_bytes
+from pictor.imaging.fits.writing import card_lines, header_bytes, standard_lines
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,31 @@ def test_a_control_character_in_a_name_cannot_start_a_new_card() -> None:
     lines = card_lines(Card("OBJECT", "M31\nEXPTIME = 1\x00" + "x" * 100))
     assert lines[0].startswith("OBJECT  = 'M31?EXPTIME = 1?xxx")
     assert all(line.startswith("CONTINUE") for line in lines[1:])
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "RA      =  31.312099 / 02:05.25 Right Ascension", "EXPTIME = 060.00", "FILTER  = ''", "GAIN    =",
+        "A       = (1.0, -2.5E3) / complex", "OBJECT  = 'it''s'/x", "HIERARCH ESO DET DIT = 1.2 / s", "COMMENT = odd",
+        "CONTINUE  'more&' / c", "HISTORY = 'x", "",
+    ],
+)  # fmt: skip
+def test_a_standard_card_is_copied_as_it_stands(image: str) -> None:
+    assert standard_lines(image.ljust(80)) == [image.ljust(80)]
+
+
+@pytest.mark.parametrize(
+    ("image", "written"),
+    [
+        ("PXSPACE = 1.800e-05 / m", "PXSPACE =              1.8E-05 / m"),
+        ("DETECTID= 'ccdkb70-1'      T   / serial", "DETECTID= 'ccdkb70-1'          / serial"),
+        ("XORGSUBF=        T           0 /x", "XORGSUBF= 'T           0'      / x"),
+        ("OBJECT  = 'no end", "OBJECT  = 'no end  '"),
+        ("exptime = 30", "EXPTIME =                   30"),
+        ("B\x07D KEY = 1", "COMMENT B?D KEY = 1"),
+        ("just words", "COMMENT just words"),
+    ],
+)
+def test_a_card_outside_the_standard_is_written_anew(image: str, written: str) -> None:
+    assert [line.rstrip() for line in standard_lines(image.ljust(80))] == [written]

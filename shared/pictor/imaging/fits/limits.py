@@ -10,7 +10,7 @@ class Limits:
     Parameters
     ----------
     data_bytes
-        Pixels of one HDU, unpacked; 512 MiB holds the largest 16-bit sensor sold (151 megapixels).
+        Pixels of one HDU, unpacked; 640 MiB hold the largest sensor sold (151 megapixels) as 32-bit floats.
     file_bytes
         The whole file, unpacked.
     axis
@@ -23,8 +23,8 @@ class Limits:
         Bytes after the last HDU that are ignored with a warning.
     """
 
-    data_bytes: int = 512 * 1024 * 1024
-    file_bytes: int = 1024 * 1024 * 1024
+    data_bytes: int = 640 * 1024 * 1024
+    file_bytes: int = 2048 * 1024 * 1024
     axis: int = 65_536
     cards: int = 5_000
     hdus: int = 64

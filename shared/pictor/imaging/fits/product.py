@@ -4,16 +4,16 @@ Pixels are never decoded here. What follows the header is copied, or left to a c
 product is then a small head part and the rest of the raw object.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from pictor.imaging.fits.cards import CARD, COMMENTARY, Card, card_images, padded, parse_card
 from pictor.imaging.fits.checksum import encode, fold, sum_bytes
 from pictor.imaging.fits.wcs_cards import is_stale
-from pictor.imaging.fits.writing import card_lines, header_bytes, printable
+from pictor.imaging.fits.writing import card_lines, header_bytes, standard_lines
 
 PART_SIZE = 5 * 1024 * 1024
 """Smallest part of an object composed by a store, except the last: 5 MiB, as S3 demands."""
@@ -22,7 +22,6 @@ _CHUNK = 1024 * 1024
 _MANDATORY = ("SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "NAXIS3", "PCOUNT", "GCOUNT", "TFIELDS")
 _SUMS = frozenset({"CHECKSUM", "DATASUM", "ZHECKSUM"})
 _ZEROS = "0" * 16
-_SMALL_EXPONENT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)[ed][+-]?\d+\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +106,7 @@ def _merged(original: bytes, new: dict[str, Card], *, solved: bool) -> list[str]
     rest: list[str] = []
     written = set(new)
     keeping = True
-    for image in map(_standard, card_images(original)):
+    for image in chain.from_iterable(map(standard_lines, card_images(original))):
         keyword = parse_card(image).keyword
         if keyword == "CONTINUE":
             rest += [image] if keeping else []
@@ -121,16 +120,6 @@ def _merged(original: bytes, new: dict[str, Card], *, solved: bool) -> list[str]
     while rest and not rest[-1].strip():
         rest.pop()
     return first + rest + [line for card in new.values() for line in card_lines(card)]
-
-
-def _standard(image: str) -> str:
-    """Write printable ASCII and standard exponents; readers that repair them would break the checksum."""
-    image = printable(image)
-    start = image.find("=") + 1
-    field = image[start:].partition("/")[0]
-    if start == 0 or "'" in field or not _SMALL_EXPONENT.match(field.strip()):
-        return image
-    return image[:start] + field.upper() + image[start + len(field) :]
 
 
 def _with_sums(lines: list[str], datasum: int) -> bytes:

@@ -4,10 +4,16 @@ import math
 import re
 from collections.abc import Iterable, Iterator
 
-from pictor.imaging.fits.cards import CARD, COMMENTARY, Card, CardValue, padded
+from pictor.imaging.fits.cards import CARD, COMMENTARY, Card, CardValue, padded, parse_card
 
 _KEYWORD = re.compile(r"[A-Z0-9_-]{1,8}\Z")
-_LONG_KEYWORD = re.compile(r"[A-Z0-9_-]{1,40}\Z")
+_LONG_KEYWORD = re.compile(r"(?=.{1,40}\Z)[A-Z0-9_-]+( [A-Z0-9_-]+)*\Z")
+_REAL = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[ED][+-]?\d+)?"
+_STANDARD = re.compile(
+    r"(?:[A-Z0-9_-]{1,8} *= |HIERARCH [^=']+=) *"
+    rf"(?:'(?:[^']|'')*'|[TF]|{_REAL}|\( *{_REAL} *, *{_REAL} *\)|) *(?:/.*)?\Z"
+)
+_CONTINUED = re.compile(r"  '(?:[^']|'')*' *(?:/.*)?\Z")
 _STRING_ROOM = 68
 _VALUE_END = 20
 
@@ -94,6 +100,21 @@ def _real(value: float) -> str:
         if len(text) <= _VALUE_END:
             break
     return text
+
+
+def standard_lines(image: str) -> list[str]:
+    """Give a card as it stands if it follows the standard, else written anew.
+
+    Readers that repair a card on the way in would find a wrong checksum; what is no card at all becomes a comment.
+    """
+    image = printable(image)
+    keyword, text = image[:8].rstrip(), image[8:]
+    commentary = keyword in COMMENTARY and not image[:8].strip().islower()
+    if commentary or _STANDARD.match(image) or (keyword == "CONTINUE" and _CONTINUED.match(text)):
+        return [image]
+    valued = text.startswith("=") or (keyword == "HIERARCH" and "=" in text)
+    lines = card_lines(parse_card(image)) if valued else []
+    return lines or card_lines(Card("COMMENT", image.rstrip()))
 
 
 def header_bytes(lines: Iterable[str]) -> bytes:

@@ -4,6 +4,7 @@ Earth orientation comes with the package; the network is never asked.
 """
 
 import math
+import warnings
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -87,6 +88,8 @@ def circumstances(mid: datetime, ra_deg: float, dec_deg: float, site: Site) -> C
         Good to a few arcseconds while Earth orientation is tabulated, 15 arcseconds beyond.
     """
     with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
         stack.enter_context(iers.conf.set_temp("auto_download", False))
         stack.enter_context(iers.conf.set_temp("iers_degraded_accuracy", "ignore"))
         stack.enter_context(iers.earth_orientation_table.set(_orientation()))
