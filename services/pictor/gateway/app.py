@@ -7,6 +7,7 @@ from litestar.openapi import OpenAPIConfig
 from pictor.gateway import health, uploads
 from pictor.gateway.auth import Access
 from pictor.gateway.limits import GatewayLimits
+from pictor.gateway.pages.router import pages_router
 from pictor.gateway.problems import answer
 from pictor.gateway.shield import shield
 from pictor.gateway.wiring import DEPENDENCIES
@@ -40,7 +41,7 @@ def create_app(runtime: Runtime) -> Litestar:
 
 def _litestar(state: State, config: OpenAPIConfig | None) -> Litestar:
     return Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=API), *PUBLIC],
+        route_handlers=[Router(PREFIX, route_handlers=API), *PUBLIC, pages_router()],
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: answer},
         state=state,

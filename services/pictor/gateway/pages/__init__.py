@@ -1,0 +1,1 @@
+"""The pages: HTML rendered here, made live by the scripts in static/."""

@@ -1,0 +1,104 @@
+"""The page of one frame."""
+
+from uuid import UUID
+
+from litestar import Response, get
+
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.modules import Module, RunState
+from pictor.gateway.pages.rendering import page
+from pictor.gateway.pages.visitors import Visitor
+from pictor.state import frames, jobs, nights, products, quality, runs, solutions
+from pictor.state.database import Connection
+from pictor.state.jobs import Job
+from pictor.state.runs import ModuleRun
+
+Timeline = list[tuple[Job, list[ModuleRun]]]
+
+OBSERVATION = {
+    "airmass": ("Airmass", "{:.2f}"),
+    "altitude_deg": ("Altitude", "{:.1f}°"),
+    "azimuth_deg": ("Azimuth", "{:.1f}°"),
+    "hour_angle_deg": ("Hour angle", "{:+.1f}°"),
+    "moon_separation_deg": ("Moon distance", "{:.0f}°"),
+    "moon_altitude_deg": ("Moon altitude", "{:.0f}°"),
+    "moon_illumination": ("Moon lit", "{:.0%}"),
+    "sun_altitude_deg": ("Sun altitude", "{:.0f}°"),
+}
+"""Observation facts worth a line, and how to write them."""
+
+DOWNLOADS = {
+    ProductKind.PROCESSED: ("Processed FITS", "processed"),
+    ProductKind.PREVIEW: ("PNG", "preview"),
+    ProductKind.STARS: ("Stars", "catalog"),
+    ProductKind.WCS: ("WCS", "wcs"),
+}
+"""Products offered, and where the API serves them."""
+
+
+@get("/frames/{frame_id:uuid}", include_in_schema=False)
+async def show_frame(db: Connection, visitor: Visitor, frame_id: UUID) -> Response[str]:
+    """Picture, numbers, position, header and history of one frame."""
+    frame = await frames.get(db, frame_id, visitor.observatories)
+    line = await nights.frame(db, visitor.observatories, frame_id)
+    if frame is None or line is None:
+        sentence = "There is no such frame, or it belongs to another observatory."
+        return page("problem.html", status=404, visitor=visitor, here="", heading="No such frame", sentence=sentence)
+    before, after = await nights.neighbours(db, visitor.observatories, frame_id)
+    measured = await quality.quality_of(db, frame_id)
+    timeline = await read_timeline(db, visitor, frame_id)
+    made = await products.of_frame(db, frame_id)
+    return page(
+        "frame.html",
+        visitor=visitor,
+        here="",
+        frame=frame,
+        line=line,
+        before=before,
+        after=after,
+        quality=measured[0] if measured else None,
+        grade=await quality.grade_of(db, frame_id),
+        solution=await solutions.solution_of(db, frame_id),
+        unsolved=why_unsolved(timeline),
+        jobs=timeline,
+        cards=frame.cards or [],
+        observation=observed((frame.observation or {}).get("facts") or {}),
+        downloads=[
+            (name, f"/api/v1/frames/{frame_id}/{path}", made[kind].size)
+            for kind, (name, path) in DOWNLOADS.items()
+            if kind in made
+        ],
+    )
+
+
+@get("/frames/{frame_id:uuid}/timeline", include_in_schema=False)
+async def show_timeline(db: Connection, visitor: Visitor, frame_id: UUID) -> Response[str]:
+    """List the jobs of a frame, for the open page to follow."""
+    frame = await frames.get(db, frame_id, visitor.observatories)
+    if frame is None:
+        return Response("", status_code=404)
+    return page("timeline.html", frame=frame, jobs=await read_timeline(db, visitor, frame_id))
+
+
+async def read_timeline(db: Connection, visitor: Visitor, frame_id: UUID) -> Timeline:
+    """Return the newest jobs of a frame with their module runs."""
+    newest, _ = await jobs.page(db, visitor.observatories, frame_id=frame_id, limit=10)
+    return [(job, await runs.timeline(db, job.id)) for job in newest]
+
+
+def why_unsolved(timeline: Timeline) -> str | None:
+    """Return the sentence of the newest failed try to solve."""
+    for _, steps in timeline:
+        for step in steps:
+            if step.module is Module.ASTROMETRY and step.state is not RunState.PENDING:
+                return step.message if step.state is RunState.FAILED else None
+    return None
+
+
+def observed(facts: dict[str, object]) -> list[tuple[str, str]]:
+    """Write the observation facts that are known."""
+    return [
+        (label, form.format(facts[name]))
+        for name, (label, form) in OBSERVATION.items()
+        if isinstance(facts.get(name), int | float)
+    ]

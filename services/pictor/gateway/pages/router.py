@@ -1,0 +1,34 @@
+"""All pages, and the files they need."""
+
+from litestar import Router
+from litestar.di import Provide
+from litestar.static_files import create_static_files_router
+
+from pictor.gateway.pages.door import show_login, sign_in, sign_out
+from pictor.gateway.pages.frame import show_frame, show_timeline
+from pictor.gateway.pages.night import front, provide_choice, show_night, show_row
+from pictor.gateway.pages.rendering import FOLDER
+from pictor.gateway.pages.visitors import NotSignedInError, provide_db, provide_visitor, show_door
+from pictor.gateway.pages.work import show_jobs, show_operations
+
+
+def pages_router() -> Router:
+    """Pages on ``/`` and their files on ``/static``; ``app.state.access`` knows tokens and sessions."""
+    rooms = Router(
+        "/",
+        route_handlers=[front, show_night, show_row, show_frame, show_timeline, show_jobs, show_operations],
+        dependencies={
+            "visitor": Provide(provide_visitor),
+            "db": Provide(provide_db),
+            "choice": Provide(provide_choice, sync_to_thread=False),
+        },
+        exception_handlers={NotSignedInError: show_door},
+    )
+    door = Router(
+        "/",
+        route_handlers=[show_login, sign_in, sign_out],
+    )
+    files = create_static_files_router(
+        "/static", [FOLDER / "static"], cache_control=None, include_in_schema=False, send_as_attachment=False
+    )
+    return Router("/", route_handlers=[door, rooms, files])

@@ -1,0 +1,80 @@
+"""Who looks at a page; nobody without a session gets past the door."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import quote
+from uuid import UUID
+
+from litestar import Response
+from litestar.response import Redirect
+
+from pictor.contracts.access import Role
+from pictor.gateway.auth import Principal, access_of, identify
+from pictor.gateway.problems import Http
+from pictor.state.database import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A person with a session.
+
+    Parameters
+    ----------
+    observatories
+        Those whose frames may be seen; None means all.
+    name, role
+        As shown in the corner of every page.
+    csrf
+        Token that every change made from a page carries.
+    may_operate
+        Whether parked orders may be seen, put back or discarded.
+    """
+
+    observatories: list[UUID] | None
+    name: str
+    role: str
+    csrf: str
+    may_operate: bool
+
+    @classmethod
+    def of(cls, principal: Principal) -> "Visitor":
+        """See a bearer as a visitor."""
+        return cls(
+            observatories=principal.observatories,
+            name=principal.name,
+            role=str(principal.role),
+            csrf=principal.csrf or "",
+            may_operate=principal.role is Role.SERVER_ADMIN,
+        )
+
+
+class NotSignedInError(Exception):
+    """A page was asked for without a session."""
+
+
+async def provide_visitor(request: Http) -> Visitor:
+    """Find out who is looking."""
+    principal = await identify(request)
+    if principal is None:
+        raise NotSignedInError
+    return Visitor.of(principal)
+
+
+async def provide_db(request: Http) -> AsyncIterator[Connection]:
+    """Lend a connection for one page."""
+    async with access_of(request).pool.acquire() as db:
+        yield db
+
+
+def show_door(request: Http, _error: NotSignedInError) -> Response[str]:
+    """Lead to the sign-in page, and back afterwards; a piece of a page only says that the session is over."""
+    if request.headers.get("hx-request") or request.headers.get("sec-fetch-dest") == "empty":
+        return Response("", status_code=401, headers={"HX-Redirect": "/login"})
+    asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return Redirect(f"/login?next={quote(asked, safe='/')}", status_code=303)
+
+
+def way_back(asked: str | None) -> str:
+    """Return where to go after signing in: a page of ours, whatever the address says."""
+    fits = asked is not None and asked.startswith("/") and not asked.startswith(("//", "/\\", "/login", "/logout"))
+    return asked if fits and asked is not None and asked.isprintable() else "/night"

@@ -1,0 +1,54 @@
+"""The pages of jobs and of the modules that run them."""
+
+import math
+from typing import Annotated
+from urllib.parse import urlencode
+
+from litestar import Response, get
+from litestar.params import Parameter
+
+from pictor.contracts.jobs import JobState
+from pictor.gateway.pages.rendering import page
+from pictor.gateway.pages.visitors import Visitor
+from pictor.state import jobs, loads, parked, runs
+from pictor.state.database import Connection
+
+PAGE = 50
+"""Jobs on one page."""
+
+
+@get("/jobs", include_in_schema=False)
+async def show_jobs(
+    db: Connection,
+    visitor: Visitor,
+    only: Annotated[JobState | None, Parameter(query="state")] = None,
+    number: Annotated[int, Parameter(query="page", ge=1, le=100_000)] = 1,
+) -> Response[str]:
+    """Jobs, newest first."""
+    found, total = await jobs.page(db, visitor.observatories, state=only, limit=PAGE, offset=(number - 1) * PAGE)
+    return page(
+        "jobs.html",
+        visitor=visitor,
+        here="/jobs",
+        jobs=[(job, await runs.timeline(db, job.id)) for job in found],
+        total=total,
+        page=number,
+        pages=max(1, math.ceil(total / PAGE)),
+        state=only,
+        states=[str(each) for each in JobState],
+        url="/jobs?" + urlencode({"state": only or "", "page": number}),
+    )
+
+
+@get("/operations", include_in_schema=False)
+async def show_operations(db: Connection, visitor: Visitor) -> Response[str]:
+    """Load of every module, and parked orders."""
+    letters, total = await parked.page(db, limit=100) if visitor.may_operate else ([], 0)
+    return page(
+        "operations.html",
+        visitor=visitor,
+        here="/operations",
+        loads=await loads.loads(db),
+        letters=letters,
+        total=total,
+    )
