@@ -22,7 +22,7 @@ from pictor.imaging.calibration.masters import (
     read_master,
     write_map,
 )
-from pictor.imaging.combine.combining import Method
+from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
 
 

@@ -8,7 +8,8 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.combining import Method, combine
+from pictor.imaging.combine.combining import combine
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from tests.imaging.combine.reference import sigma_clip

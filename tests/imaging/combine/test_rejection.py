@@ -9,7 +9,8 @@ import pytest
 from astropy.nddata import CCDData
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.combining import Method, combine
+from pictor.imaging.combine.combining import combine
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 
 Writer = Callable[..., list[Path]]

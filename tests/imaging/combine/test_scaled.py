@@ -1,5 +1,6 @@
 """Frames that are scaled, shifted, dark-subtracted or stored otherwise."""
 
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +9,11 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.combining import Method, combine
+from pictor.imaging.combine.combining import combine
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.combine.sources import plain_layout
+from pictor.imaging.combine.tiles import warm
 from tests.imaging.combine.reference import sigma_clip
 
 Writer = Callable[..., list[Path]]
@@ -111,3 +114,19 @@ def test_chosen_rows_are_those_of_the_whole(rng: np.random.Generator, write: Wri
     whole = combine(paths, noise=NoiseModel(9.0), scale=scale)
     part = combine(paths, noise=NoiseModel(9.0), scale=scale, rows=[(0, 32), (64, 100)])
     np.testing.assert_array_equal(part.sci, np.concatenate([whole.sci[:32], whole.sci[64:]]))
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_memory_does_not_grow_with_the_frames(*, scaled: bool, rng: np.random.Generator, write: Writer) -> None:
+    warm()
+    frame = np.rint(rng.normal(500, 5, (1, 400, 600))).astype(np.uint16)
+    few, many = write(np.repeat(frame, 40, axis=0)), write(np.repeat(frame, 120, axis=0), prefix="many")
+    peaks = []
+    for paths in (few, many):
+        scale = np.linspace(0.99, 1.01, len(paths)) if scaled else None
+        tracemalloc.start()
+        combine(paths, noise=NoiseModel(25.0), scale=scale)
+        peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
+        tracemalloc.stop()
+    print(f"peak with 40 frames (18 MiB) {peaks[0]:.1f} MiB, with 120 frames (55 MiB) {peaks[1]:.1f} MiB")
+    assert peaks[1] < peaks[0] + 1.0

@@ -3,7 +3,7 @@
 import pytest
 
 from pictor.calibration_stacker.policy import RANGES, CameraType, FlatRotation, Policy, PolicyError, validate
-from pictor.imaging.combine.combining import Method
+from pictor.imaging.combine.method import Method
 
 
 def test_defaults_are_those_of_the_specification() -> None:

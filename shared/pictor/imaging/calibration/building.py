@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration.masters import Kind, read_strips
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.splitting import Difference, compare
-from pictor.imaging.combine.combining import Combined, Method, combine
+from pictor.imaging.combine.combining import Combined, combine
 from pictor.imaging.combine.flats import central_quarter, flat_levels, normalise
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample, sample_rows
 from pictor.imaging.combine.sources import Sources, shape_of

@@ -13,6 +13,7 @@ from pictor.imaging.combine.kernels import (
     SIGMA_CLIP,
     Comparators,
     combine_integers,
+    decode_words,
     sorting_network,
 )
 from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_reals
@@ -129,6 +130,7 @@ def _real_tile(plan: Plan, first: int, buffer: NDArray[np.uint16], pairs: Compar
 def warm() -> None:
     """Compile the kernels for the types in use."""
     raw = np.zeros((3, 2, 8), np.uint16)
+    decode_words(raw.reshape(-1).view(np.uint64))
     rule, pairs = np.array([3.0, 5.0, 1.0, 0.0, 0.0]), sorting_network(3)
     scale, dark = np.ones((3, 2, 2), np.float32), np.zeros((2, 8), np.float32)
     values, sci = np.empty((3, 2, 8), np.float32), np.empty((2, 8), np.float32)
