@@ -9,7 +9,7 @@ from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import header_block, image_of, read_frame
 from pictor.imaging.fits.statistics import statistics
 from pictor.imaging.fits.structure import HduKind
-from pictor.imaging.fits.unpack import unpack
+from pictor.imaging.fits.unpack import fill_last_block, unpack
 from pictor.imaging.headers.admission import admission
 from pictor.imaging.headers.describe import describe as describe_header
 
@@ -33,7 +33,7 @@ def describe(
     name
         File name as sent, a last resort for the frame type.
     scratch
-        Folder for the unpacked file of a .gz or .xisf upload.
+        Folder for the unpacked file of a .gz or .xisf upload, or the filled one when the last block is not.
     max_data_bytes, max_file_bytes
         Limits of one data unit and of the whole file, unpacked.
 
@@ -50,15 +50,18 @@ def describe(
     """
     limits = replace(DEFAULT_LIMITS, data_bytes=max_data_bytes, file_bytes=max_file_bytes)
     unpacked = unpack(Path(path), Path(scratch), limits=limits)
-    frame = read_frame(unpacked.path, limits=limits)
-    geometry, checksum = _geometry(unpacked.path, limits)
+    plain, converted = unpacked.path, unpacked.converted
+    frame = read_frame(plain, limits=limits)
+    if fill_last_block(plain, Path(scratch) / "filled.fits", limits=limits):
+        plain, converted = Path(scratch) / "filled.fits", True
+    geometry, checksum = _geometry(plain, limits)
     description = describe_header(frame.cards, name=name)
     warnings = [*unpacked.warnings, *frame.warnings, *description.warnings]
     if checksum == "wrong":
         warnings.append("CHECKSUM or DATASUM of the file does not match its bytes")
     return {
         "container": unpacked.container.value if unpacked.converted else _container(compressed=frame.compressed),
-        "converted": str(unpacked.path) if unpacked.converted else None,
+        "converted": str(plain) if converted else None,
         "geometry": geometry,
         "checksum": checksum,
         "cards": [list(card) for card in frame.cards],

@@ -57,6 +57,15 @@ def test_an_xisf_is_converted_and_keeps_the_snapshot_type(tmp_path: Path, rng: n
     np.testing.assert_array_equal(read_frame(Path(found["converted"])).data, pixels[0])
 
 
+def test_a_file_without_its_last_filling_is_converted_to_a_filled_one(tmp_path: Path, rng: np.random.Generator) -> None:
+    whole = light(rng)
+    (tmp_path / "in.fits").write_bytes(whole[: 2880 + 9600])
+    found = describe(str(tmp_path / "in.fits"), "M31.fits", str(tmp_path))
+    assert Path(found["converted"]).read_bytes() == whole
+    assert (found["container"], found["geometry"]["total"]) == ("fits", len(whole))
+    assert "the last block is not filled up to 2880 bytes" in found["warnings"]
+
+
 def test_a_frame_without_type_waits_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "in.fits").write_bytes(image_file(np.ones((60, 80), np.uint16)))
     found = describe(str(tmp_path / "in.fits"), "x.fits", str(tmp_path))

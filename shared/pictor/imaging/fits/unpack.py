@@ -1,6 +1,7 @@
 """Unpack what Pictor accepts packed, never more than the contents declare."""
 
 import os
+import shutil
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import BinaryIO
 
 from pictor.imaging.errors import UnreadableFrameError
 from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
-from pictor.imaging.fits.prescan import SIMPLE, Container, sniff
+from pictor.imaging.fits.prescan import SIMPLE, Container, prescan_file, sniff
 from pictor.imaging.fits.structure import read_hdu, read_header
 from pictor.imaging.fits.xisf import convert
 
@@ -68,6 +69,36 @@ def unpack(path: Path, scratch: Path, *, limits: Limits = DEFAULT_LIMITS) -> Unp
         target = scratch / "unpacked.fits"
         return Unpacked(target, container, converted=True, warnings=convert(path, target, limits=limits))
     return Unpacked(path, container, converted=False)
+
+
+def fill_last_block(path: Path, target: Path, *, limits: Limits = DEFAULT_LIMITS) -> bool:
+    """Copy a FITS file whose last block is not filled up, filling it with zeros.
+
+    Parameters
+    ----------
+    path
+        A FITS file.
+    target
+        File to write.
+
+    Returns
+    -------
+    bool
+        False, and nothing written, when the file needs no filling.
+
+    Raises
+    ------
+    UnreadableFrameError
+        If the prescan refuses the file.
+    """
+    end = prescan_file(path, limits=limits).hdus[-1].end
+    missing = end - path.stat().st_size
+    if missing <= 0:
+        return False
+    shutil.copyfile(path, target)
+    with target.open("ab") as stream:
+        stream.write(bytes(missing))
+    return True
 
 
 def _gunzip(packed: BinaryIO, target: Path, limits: Limits) -> tuple[str, ...]:
