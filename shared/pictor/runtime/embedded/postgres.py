@@ -9,6 +9,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -186,15 +187,17 @@ def _environment() -> dict[str, str]:
 
 
 async def _run(argv: list[str], user: int | None) -> tuple[int, str]:
-    process = await asyncio.create_subprocess_exec(
-        *argv,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
+    """Run a program to its end, off the event loop; returns its exit status and what it said."""
+    ended = await asyncio.to_thread(
+        subprocess.run,
+        argv,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         env=_environment(),
         user=user,
         group=user,
         extra_groups=None if user is None else [],
     )
-    output, _ = await process.communicate()
-    return process.returncode or 0, output.decode(errors="replace")
+    return ended.returncode, ended.stdout.decode(errors="replace")

@@ -1,7 +1,7 @@
 """Bytes on their way into a store, counted and hashed; the last ones are held back until all is known to be right."""
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable
 
 from pictor.runtime.store.errors import DigestMismatch
 from pictor.runtime.store.protocol import CHUNK
@@ -24,9 +24,12 @@ class Hashed:
         self._chunks = chunks
         self._announced = size, sha256
         self._hash = hashlib.sha256()
+        self._started = False
         self.size = 0
         self.error: BaseException | None = None
         """What went wrong with the bytes, as opposed to with the store."""
+        self.at_source: Callable[[bool], None] = _ignore
+        """Told True while the next bytes are awaited, False while the store takes those that came."""
 
     @property
     def sha256(self) -> str:
@@ -34,15 +37,21 @@ class Hashed:
         return self._hash.hexdigest()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        held = b""
+        if self._started:
+            raise RuntimeError("a stream can be sent once only")
+        self._started, held = True, b""
         try:
+            self.at_source(True)
             async for chunk in self._chunks:
+                self.at_source(False)
                 for start in range(0, len(chunk), CHUNK):
                     piece = bytes(chunk[start : start + CHUNK])
                     self._add(piece)
                     if held:
                         yield held
                     held = piece
+                self.at_source(True)
+            self.at_source(False)
             self._check()
         except Exception as error:
             self.error = error
@@ -63,3 +72,7 @@ class Hashed:
             raise DigestMismatch(f"{size} bytes were announced, {self.size} arrived")
         if sha256 is not None and self.sha256 != sha256:
             raise DigestMismatch(f"the announced SHA-256 is {sha256}, the bytes have {self.sha256}")
+
+
+def _ignore(_: object, /) -> None:
+    """Nobody wants to know."""

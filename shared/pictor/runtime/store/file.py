@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -112,7 +113,8 @@ class FileStore:
             key = path.relative_to(self._objects).as_posix().removesuffix(OBJECT)
             if key.startswith(prefix):
                 stored = await self.stat(key)
-                yield StoredObject(key, stored.size, stored.etag, None)
+                modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                yield StoredObject(key, stored.size, stored.etag, None, modified=modified)
 
     async def presign_get(self, key: str, expires_s: int, *, filename: str | None = None) -> str | None:  # noqa: ARG002
         """Give no address: nobody else can read our files."""

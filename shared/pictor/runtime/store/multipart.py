@@ -1,6 +1,6 @@
 """An S3 object made of several parts: bodies of unknown length, and server-side copies."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -11,8 +11,8 @@ from pictor.runtime.store.s3_requests import S3Requests, element, refuse
 MIN_PART = 5 << 20
 """S3 wants every part but the last to have at least 5 MiB."""
 
-PART_SIZE = 8 << 20
-"""Bytes held in memory per upload of unknown length; 10,000 parts make 80 GB."""
+PART_SIZE = 5 << 20
+"""Bytes held in memory per upload of unknown length; 10,000 parts make 50 GB."""
 
 
 class Multipart:
@@ -41,9 +41,10 @@ class Multipart:
                 if error is None:
                     raise
 
-    async def add(self, body: bytes) -> None:
-        """Upload the next part."""
-        headers = {"Content-Length": str(len(body))}
+    async def add(self, pieces: Sequence[bytes]) -> None:
+        """Upload the next part; its pieces are neither joined nor copied."""
+        headers = {"Content-Length": str(sum(map(len, pieces)))}
+        body = _sent(pieces)
         async with self._s3.send("PUT", self._key, query=self._next(), headers=headers, body=body) as response:
             await refuse(response, self._key)
             self._etags.append(response.headers["ETag"])
@@ -83,3 +84,8 @@ class Multipart:
         async with self._s3.send(method, self._key, query=query, headers=headers) as response:
             await refuse(response, key or self._key)
             return await response.text()
+
+
+async def _sent(pieces: Sequence[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece

@@ -7,6 +7,7 @@ digits and ``. _ -`` in segments joined by ``/``.
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -32,6 +33,8 @@ class StoredObject:
     content_type: str = BYTES
     created: bool = False
     """Whether this call wrote it; False when it was already there."""
+    modified: datetime | None = None
+    """When it was written; filled in by ``list`` alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import re
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
@@ -106,7 +108,8 @@ class S3Store:
                 text = await response.text()
             for entry in re.findall(r"<Contents>(.*?)</Contents>", text, re.DOTALL):
                 etag = element(entry, "ETag").replace("&#34;", "").replace("&quot;", "").strip('"')
-                yield StoredObject(element(entry, "Key"), int(element(entry, "Size")), etag, None)
+                modified = datetime.fromisoformat(element(entry, "LastModified"))
+                yield StoredObject(element(entry, "Key"), int(element(entry, "Size")), etag, None, modified=modified)
             if element(text, "IsTruncated") != "true":
                 return
             query["continuation-token"] = element(text, "NextContinuationToken")
@@ -148,21 +151,38 @@ class S3Store:
 
     async def _put_whole(self, key: str, body: Hashed, headers: dict[str, str]) -> str | None:
         headers["If-None-Match"] = "*"
-        async with self._s3.send("PUT", key, headers=headers, body=body, ask_first=True) as response:
-            if response.status == HTTPStatus.PRECONDITION_FAILED:
-                return None
-            await refuse(response, key)
-            return response.headers["ETag"].strip('"')
+        try:
+            async with (
+                self._not_silent(body),
+                self._s3.send("PUT", key, headers=headers, body=body, ask_first=True) as response,
+            ):
+                if response.status == HTTPStatus.PRECONDITION_FAILED:
+                    return None
+                await refuse(response, key)
+                return response.headers["ETag"].strip('"')
+        except TimeoutError as error:
+            limit = self._s3.config.silence_timeout_s
+            raise StoreUnavailable(f"the store took nothing of {key} for {limit:g} s") from error
+
+    @asynccontextmanager
+    async def _not_silent(self, body: Hashed) -> AsyncIterator[None]:
+        """Give the store so long to take the next bytes; the time the source needs does not count."""
+        loop, patience = asyncio.get_running_loop(), self._s3.config.silence_timeout_s
+        async with asyncio.timeout(patience) as limit:
+            body.at_source = lambda waiting: limit.reschedule(None if waiting else loop.time() + patience)
+            yield
 
     async def _put_parts(self, key: str, body: Hashed, headers: dict[str, str]) -> str | None:
         async with Multipart(self._s3, key, headers) as upload:
-            part = bytearray()
+            part: list[bytes] = []
+            room = PART_SIZE
             async for chunk in body:
-                part += chunk
-                if len(part) >= PART_SIZE:
-                    await upload.add(bytes(part))
-                    part.clear()
-            await upload.add(bytes(part))
+                part.append(chunk)
+                room -= len(chunk)
+                if room <= 0:
+                    await upload.add(part)
+                    part, room = [], PART_SIZE
+            await upload.add(part)
             return await upload.complete()
 
     async def _existing(self, key: str) -> StoredObject:
