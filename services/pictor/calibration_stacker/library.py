@@ -22,9 +22,8 @@ MODE_FIELDS = tuple(name for name in CameraMode.__dataclass_fields__ if name != 
 def frame_seen(stored: StoredFrame) -> Frame:
     """Turn a stored frame into one the rules understand."""
     described = stored.description or {}
-    mode = CameraMode(
-        rig_id=str(stored.rig_id or described.get("camera")), **{name: described.get(name) for name in MODE_FIELDS}
-    )
+    values: dict[str, Any] = {name: described.get(name) for name in MODE_FIELDS}
+    mode = CameraMode(rig_id=str(stored.rig_id or described.get("camera")), **values)
     return Frame(
         frame_id=str(stored.id),
         frame_type=FrameType(str(stored.frame_type)),

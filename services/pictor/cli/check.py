@@ -93,14 +93,27 @@ async def _missing(store: FrameStore, things: list[StoredThing], *, deep: bool) 
             continue
         if there.size != thing.size:
             found.append(f"{thing.what}: {thing.key} has {there.size} bytes, {thing.size} are recorded")
-        elif deep and await _digest(store, thing.key) != thing.sha256:
+        elif deep and not await _intact(store, thing):
             found.append(f"{thing.what}: the bytes of {thing.key} are not those recorded")
     return found
 
 
-async def _digest(store: FrameStore, key: str) -> str:
+async def _intact(store: FrameStore, thing: StoredThing) -> bool:
+    """Compare digests; a composed object is compared with the parts it was made of."""
+    if not thing.sha256.startswith("composed:"):
+        return await _digest(store, thing.key) == thing.sha256
+    made = thing.parameters
+    seam = int(made["head_size"])
+    head = await _digest(store, thing.key, end=seam)
+    tail = await _digest(store, thing.key, start=seam)
+    offset = int(made["source_offset"])
+    source = await _digest(store, made["source_key"], start=offset, end=offset + thing.size - seam)
+    return head == made["head_sha256"] and tail == source
+
+
+async def _digest(store: FrameStore, key: str, *, start: int = 0, end: int | None = None) -> str:
     digest = hashlib.sha256()
-    async for chunk in store.open_range(key):
+    async for chunk in store.open_range(key, start, end):
         digest.update(chunk)
     return digest.hexdigest()
 
@@ -109,7 +122,7 @@ async def _orphans(store: FrameStore, known: set[str]) -> list[str]:
     return [
         f"{there.key} ({there.size} bytes)"
         async for there in store.list("")
-        if there.key not in known and there.modified_s is not None and time.time() - there.modified_s > GRACE_S
+        if there.key not in known and there.modified is not None and time.time() - there.modified.timestamp() > GRACE_S
     ]
 
 

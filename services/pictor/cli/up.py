@@ -9,6 +9,7 @@ from pathlib import Path
 
 import structlog
 
+from pictor.cli.attach import write_settings
 from pictor.cli.processes import Processes
 from pictor.cli.services import BUS_SERVICES, create_app_of
 from pictor.cli.signals import on_stop
@@ -57,13 +58,11 @@ async def _main(settings: Settings, *, separate: bool) -> int:
 async def _serve(settings: Settings, stop: asyncio.Event, *, separate: bool) -> int:
     async with running(settings, separate=separate) as (url, failure):
         print(f"Pictor ready at {url}", flush=True)
-        asked = asyncio.ensure_future(stop.wait())
-        failed = asyncio.ensure_future(failure)
-        done, _ = await asyncio.wait({asked, failed}, return_when=asyncio.FIRST_COMPLETED)
-        if failed in done:
-            print(f"pictor: {failed.result()}", file=sys.stderr)
+        asked = asyncio.create_task(stop.wait())
+        await asyncio.wait([asked, failure], return_when=asyncio.FIRST_COMPLETED)
+        if failure.done():
+            print(f"pictor: {failure.result()}", file=sys.stderr)
             return 1
-        failed.cancel()
     return 0
 
 
@@ -78,6 +77,7 @@ async def running(settings: Settings, *, separate: bool) -> "AsyncIterator[tuple
         embedded, endpoints = await stack.enter_async_context(embedded_stack(data, settings))
         failure = asyncio.ensure_future(embedded.failure())
         stack.callback(failure.cancel)
+        write_settings(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
         await _admin_token(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
         if warming is None:
             port = await stack.enter_async_context(_separately(settings, endpoints))

@@ -116,7 +116,6 @@ async def provision(js: JetStreamContext, settings: Settings) -> None:
 
 
 async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
-    schedules = bool(wanted.get("allow_msg_schedules"))
     config = StreamConfig(
         name=wanted["name"],
         subjects=wanted["subjects"],
@@ -129,7 +128,7 @@ async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
         max_msgs_per_subject=wanted.get("max_msgs_per_subject", -1),
         max_msg_size=wanted["max_msg_size"],
         duplicate_window=wanted.get("duplicate_window", 120.0),
-        **({"allow_msg_schedules": True} if schedules else {}),
+        allow_msg_schedules=wanted.get("allow_msg_schedules"),
     )
     try:
         await js.stream_info(wanted["name"])
@@ -140,18 +139,13 @@ async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
 
 
 async def _control_bucket(js: JetStreamContext, settings: Settings) -> None:
+    config = KeyValueConfig(
+        bucket=BUCKET_CONTROL, history=1, ttl=7 * DAY_S, replicas=settings.nats_replicas, max_bytes=16 * 1024 * 1024
+    )
     try:
         await js.key_value(BUCKET_CONTROL)
     except NotFoundError:
-        await js.create_key_value(
-            KeyValueConfig(
-                bucket=BUCKET_CONTROL,
-                history=1,
-                ttl=7 * DAY_S,
-                replicas=settings.nats_replicas,
-                max_bytes=16 * 1024 * 1024,
-            )  # fmt: skip
-        )
+        await js.create_key_value(config)
 
 
 async def _sweep_timer(js: JetStreamContext, settings: Settings) -> None:

@@ -22,7 +22,7 @@ from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.passing import close_or_pass_on
 from pictor.runtime.runtime import Runtime
-from pictor.runtime.store.errors import DigestMismatch, ObjectMissing
+from pictor.runtime.store.errors import DigestMismatch, ObjectMissing, StoreUnavailable
 from pictor.runtime.version import SOFTWARE
 from pictor.state import frames, outbox, products, runs
 from pictor.state.database import Connection
@@ -52,6 +52,7 @@ class Step:
         self._announcements: list[Callable[[Connection], Awaitable[Outgoing]]] = []
         self._itinerary = order.itinerary
         self._dropped: list[Module] = []
+        self._replaced: list[str] = []
         self._outcome: tuple[RunState, str | None, str | None] = (RunState.COMPLETED, None, None)
 
     async def read(
@@ -113,8 +114,13 @@ class Step:
             content_type=content_type, software=SOFTWARE, job_id=self.order.job_id, parameters=parameters or {},
             frame_id=None if master_id else self.order.frame_id, master_id=master_id,
         )  # fmt: skip
-        self.save(products.save, product)
+        self._writes.append(lambda db: self._replace(db, product))
         return product
+
+    async def _replace(self, db: Connection, product: Product) -> None:
+        replaced = await products.save(db, product)
+        if replaced is not None:
+            self._replaced.append(replaced)
 
     def save(
         self, function: Callable[Concatenate[Connection, P], Awaitable[Any]], *args: P.args, **kwargs: P.kwargs
@@ -162,10 +168,17 @@ class Step:
             )
         crashpoints.crashpoint(f"{self.order.module}.after_commit")
         await self.runtime.bus.publish(outgoing)
+        await self._sweep_replaced()
         metrics.module_total.labels(self.order.module, state).inc()
         metrics.module_seconds.labels(self.order.module).observe(duration)
         level = log.warning if state is RunState.FAILED else log.info
         level("module ended", state=str(state), duration_s=round(duration, 3), reason=reason, detail=message)
+
+    async def _sweep_replaced(self) -> None:
+        """Delete the objects newer products replaced; what is missed here the check finds."""
+        for key in self._replaced:
+            with suppress(StoreUnavailable):
+                await self.runtime.store.delete(key)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ class StoredThing:
     size: int
     sha256: str
     what: str
+    parameters: dict[str, Any]
 
 
 QUESTIONS: tuple[tuple[str, str, str], ...] = (
@@ -122,11 +123,11 @@ async def stored_things(db: Connection) -> list[StoredThing]:
     """Return every object that must be in the store."""
     rows = await db.fetch(
         """
-        SELECT raw_key AS key, size, sha256, 'frame ' || id AS what FROM frame
-        UNION ALL SELECT key, size, sha256, kind || ' of ' || coalesce(frame_id, master_id) FROM product
+        SELECT raw_key AS key, size, sha256, 'frame ' || id AS what, '{}'::jsonb AS parameters FROM frame
+        UNION ALL SELECT key, size, sha256, kind || ' of ' || coalesce(frame_id, master_id), parameters FROM product
         """
     )
-    return [StoredThing(row["key"], row["size"], row["sha256"], row["what"]) for row in rows]
+    return [StoredThing(**dict(row)) for row in rows]
 
 
 async def accepted_uploads(db: Connection) -> list[str]:

@@ -148,3 +148,11 @@ async def reopen(db: Connection, job_id: UUID) -> bool:
         job_id,
     )
     return bool(answer)
+
+
+async def open_reprocess(db: Connection, frame_id: UUID) -> UUID | None:
+    """Return the open reprocess job of a frame."""
+    job_id: UUID | None = await db.fetchval(
+        "SELECT id FROM job WHERE frame_id = $1 AND kind = 'reprocess' AND state IN ('pending', 'running')", frame_id
+    )
+    return job_id

@@ -26,9 +26,13 @@ class Product:
     parameters: dict[str, Any] = field(default_factory=dict)
 
 
-async def save(db: Connection, product: Product) -> None:
-    """Record a product; a newer one of the same kind replaces it."""
+async def save(db: Connection, product: Product) -> str | None:
+    """Record a product; a newer one of the same kind replaces it, and the key of the old one is returned."""
     owner = "frame_id" if product.frame_id else "master_id"
+    replaced: str | None = await db.fetchval(
+        f"SELECT key FROM product WHERE {owner} = $1 AND kind = $2 AND key <> $3 FOR UPDATE",  # noqa: S608 - as above
+        product.frame_id or product.master_id, str(product.kind), product.key,
+    )  # fmt: skip
     await db.execute(
         f"""
         INSERT INTO product (id, observatory_id, frame_id, master_id, kind, key, size, sha256, content_type, job_id,
@@ -42,6 +46,7 @@ async def save(db: Connection, product: Product) -> None:
         product.id, product.observatory_id, product.frame_id, product.master_id, str(product.kind), product.key,
         product.size, product.sha256, product.content_type, product.job_id, product.software, product.parameters,
     )  # fmt: skip
+    return replaced
 
 
 def _product(row: Any) -> Product:  # noqa: ANN401 - an asyncpg record

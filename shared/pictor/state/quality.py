@@ -1,7 +1,7 @@
 """Quality metrics and grades of light frames."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -53,6 +53,30 @@ async def grade_of(db: Connection, frame_id: UUID) -> Grade | None:
     return Grade(
         letter=row["letter"], status=GradeStatus(row["status"]), reasons=tuple(row["reasons"]), rules=row["rules"]
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One grade ever given to a frame."""
+
+    letter: str
+    status: GradeStatus
+    reasons: list[str]
+    rules: str
+    graded_by: str | None
+    graded_at: datetime
+
+
+async def grades(db: Connection, frame_id: UUID) -> list[Given]:
+    """Return every grade of a frame, newest first."""
+    rows = await db.fetch(
+        """
+        SELECT letter, status, reasons, rules, graded_by, graded_at FROM frame_grade
+        WHERE frame_id = $1 ORDER BY id DESC
+        """,
+        frame_id,
+    )
+    return [Given(**dict(row) | {"status": GradeStatus(row["status"])}) for row in rows]
 
 
 @dataclass(frozen=True, slots=True)
