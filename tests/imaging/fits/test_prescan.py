@@ -1,5 +1,7 @@
 """What the prescan accepts and refuses, before any library sees the bytes."""
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -296,3 +298,12 @@ def test_no_flipped_byte_and_no_truncation_escapes_as_another_error(position: in
             prescan(data, len(data))
         except UnreadableFrameError as refusal:
             assert refusal.reason  # noqa: PT017
+
+
+def test_scanning_and_describing_need_no_science_library() -> None:
+    code = (
+        "import sys; import pictor.imaging.fits.prescan, pictor.imaging.headers.describe;"
+        "print([name for name in ('numpy', 'astropy', 'scipy') if name in sys.modules])"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, check=True)
+    assert run.stdout.strip() == "[]"

@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 
 from pictor.header.compute import observe, write
+from pictor.imaging.errors import ImagingError
 from pictor.ingest.compute import describe
 
 SITE = {"latitude_deg": 37.4417, "longitude_deg": -122.163, "elevation_m": 30.0, "name": "Hill"}
@@ -83,3 +84,30 @@ def test_a_header_without_solution_keeps_its_coordinates(real_data: Path, tmp_pa
     geometry = describe(str(raw), raw.name, str(tmp_path))["geometry"]
     made = write(str(raw), str(tmp_path), geometry=geometry, quality=QUALITY)
     assert fits.getheader(made["head"])["CRVAL1"] == 38.5347431936
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["lights/panoptes-pocs/tiny.fits", "headers/msumastro/maximdl_6_18_header.fit"])
+def test_a_header_with_flipped_bytes_is_refused_or_becomes_one_that_verifies(
+    name: str, real_data: Path, tmp_path: Path, rng: np.random.Generator
+) -> None:
+    good, raw = (real_data / name).read_bytes(), tmp_path / "in.fits"
+    written = 0
+    for _ in range(25):
+        damaged = bytearray(good)
+        for position in rng.integers(400, 5760, 4):
+            damaged[position] = int(rng.choice(list(b"09 -T'/=e")))
+        raw.write_bytes(damaged)
+        try:
+            found = describe(str(raw), raw.name, str(tmp_path))
+        except ImagingError:
+            continue
+        facts = observe(found["description"], site=SITE)
+        made = write(str(raw), str(tmp_path), geometry=found["geometry"], observation=facts["cards"], wcs=CARDS)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            fits.open(made["head"], checksum=True).close()
+        assert not [warning for warning in caught if "verification failed" in str(warning.message)]
+        written += 1
+    print(f"{written} of 25 written")
+    assert written > 10
