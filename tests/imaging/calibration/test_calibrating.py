@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration.building import Built, Recipe, build
 from pictor.imaging.calibration.calibrating import apply_masters, calibrate
+from pictor.imaging.calibration.detector import detector_facts
 from pictor.imaging.calibration.masters import Kind, Master
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from tests.imaging.calibration.camera import Camera, make_camera
@@ -78,7 +79,12 @@ def test_a_bayer_flat_keeps_the_colours_apart(rng: np.random.Generator, tmp_path
     short = camera.write(tmp_path, "short", [camera.expose(2.0) for _ in range(5)])
     below = build(short, recipe(Kind.FLAT_DARK, camera)).combined.sci
     lit = camera.write(tmp_path, "flat", [camera.expose(2.0, 45_000.0) for _ in range(10)])
-    made = build(lit, Recipe(Kind.FLAT, egain=1.5, read_noise_e=6.0, bayer=True), dark=below).combined.sci
+    order = Recipe(Kind.FLAT, egain=1.5, read_noise_e=6.0, bayer=True)
+    built = build(lit, order, dark=below)
+    made = built.combined.sci
+    gain = detector_facts(lit, built, order, dark=below).egain
+    print(f"gain from a Bayer flat {gain:.4f} e-/ADU, truth 1.5")
+    assert gain == pytest.approx(1.5, rel=0.02)
     for y in (0, 1):
         for x in (0, 1):
             ratio = made[y::2, x::2] / camera.response[y::2, x::2]

@@ -1,7 +1,7 @@
 """From individual frames to a master and the numbers its gate needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -155,14 +155,20 @@ def _prepare_dark(samples: NDArray[np.float32], recipe: Recipe) -> Preparation:
 
 
 def _dark_noise(recipe: Recipe, seen: float, level: float, *, single: bool) -> tuple[NoiseModel, float | None, str]:
-    """Choose between the noise the detector is said to have and the noise seen."""
+    """Choose between the noise the detector is said to have and the noise seen.
+
+    Where the bias under a dark is not known, the noise beyond read noise is that of dark current and tells how far the
+    level lies above the bias.
+    """
     slope = 1.0 / recipe.egain if recipe.egain and recipe.kind is not Kind.BIAS else 0.0
     if recipe.read_noise_e is None or not recipe.egain:
         return NoiseModel(seen, slope, level), None, "measured"
+    floor = NoiseModel.from_detector(read_noise_e=recipe.read_noise_e, egain=recipe.egain).floor
     pedestal = level if recipe.bias_level is None else recipe.bias_level
-    told = NoiseModel.from_detector(read_noise_e=recipe.read_noise_e, egain=recipe.egain, pedestal=pedestal)
-    told = replace(told, slope=slope)
-    ratio = float(np.sqrt(seen / (told.floor + slope * max(level - pedestal, 0.0))))
+    if recipe.bias_level is None and slope > 0 and not single:
+        pedestal -= max(seen - floor, 0.0) / slope
+    told = NoiseModel(floor, slope, pedestal)
+    ratio = float(np.sqrt(seen / (floor + slope * max(level - pedestal, 0.0))))
     if single or 1 / AGREEMENT <= ratio <= AGREEMENT:
         return told, ratio, "detector"
     return NoiseModel(seen, slope, level), ratio, "measured"

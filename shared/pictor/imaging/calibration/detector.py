@@ -67,11 +67,23 @@ def detector_facts(
         noise = read_noise_adu(one, two)
         return DetectorFacts(read_noise_adu=noise, read_noise_e=noise * recipe.egain if recipe.egain else None)
     known = (recipe.read_noise_e or 0.0) / recipe.egain if recipe.egain else 0.0
-    below = 0.0 if dark is None else dark[central_quarter((dark.shape[0], dark.shape[1]))]
-    try:
-        return DetectorFacts(egain=conversion_gain(one, two, dark=below, read_noise=known))
-    except ImagingError:
-        return DetectorFacts()
+    below = np.zeros(one.shape, np.float32)
+    if dark is not None:
+        below = dark[central_quarter((dark.shape[0], dark.shape[1]))]
+    return DetectorFacts(egain=_gain(one, two, below, known, bayer=recipe.bayer))
+
+
+def _gain(one: Image, two: Image, dark: Image, read_noise: float, *, bayer: bool) -> float | None:
+    """Measure the gain; under a Bayer pattern each colour by itself, for levels must not mix, then their mean."""
+    starts = [(0, 0), (0, 1), (1, 0), (1, 1)] if bayer else [(0, 0)]
+    step, found = 2 if bayer else 1, []
+    for y, x in starts:
+        part = slice(y, None, step), slice(x, None, step)
+        try:
+            found.append(conversion_gain(one[part], two[part], dark=dark[part], read_noise=read_noise))
+        except ImagingError:
+            continue
+    return float(np.mean(found)) if found else None
 
 
 def _pair(paths: Sequence[Path], scratch: Path | None) -> tuple[Image, Image]:

@@ -12,7 +12,7 @@ from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.types import Image
 
-BLOCK = 64
+BLOCK = 32
 """Flats are compared in blocks of this side, in pixels, so that vignetting does not count as noise."""
 
 LEAST_SIGNAL = 100.0
