@@ -121,8 +121,7 @@ def render(recipe: Recipe) -> Sky:
     template = Template(recipe)
     x = np.round(rng.uniform(3, nx - 4, recipe.stars), 1)
     y = np.round(rng.uniform(3, ny - 4, recipe.stars), 1)
-    flux = recipe.brightest * rng.pareto(0.7, recipe.stars).clip(1e-4, 1e4) ** 1.0
-    flux = recipe.brightest / (1.0 + rng.pareto(0.55, recipe.stars)) ** 1.0 * recipe.transparency
+    flux = recipe.brightest / (1.0 + rng.pareto(0.55, recipe.stars)) * recipe.transparency
     flux *= np.exp(-rng.uniform(0, 5.5, recipe.stars))
     signal = sky_plane(recipe)
     draw(signal, template, x, y, flux)
@@ -171,3 +170,12 @@ def defects(signal: Float, recipe: Recipe, rng: np.random.Generator) -> None:
         yy, xx = np.indices((ny, nx))
         distance = (xx - nx * rng.uniform(0.3, 0.7)) * math.sin(angle) - (yy - ny / 2) * math.cos(angle)
         signal += 900.0 * np.exp(-(distance**2) / (2 * 1.3**2))
+
+
+def mosaic(image: NDArray[np.uint16], sky: float) -> NDArray[np.uint16]:
+    """Turn a frame into a raw RGGB one: each colour keeps another share of the light and has another sky."""
+    share = np.array([[0.7, 1.0], [1.0, 0.8]])
+    pedestal = np.array([[0.1, 0.0], [0.0, 0.25]]) * sky
+    ny, nx = image.shape
+    pattern = (np.arange(ny)[:, None] % 2, np.arange(nx)[None, :] % 2)
+    return np.clip(np.rint(image * share[pattern] + pedestal[pattern]), 0, 65535).astype(np.uint16)

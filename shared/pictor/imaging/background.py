@@ -9,6 +9,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.mesh import fill, median3
 from pictor.imaging.pixels import Pixels, as_pixels, quantum, run_in_threads
 
 # A mesh cell needs this share of usable samples to speak for itself.
@@ -52,7 +53,7 @@ class Background:
     def evaluate(self) -> NDArray[np.float32]:
         """Interpolate the sky level at every pixel, shape (ny, nx), in ADU."""
         sky = np.empty(self.shape, dtype=np.float32)
-        _fill(self.levels, sky)
+        fill(self.levels, sky)
         return sky
 
     def plane(self) -> tuple[float, float] | None:
@@ -108,7 +109,7 @@ def mesh_background(image: NDArray[Any], *, mask: NDArray[Any] | None = None, ce
     """
     pixels = as_pixels(image)
     if mask is not None and mask.shape != pixels.shape:
-        raise FrameMismatchError(f"the mask has shape {mask.shape}, the image {pixels.shape}")
+        raise FrameMismatchError(f"mask {mask.shape} and image {pixels.shape} differ in shape")
     bad = np.zeros((0, 0), dtype=np.bool_) if mask is None else np.ascontiguousarray(mask != 0)
     ny, nx = pixels.shape
     my, mx = max(1, round(ny / cell)), max(1, round(nx / cell))
@@ -137,8 +138,8 @@ def _smooth(mesh: NDArray[np.float32], outlier_sigma: float) -> NDArray[np.float
         return mesh
     full = mesh
     while np.isnan(full).any():
-        full = np.where(np.isnan(full), _median3(full), full)
-    median = _median3(full)
+        full = np.where(np.isnan(full), median3(full), full)
+    median = median3(full)
     difference = full - median
     tolerance = outlier_sigma * 1.4826 * float(np.median(np.abs(difference)))
     return np.where(np.abs(difference) > tolerance, median, full).astype(np.float32)
@@ -201,7 +202,6 @@ def _mode(samples: NDArray[np.float32], step: float, histogram: NDArray[np.int32
         if 0.0 <= slot < _BINS:
             histogram[int(slot)] += 1
     level, noise = _clipped(histogram)
-    # A rounded value carries the variance of a uniform step that is part of the noise seen; keep it.
     return origin + level * width, noise * width
 
 
@@ -259,49 +259,3 @@ def _quantile(histogram: NDArray[np.int32], first: float, last: float, share: fl
             return float(k + (wanted - below) / histogram[k])
         below += histogram[k]
     return float(high)
-
-
-@njit(cache=True, nogil=True)
-def _median3(mesh: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Median of the finite cells in the 3 x 3 neighbourhood; cells beyond the edge repeat the edge."""
-    my, mx = mesh.shape
-    out = np.empty_like(mesh)
-    around = np.empty(9, dtype=np.float32)
-    for i in range(my):
-        for j in range(mx):
-            count = 0
-            for k in range(9):
-                value = mesh[min(max(i + k // 3 - 1, 0), my - 1), min(max(j + k % 3 - 1, 0), mx - 1)]
-                if np.isfinite(value):
-                    around[count] = value
-                    count += 1
-            out[i, j] = np.median(around[:count]) if count else np.nan
-    return out
-
-
-@njit(cache=True, nogil=True)
-def interpolate_row(mesh: NDArray[np.float32], shape: tuple[int, int], y: float, out: NDArray[np.float32]) -> None:
-    """Interpolate a mesh along one row of the image, linearly, also beyond the outer cell centres."""
-    my, mx = mesh.shape
-    ny, nx = shape
-    fy = (y + 0.5) * my / ny - 0.5
-    i = min(max(math.floor(fy), 0), max(my - 2, 0))
-    wy = np.float32(fy - i) if my > 1 else np.float32(0.0)
-    i2 = min(i + 1, my - 1)
-    for j in range(max(mx - 1, 1)):
-        j2 = min(j + 1, mx - 1)
-        left = mesh[i, j] + wy * (mesh[i2, j] - mesh[i, j])
-        right = mesh[i, j2] + wy * (mesh[i2, j2] - mesh[i, j2])
-        start = 0 if j == 0 else math.ceil((j + 0.5) * nx / mx - 0.5)
-        stop = nx if j >= mx - 2 else math.ceil((j + 1.5) * nx / mx - 0.5)
-        slope = np.float32((right - left) * mx / nx)
-        base = np.float32(left + slope * (0.5 - (j + 0.5) * nx / mx + start))
-        part = out[start:stop]
-        for x in range(part.size):
-            part[x] = base + slope * np.float32(x)
-
-
-@njit(cache=True, nogil=True)
-def _fill(mesh: NDArray[np.float32], out: NDArray[np.float32]) -> None:
-    for y in range(out.shape[0]):
-        interpolate_row(mesh, out.shape, float(y), out[y])

@@ -14,10 +14,10 @@ from pictor.imaging.stars.trails import Sources, find_trails
 _PILOT_SNR = 15.0
 _FEWEST_PILOTS = 5
 # In units of the typical star: narrower than this across is no starlight, wider than that is no point source.
-_NARROWEST = 0.7
+_NARROWEST = 0.75
 _WIDEST = 2.2
 # Faint stars scatter: their limit is lower by this much over the signal-to-noise ratio.
-_NARROWER = 1.5
+_NARROWER = 1.0
 _MOST_ELLIPTICAL = 0.6
 _ELLIPTICITY_SPREAD = 0.2
 # Neighbours closer than this (in FWHM) with a tenth of the light disturb each other; closer than that are one.
@@ -170,7 +170,7 @@ def _flags(
     flags[table[:, _STATUS] == SPIKE] |= StarFlag.HOT_PIXEL
     saturated = (flags & StarFlag.SATURATED) > 0
     snr = table[:, _FLUX] / np.maximum(table[:, _ERROR], 1e-12)
-    narrowest = np.clip(_NARROWEST - _NARROWER / np.maximum(snr, 1.0), 0.4, _NARROWEST)
+    narrowest = np.clip(_NARROWEST - _NARROWER / np.maximum(snr, 1.0), 0.5, _NARROWEST)
     narrow = (minor < narrowest * frame.usual.minor) & ~saturated
     flags[narrow] |= StarFlag.COSMIC_RAY
     flags[(np.sqrt(major * minor) > _WIDEST * frame.usual.sigma)] |= StarFlag.EXTENDED

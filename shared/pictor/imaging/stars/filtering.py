@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from pictor.imaging.background import interpolate_row
+from pictor.imaging.mesh import interpolate_row
 from pictor.imaging.pixels import Pixels
 
 Floats = NDArray[np.float32]

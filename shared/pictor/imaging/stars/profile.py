@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels
-from pictor.imaging.stars.shapes import local_value
+from pictor.imaging.stars.stamps import local_value
 from pictor.imaging.stars.starlist import Psf, StarList
 
 Floats = NDArray[np.float64]

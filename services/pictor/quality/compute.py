@@ -1,0 +1,124 @@
+"""Measuring in the pixel child: JSON values in, JSON values out."""
+
+import math
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging import background
+from pictor.imaging.calibration.calibrating import apply_masters
+from pictor.imaging.calibration.calibrating import warm as warm_calibration
+from pictor.imaging.fits.reading import luminance, read_frame, read_image
+from pictor.imaging.pixels import as_pixels
+from pictor.imaging.quality import defects, measuring
+from pictor.imaging.quality.sky import sky_of
+from pictor.imaging.stars import bayer as colour
+from pictor.imaging.stars import classification, detection, profile, saturation, shapes
+from pictor.imaging.stars.finding import find_stars
+from pictor.imaging.stars.starlist import StarFlag, StarList
+
+STARS_FILE = "stars.fits"
+
+
+def measure(
+    path: str,
+    scratch: str,
+    *,
+    dark_path: str | None = None,
+    flat_path: str | None = None,
+    egain: float | None = None,
+    saturation_adu: float | None = None,
+    bayer: str | None = None,
+) -> dict[str, Any]:
+    """Measure a light frame and write its star list.
+
+    Parameters
+    ----------
+    path
+        The raw light.
+    scratch
+        Folder the star list ``stars.fits`` is written into.
+    dark_path, flat_path
+        Masters applied in memory; None measures the raw pixels.
+    egain
+        Conversion gain in electrons per ADU where it is trusted.
+    saturation_adu
+        Saturation level of the raw frame; None looks for a ceiling in the values.
+    bayer
+        Colour pattern of a raw one-shot-colour frame; None or an unknown pattern measures one channel.
+
+    Returns
+    -------
+    dict
+        ``quality``: metrics by name, None where unknown; ``stars``: counts by kind; ``stars_path``;
+        ``applied``: the masters applied.
+
+    Raises
+    ------
+    ImagingError
+        If a file cannot be read or a master does not fit.
+    """
+    data = read_frame(Path(path)).data
+    pattern = _pattern(bayer, data)
+    light = as_pixels(data if data.ndim == 2 else luminance(data))
+    ceiling = saturation_adu if saturation_adu is not None else saturation.guess_saturation(light)
+    image, ceiling = _calibrated(light, ceiling, dark_path, flat_path)
+    sky = sky_of(image, bayer=pattern is not None)
+    stars = find_stars(image, saturation=ceiling, background=None if pattern else sky, bayer=pattern)
+    found = measuring.measure(image, stars, sky, egain=egain, bayer=pattern is not None)
+    stars_path = Path(scratch) / STARS_FILE
+    stars.to_fits(stars_path)
+    return {
+        "quality": finite(asdict(found)),
+        "stars": _counts(stars),
+        "stars_path": str(stars_path),
+        "applied": [kind for kind, used in (("dark", dark_path), ("flat", flat_path)) if used is not None],
+    }
+
+
+def warm() -> None:
+    """Compile every kernel a measurement needs."""
+    for module in (background, colour, classification, defects, detection, profile, saturation, shapes):
+        module.warm()
+    warm_calibration()
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Replace numbers JSON does not know by None and tuples by lists."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, np.generic):
+        return finite(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _pattern(bayer: str | None, data: NDArray[Any]) -> str | None:
+    known = bayer is not None and bayer.strip().upper() in colour.PATTERNS
+    return bayer.strip().upper() if known and bayer is not None and data.ndim == 2 else None
+
+
+def _calibrated(
+    light: NDArray[Any], ceiling: float | None, dark_path: str | None, flat_path: str | None
+) -> tuple[NDArray[Any], float | None]:
+    """Apply the masters; pixels saturated in the raw light stay the brightest and mark the new ceiling."""
+    if dark_path is None and flat_path is None:
+        return light, ceiling
+    dark = None if dark_path is None else read_image(Path(dark_path))
+    flat = None if flat_path is None else read_image(Path(flat_path))
+    image = apply_masters(light, dark, flat)
+    if ceiling is None:
+        return image, None
+    full = light >= ceiling
+    top = float(np.nanmax(image)) if np.isfinite(image).any() else ceiling
+    image[full] = top + 1.0
+    return image, top + 1.0
+
+
+def _counts(stars: StarList) -> dict[str, int]:
+    flagged = {(flag.name or "").lower(): int(np.count_nonzero(stars.flags & flag.value)) for flag in StarFlag}
+    return {"sources": len(stars), "stars": stars.star_count, "spikes": stars.spike_count, **flagged}

@@ -1,0 +1,201 @@
+"""Grade a light frame A to D from its stored metrics; pixels are not needed."""
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+
+from pictor.contracts.quality import Grade, GradeStatus
+from pictor.quality.criteria import ABSOLUTE, RELATIVE, Finding, Limits
+
+LETTERS = "ABCD"
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """The stored numbers of one frame that rules may ask for; None is unknown."""
+
+    star_count: int | None = None
+    fwhm_px: float | None = None
+    hfr_px: float | None = None
+    eccentricity: float | None = None
+    elongation_deg: float | None = None
+    background_adu: float | None = None
+    noise_adu: float | None = None
+    saturated_fraction: float | None = None
+    repeated_fraction: float | None = None
+    non_finite_fraction: float | None = None
+    pattern_noise: bool | None = None
+    trail_count: int | None = None
+    guiding_rms_px: float | None = None
+
+    @classmethod
+    def of(cls, stored: Mapping[str, object] | object) -> "Metrics":
+        """Take what is known from a mapping or from an object with these attributes."""
+        read: Callable[[str], object] = (
+            stored.get if isinstance(stored, Mapping) else lambda n: getattr(stored, n, None)
+        )
+        return cls(**{f.name: _known(read(f.name)) for f in fields(cls)})  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class Baseline:
+    """Accepted frames of the same rig, target, filter and exposure, oldest first."""
+
+    frames: tuple[Metrics, ...] = ()
+
+    def values(self, name: str) -> list[float]:
+        """Known values of one metric."""
+        return [float(value) for frame in self.frames if (value := getattr(frame, name)) is not None]
+
+    def usual(self, name: str, *, fewest: int) -> tuple[float, float] | None:
+        """Median and robust sigma (1.4826 MAD) of one metric; None with fewer than `fewest` values."""
+        values = self.values(name)
+        if len(values) < fewest:
+            return None
+        middle = statistics.median(values)
+        return middle, 1.4826 * statistics.median(abs(value - middle) for value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class PictorRules:
+    """Absolute limits, and distance from the robust median of accepted frames.
+
+    Parameters
+    ----------
+    name
+        Name and version, stored with every grade.
+    fewest
+        Frames the baseline needs before it counts.
+    absolute, relative
+        Limits per criterion.
+    """
+
+    name: str = "pictor 1"
+    fewest: int = 8
+    absolute: tuple[Limits, ...] = ABSOLUTE
+    relative: tuple[Limits, ...] = RELATIVE
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSchedulerRules:
+    """Default rules of Target Scheduler [1]_: too far from the mean of the last accepted frames.
+
+    The population holds accepted frames only, unknown values are passed over one by one, and the guiding
+    error is in pixels as measured, so that defects of the original are not repeated.
+
+    Parameters
+    ----------
+    name
+        Name and version, stored with every grade.
+    sigmas
+        Allowed distance from the mean, in sample standard deviations.
+    samples
+        Frames looked back at.
+    fewest
+        With fewer frames than this a frame is accepted.
+    guiding_limit_px
+        Largest guiding error.
+    metrics
+        Metrics tested in order, and whether more is better.
+
+    References
+    ----------
+    .. [1] Palmer T., Target Scheduler plugin for NINA, "Image grading".
+    """
+
+    name: str = "target-scheduler 1"
+    sigmas: float = 4.0
+    samples: int = 10
+    fewest: int = 3
+    guiding_limit_px: float = 8.0
+    metrics: tuple[tuple[str, bool], ...] = (("star_count", True), ("hfr_px", False))
+
+
+PICTOR_RULES = PictorRules()
+TARGET_SCHEDULER_RULES = TargetSchedulerRules()
+TARGET_SCHEDULER_ALL = TargetSchedulerRules(
+    name="target-scheduler-all 1",
+    metrics=(("star_count", True), ("hfr_px", False), ("fwhm_px", False), ("eccentricity", False)),
+)
+RULES: Mapping[str, PictorRules | TargetSchedulerRules] = {
+    rules.name: rules for rules in (PICTOR_RULES, TARGET_SCHEDULER_RULES, TARGET_SCHEDULER_ALL)
+}
+"""Every rule set by its name and version."""
+
+
+def grade(metrics: Metrics, baseline: Baseline, rules: PictorRules | TargetSchedulerRules = PICTOR_RULES) -> Grade:
+    """Grade one frame by a named rule set.
+
+    Parameters
+    ----------
+    metrics
+        Its stored numbers.
+    baseline
+        Accepted frames of the same rig, target, filter and exposure.
+    rules
+        The rule set.
+
+    Returns
+    -------
+    Grade
+        Letter, status (D is rejected), and why, worst reason first.
+    """
+    found = (
+        _by_target_scheduler(metrics, baseline, rules)
+        if isinstance(rules, TargetSchedulerRules)
+        else (_by_limits(metrics, baseline, rules))
+    )
+    worst = max((finding.level for finding in found), default=0)
+    ordered = sorted(found, key=lambda finding: -finding.level)
+    return Grade(
+        letter=LETTERS[worst],
+        status=GradeStatus.REJECTED if worst == len(LETTERS) - 1 else GradeStatus.ACCEPTED,
+        reasons=tuple(finding.reason for finding in ordered),
+        rules=rules.name,
+    )
+
+
+def _by_limits(metrics: Metrics, baseline: Baseline, rules: PictorRules) -> list[Finding]:
+    found = [limits.judge(metrics, None) for limits in rules.absolute]
+    for limits in rules.relative:
+        usual = baseline.usual(limits.metric, fewest=rules.fewest)
+        if usual is not None:
+            found.append(limits.judge(metrics, usual))
+    return [finding for finding in found if finding is not None]
+
+
+def _by_target_scheduler(metrics: Metrics, baseline: Baseline, rules: TargetSchedulerRules) -> list[Finding]:
+    """Reject on the first metric out of limits."""
+    rms = metrics.guiding_rms_px
+    if rms is not None and rms > rules.guiding_limit_px:
+        return [Finding(3, f"guiding error of {rms:.1f} px is above {rules.guiding_limit_px:.0f} px")]
+    for name, more_is_better in rules.metrics:
+        value = getattr(metrics, name)
+        values = baseline.values(name)[-rules.samples :]
+        if value is None or len(values) < rules.fewest:
+            continue
+        mean, sigma = statistics.fmean(values), statistics.stdev(values)
+        distance = (mean - value) if more_is_better else (value - mean)
+        if distance > rules.sigmas * sigma:
+            words = _WORDS[name]
+            away = f"more than {rules.sigmas:.0f} x {sigma:.2g}" if sigma > 0 else "and never varied"
+            return [Finding(3, f"{words} of {value:.4g} where the mean of {len(values)} is {mean:.4g}, {away}")]
+    return []
+
+
+_WORDS: Mapping[str, str] = {
+    "star_count": "star count",
+    "hfr_px": "half-flux radius (px)",
+    "fwhm_px": "FWHM (px)",
+    "eccentricity": "eccentricity",
+}
+
+
+def _known(value: object) -> object:
+    """Pass a number on; not-a-number is unknown."""
+    return None if value is None or value != value else value  # noqa: PLR0124 - NaN differs from itself
+
+
+def baseline_of(stored: Sequence[Mapping[str, object] | object]) -> Baseline:
+    """Make a baseline from stored measurements of accepted frames, oldest first."""
+    return Baseline(tuple(Metrics.of(frame) for frame in stored))

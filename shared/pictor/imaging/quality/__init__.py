@@ -1,0 +1,1 @@
+"""What a light frame is worth, in numbers."""

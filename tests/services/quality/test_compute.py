@@ -1,0 +1,91 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pictor.contracts.quality import Quality
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.stars.starlist import StarList
+from pictor.quality.compute import measure
+from pictor.quality.grading import Baseline, Metrics, grade
+from tests.support.sky import Recipe, Sky, render
+
+SHARP = Recipe(shape=(700, 900), fwhm=3.0, stars=300)
+
+
+def written(image: np.ndarray, path: Path) -> str:
+    fits.PrimaryHDU(image).writeto(path)
+    return str(path)
+
+
+def measured(recipe: Recipe, folder: Path) -> dict[str, object]:
+    folder.mkdir()
+    found = measure(written(render(recipe).image, folder / "light.fits"), str(folder))
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    return found
+
+
+@pytest.fixture(scope="module")
+def sharp(tmp_path_factory: pytest.TempPathFactory) -> list[Metrics]:
+    """Eight sharp frames of one series."""
+    folder = tmp_path_factory.mktemp("sharp")
+    return [Metrics.of(measured(replace(SHARP, seed=k), folder / str(k))["quality"]) for k in range(8)]
+
+
+def test_the_answer_is_json_fits_the_contract_and_names_the_star_list(tmp_path: Path) -> None:
+    found = measured(SHARP, tmp_path / "sharp")
+    quality = Quality.model_validate(found["quality"])
+    stars = StarList.from_fits(str(found["stars_path"]))
+    assert quality.star_count == stars.star_count > 100
+    assert quality.fwhm_px == pytest.approx(render(SHARP).fwhm, rel=0.02)
+
+
+def test_masters_are_applied_in_memory(tmp_path: Path) -> None:
+    sky: Sky = render(SHARP)
+    hot = np.where(np.random.default_rng(1).random(SHARP.shape) < 0.002, 9000, 0) + 300.0
+    shade = np.broadcast_to(1.2 - 0.4 * np.linspace(-1, 1, SHARP.shape[1]) ** 2, SHARP.shape)
+    raw = np.clip(np.rint(sky.image * shade + hot), 0, 65535).astype(np.uint16)
+    light = written(raw, tmp_path / "light.fits")
+    masters = {
+        "dark_path": written(hot.astype(np.float32), tmp_path / "dark.fits"),
+        "flat_path": written(shade.astype(np.float32), tmp_path / "flat.fits"),
+    }
+    plain = measure(light, str(tmp_path))
+    assert plain["applied"] == []
+    assert plain["stars"]["spikes"] > 1000
+    found = measure(light, str(tmp_path), **masters)
+    assert found["applied"] == ["dark", "flat"]
+    assert found["stars"]["spikes"] < 10
+    assert found["quality"]["background_adu"] == pytest.approx(sky.level, abs=0.1 * sky.sky_sigma)
+
+
+def test_a_master_of_another_size_is_refused_in_words(tmp_path: Path) -> None:
+    light = written(render(SHARP).image, tmp_path / "light.fits")
+    dark = written(np.zeros((10, 10), dtype=np.float32), tmp_path / "dark.fits")
+    with pytest.raises(ImagingError, match=r"\(700, 900\)"):
+        measure(light, str(tmp_path), dark_path=dark)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"transparency": 0.01, "sky": 4000.0}, "star count"),
+        ({"drift_px": 12.0}, "eccentricity"),
+        ({"defocus_px": 24.0}, "HFR"),
+        ({"fwhm": 5.5}, "FWHM"),
+        ({"stars": 1, "brightest": 1.0}, "no star was found"),
+    ],
+    ids=["clouds", "trailed", "defocused", "poor seeing", "starless"],
+)
+def test_bad_frames_grade_worse_than_sharp_ones_and_say_why(
+    tmp_path: Path, sharp: list[Metrics], change: dict[str, float], word: str
+) -> None:
+    bad = Metrics.of(measured(replace(SHARP, **change), tmp_path / "bad")["quality"])
+    baseline = Baseline(tuple(sharp))
+    good, found = grade(sharp[0], baseline), grade(bad, baseline)
+    print(f"sharp {good.letter} {good.reasons}; bad {found.letter} {found.reasons}")
+    assert found.letter > good.letter
+    assert any(word in reason for reason in found.reasons)
