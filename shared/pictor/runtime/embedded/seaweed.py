@@ -104,7 +104,7 @@ class SeaweedServer:
 
     async def settle(self) -> None:
         """Have every write of the bucket synced before it is answered; the store remembers that."""
-        done = self._folder / "fsync-configured"
+        done = self._folder / f"synced-{self._config.bucket}"
         if done.exists():
             return
         command = f"fs.configure -locationPrefix=/buckets/{self._config.bucket}/ -fsync=true -apply\n"
