@@ -197,7 +197,7 @@ def _poisson(mean: float, normal: float, uniform: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _convert(
+def _convert(  # noqa: PLR0917
     light: FloatImage,
     sensitivity: FloatImage,
     dark_rate: FloatImage,

@@ -16,6 +16,7 @@ from pictor.imaging.simulator.sky import Pointing, project
 # How strongly the light a cloud takes from the stars comes back as sky glow (town lights).
 _CLOUD_GLOW = 2.5
 _BAYER_COLOUR_TERMS = {"R": 0.6, "G": 0.0, "B": -0.7}
+DEFAULT_PSF = Psf("moffat", 2.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ class LightSpec:
     filter_name: str = "L"
     exposure_s: float = 60.0
     temperature_c: float = -10.0
-    psf: Psf = Psf("moffat", 2.5)
+    psf: Psf = DEFAULT_PSF
     seed: int = 1
     transparency: float = 1.0
     patchiness: float = 0.0

@@ -77,7 +77,7 @@ def peak_fraction(psf: Psf) -> float:
 
 
 def noise_pixels(psf: Psf) -> float:
-    """Number of pixels whose noise an optimal flux measurement collects (one over the sum of squares)."""
+    """Count the pixels whose noise an optimal flux measurement collects (one over the sum of squares)."""
     template = _template(psf, _LOST_ORDINARY)
     return float(template.oversampling**2 / np.square(template.phases, dtype=np.float64).sum())
 
