@@ -1,6 +1,8 @@
 """Numbers, times and places as people read them."""
 
+import json
 import math
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 NOTHING = "\N{EN DASH}"
@@ -110,6 +112,11 @@ def card(value: object) -> str:
     return "" if value is None else str(value)
 
 
+def tile_source(parameters: Mapping[str, object]) -> str:
+    """Say in JSON what the viewer has to know about a picture's tiles."""
+    return json.dumps({name: parameters.get(name) for name in ("width", "height", "tile_size", "levels")})
+
+
 FORMATS = {
     "number": number,
     "clock": clock,
@@ -122,4 +129,5 @@ FORMATS = {
     "angle": angle,
     "filter_class": filter_class,
     "card": card,
+    "tile_source": tile_source,
 }

@@ -50,7 +50,7 @@
     const data = read();
     const inArcsec = rows.some((row) => row.dataset.fwhm && row.dataset.unit === "arcsec");
     const unit = document.querySelector("#charts .unit");
-    if (unit) unit.textContent = inArcsec ? "″" : "px";
+    if (unit) unit.textContent = inArcsec ? "arcsec" : "px";
     figures.forEach((figure, number) => {
       if (charts[number]) { charts[number].setData(data[number]); return; }
       const place = figure.querySelector("div");
