@@ -64,6 +64,13 @@ def _structure(plane: Plane, shape: tuple[int, int], *, primary: bool) -> fits.H
     return fits.Header([first, ("BITPIX", BITPIX[plane.kind], "bits per pixel"), *axes, *last])
 
 
+def _sum_words(native: NDArray[np.generic]) -> int:
+    """Sum the 32-bit words the values become in the file; a native word already has the value of its swapped bytes."""
+    if native.itemsize == 4:
+        return fold(int(native.view(np.uint32).sum(dtype=np.uint64)))
+    return sum_bytes(native.tobytes())
+
+
 def _write_unit(stream: BinaryIO, header: fits.Header, plane: Plane, shape: tuple[int, int]) -> None:
     """Write header and data; the sums are known only at the end and then filled in."""
     header["CHECKSUM"] = ("0" * 16, "HDU checksum")
@@ -71,11 +78,11 @@ def _write_unit(stream: BinaryIO, header: fits.Header, plane: Plane, shape: tupl
     start = stream.tell()
     stream.write(header.tostring().encode("ascii"))
     total, size = 0, 0
-    kind = np.dtype(plane.kind).newbyteorder(">")
+    kind = np.dtype(plane.kind)
     for rows in row_chunks(shape, item_bytes=kind.itemsize):
-        data = np.ascontiguousarray(plane.rows(rows), dtype=kind).tobytes()
-        total = fold(total + sum_bytes(data))
-        size += stream.write(data)
+        native = np.ascontiguousarray(plane.rows(rows), dtype=kind)
+        total = fold(total + _sum_words(native))
+        size += stream.write((native.byteswap() if kind.itemsize > 1 else native).data.cast("B"))
     stream.write(bytes(padded(size) - size))
     end = stream.tell()
     header["DATASUM"] = str(total)
