@@ -28,10 +28,9 @@ OBSERVATION = {
 """Observation facts worth a line, and how to write them."""
 
 DOWNLOADS = {
-    ProductKind.PROCESSED: ("Processed FITS", "processed"),
+    ProductKind.PROCESSED: ("Processed FITS", "fits?kind=processed"),
     ProductKind.PREVIEW: ("PNG", "preview"),
     ProductKind.STARS: ("Stars", "catalog"),
-    ProductKind.WCS: ("WCS", "wcs"),
 }
 """Products offered, and where the API serves them."""
 

@@ -10,6 +10,7 @@ from litestar.params import Parameter
 from pictor.contracts.jobs import JobState
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.wiring import RuntimeDep
 from pictor.state import jobs, loads, parked, runs
 from pictor.state.database import Connection
 
@@ -41,7 +42,7 @@ async def show_jobs(
 
 
 @get("/operations", include_in_schema=False)
-async def show_operations(db: Connection, visitor: Visitor) -> Response[str]:
+async def show_operations(db: Connection, visitor: Visitor, runtime: RuntimeDep) -> Response[str]:
     """Load of every module, and parked orders."""
     letters, total = await parked.page(db, limit=100) if visitor.may_operate else ([], 0)
     return page(
@@ -49,6 +50,7 @@ async def show_operations(db: Connection, visitor: Visitor) -> Response[str]:
         visitor=visitor,
         here="/operations",
         loads=await loads.loads(db),
+        paused=runtime.control.paused,
         letters=letters,
         total=total,
     )

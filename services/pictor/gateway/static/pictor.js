@@ -16,15 +16,16 @@ function toast(sentence, bad = false) {
 }
 
 // Actions: buttons carry data-action; what they change goes through the API with the session's CSRF token.
-async function post(url, body) {
+async function send(method, url, body) {
   const headers = { "X-CSRF-Token": document.body.dataset.csrf || "", "Accept": "application/json" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
-  const answer = await fetch(url, { method: "POST", headers, body, credentials: "same-origin" });
+  const answer = await fetch(url, { method, headers, body, credentials: "same-origin" });
   if (answer.ok) return answer;
   let sentence = `${answer.status} ${answer.statusText}`;
   try { const problem = await answer.json(); sentence = problem.detail || problem.title || sentence; } catch { /* not JSON */ }
   throw new Error(sentence);
 }
+const post = (url, body) => send("POST", url, body);
 
 const ACTIONS = {
   async post(button) {
@@ -37,6 +38,8 @@ const ACTIONS = {
     } catch (problem) { toast(problem.message, true); }
     button.disabled = false;
   },
+  // A verdict by hand; on the night page it is that of the selected row.
+  async grade(button) { await judge($("#look").dataset.id, button.dataset.status); },
   theme() {
     const now = document.documentElement.dataset.theme
       || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
@@ -61,6 +64,16 @@ const ACTIONS = {
     box.hidden = !box.hidden;
   },
 };
+
+async function judge(id, status) {
+  if (!id) return;
+  try {
+    await send("PATCH", `/api/v1/frames/${id}/grade`, JSON.stringify({ status }));
+    for (const button of $$(".verdict button")) button.setAttribute("aria-pressed", String(button.dataset.status === status));
+    toast(status === "pending" ? "Grade cleared" : `Frame ${status}`);
+    refresh(id);
+  } catch (problem) { toast(problem.message, true); }
+}
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action]");
@@ -154,6 +167,7 @@ function select(row, { scroll = true, quiet = false } = {}) {
   }
   document.dispatchEvent(new CustomEvent("pictor:select", { detail: row }));
 }
+const current = () => $("#rows .selected")?.dataset.id || $("#look")?.dataset.id;
 const shown = () => $$("#rows tr").filter((row) => !row.hidden);
 function step(by) {
   const rows = shown(), at = rows.findIndex((row) => row.classList.contains("selected"));
@@ -197,6 +211,7 @@ document.addEventListener("keydown", (event) => {
     "/": () => ($("#search") || $("#card-search"))?.focus(), "?": ACTIONS.help, c: ACTIONS.corners,
     f: () => ACTIONS.fit?.(), 1: () => ACTIONS.full?.(), i: () => ACTIONS.invert?.(),
     "+": () => ACTIONS.zoom?.(1.5), "-": () => ACTIONS.zoom?.(1 / 1.5),
+    a: () => judge(current(), "accepted"), x: () => judge(current(), "rejected"), u: () => judge(current(), "pending"),
     h: () => $("#header")?.scrollIntoView({ behavior: "smooth" }), r: () => $("#reprocess")?.click(),
     d: () => follow("#download"),
   };

@@ -12,8 +12,10 @@ from litestar import Litestar
 from litestar.datastructures import State
 
 from pictor.contracts.access import DEFAULT_SCOPES, Role
+from pictor.contracts.modules import Module
 from pictor.gateway import credentials
 from pictor.gateway.auth import Access
+from pictor.gateway.limits import GatewayLimits
 from pictor.gateway.pages.router import pages_router
 from pictor.gateway.problems import answer
 from pictor.gateway.wiring import DEPENDENCIES
@@ -62,7 +64,8 @@ async def place(db: Connection) -> Place:
 @pytest.fixture(scope="session")
 def app(shared_pool: Pool) -> Litestar:
     """The pages as an application."""
-    state = State({"runtime": SimpleNamespace(settings=Settings()), "access": Access(shared_pool)})
+    runtime = SimpleNamespace(settings=Settings(), control=SimpleNamespace(paused={Module.QUALITY}))
+    state = State({"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits()}, deep_copy=False)
     return Litestar(
         [pages_router()],
         dependencies=DEPENDENCIES,

@@ -3,8 +3,10 @@
 import re
 
 import pytest
+from litestar import Litestar
 
 from pictor.gateway import signin
+from pictor.gateway.limits import Rate
 from pictor.state.database import Pool
 from tests.services.gateway.pages.conftest import Client, Keys
 
@@ -35,6 +37,14 @@ async def test_a_wrong_token_opens_nothing(stranger: Client, token: str) -> None
     assert answer.status_code == 401
     assert "not a token that works" in answer.text
     assert "set-cookie" not in answer.headers
+
+
+async def test_who_fails_too_often_is_told_to_wait(stranger: Client, app: Litestar, keys: Keys) -> None:
+    app.state.limits.logins = Rate(3)
+    answers = [(await stranger.post("/login", data={"token": "nonsense"})).status_code for _ in range(5)]
+    assert answers == [401, 401, 401, 429, 429]
+    assert (await stranger.post("/login", data={"token": keys.member}, follow_redirects=False)).status_code == 303
+    app.state.limits.logins = Rate(10_000)
 
 
 async def test_a_login_link_works_once(stranger: Client, pool: Pool, keys: Keys) -> None:
