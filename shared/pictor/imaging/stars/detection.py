@@ -16,7 +16,7 @@ from pictor.imaging.stars.starlist import SIGMA_TO_FWHM
 BINS = (1, 2, 4, 8, 16)
 # Two megapixels show enough stars to learn their size from.
 _SCALE_AREA = 1408
-_SCALE_SNR = 8.0
+_SCALE_SNR = 14.0
 _SCALE_VOTERS = 80
 # Bright blobs handed out to learn the shape of a star from.
 _PILOTS = 400

@@ -13,7 +13,7 @@ Floats = NDArray[np.float32]
 
 # The filter is a Gaussian of sigma 1 on 5 x 5 pixels (FWHM 2.36); wider stars are found on a binned frame.
 _TAP1, _TAP2 = np.float32(math.exp(-0.5)), np.float32(math.exp(-2.0))
-_UNIT = np.float32(1.0 / (1.0 + 2.0 * math.exp(-1.0) + 2.0 * math.exp(-4.0)))
+_UNIT = np.float32(1.0 / math.sqrt(1.0 + 2.0 * math.exp(-1.0) + 2.0 * math.exp(-4.0)))
 # A pixel that stands out this much (sigma) while its four neighbours carry on average less than this share of
 # it is a hot pixel or a cosmic-ray hit: the sharpest star we accept, FWHM 1.6, leaves 0.2 to 0.35 there.
 SPIKE_SIGMA = 6.0

@@ -15,13 +15,13 @@ from pictor.imaging.stars.filtering import SPIKE_SHARE
 from pictor.imaging.stars.profile import choose, fit_profile
 from pictor.imaging.stars.saturation import guess_saturation
 from pictor.imaging.stars.shapes import COLUMNS, LOST, measure_shapes
-from pictor.imaging.stars.starlist import StarList
+from pictor.imaging.stars.starlist import StarFlag, StarList
 
 # Bright candidates that show the typical size of a star before all are measured.
 _PILOTS = 400
 _FEWEST_PILOTS = 25
-# Sources sharper than this (FWHM 1.3 pixels) are hot pixels and cosmic rays, unless many look like stars.
-_SHARPEST_SIGMA = 0.55
+# Sources sharper than this (FWHM 1.2 pixels) are hot pixels and cosmic rays, unless many look like stars.
+_SHARPEST_SIGMA = 0.5
 _FEWEST_SHARP = 20
 _SINGLES_PER_PAIR = 6.0
 
@@ -81,14 +81,17 @@ def _find_on_plane(
     if not sky.noise or not sky.noises.all():
         return replace(StarList.empty(sky.shape), saturation=ceiling)
     found, usual = _searched(pixels, sky, threshold, share)
-    if usual is not None and usual.sigma < _SHARPEST_SIGMA and _are_stars(found):
-        found, usual = _searched(pixels, sky, threshold, 0.0)
+    sharp = usual is not None and usual.minor < _SHARPEST_SIGMA
+    if sharp and _are_stars(found):
+        sharp, (found, usual) = False, _searched(pixels, sky, threshold, 0.0)
     if usual is None:
         return replace(StarList.empty(sky.shape), saturation=ceiling, spike_count=found.spikes)
     positions = np.column_stack([found.x, found.y])
     table = measure_shapes(pixels, sky, positions, sigma=usual.sigma, share=found.share)
     table = table[table[:, COLUMNS.index("status")] != LOST]
     stars = classify(table, Frame(sky.shape, usual, ceiling), spikes=found.spikes)
+    if sharp:
+        return replace(stars, flags=stars.flags | np.int32(StarFlag.COSMIC_RAY))
     psf = fit_profile(pixels, sky, stars)
     if psf is None:
         return stars
