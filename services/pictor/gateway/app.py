@@ -1,11 +1,25 @@
 """The gateway as one application; the caller opens and closes what is in the runtime."""
 
-from litestar import Litestar, Router
+from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
-from litestar.openapi import OpenAPIConfig
+from litestar.handlers import BaseRouteHandler
 
-from pictor.gateway import health, uploads
+from pictor.gateway import (
+    changes,
+    downloads,
+    events,
+    forms,
+    frames,
+    health,
+    jobs,
+    me,
+    observatories,
+    operations,
+    tokens,
+    uploads,
+)  # fmt: skip
 from pictor.gateway.auth import Access
+from pictor.gateway.description import described
 from pictor.gateway.limits import GatewayLimits
 from pictor.gateway.pages.router import pages_router
 from pictor.gateway.problems import answer
@@ -14,38 +28,57 @@ from pictor.gateway.wiring import DEPENDENCIES
 from pictor.runtime.runtime import Runtime
 
 PREFIX = "/api/v1"
+MAX_BODY_BYTES = 1_000_000
 
-API = (
-    uploads.has_frame,
-    uploads.put_frame,
-)
 
-PUBLIC = (health.live, health.ready, health.metrics)
+@get("/openapi.json", opt={"public": True}, include_in_schema=False)
+async def read_openapi() -> Response[dict[str, object]]:
+    """Return the description of this API."""
+    return Response(openapi())
+
+
+API: tuple[BaseRouteHandler, ...] = (
+    me.ping, me.me,
+    uploads.has_frame, uploads.put_frame, forms.upload_form,
+    frames.list_frames, frames.read_frame, frames.read_header, frames.read_wcs, frames.read_history,
+    downloads.read_preview, downloads.read_thumbnail, downloads.read_corners, downloads.read_tile_index,
+    downloads.read_tile, downloads.read_fits, downloads.read_catalog,
+    changes.read_grade, changes.change_grade, changes.reprocess, changes.delete_frame,
+    jobs.list_jobs, jobs.read_job, jobs.cancel_job,
+    events.follow_events,
+    tokens.make_token, tokens.list_tokens, tokens.revoke_token,
+    observatories.list_observatories, observatories.read_observatory, observatories.make_observatory,
+    observatories.change_observatory, observatories.read_processing, observatories.change_processing,
+    observatories.list_rigs, observatories.make_rig, observatories.change_rig,
+    operations.read_operations, operations.pause_module, operations.resume_module,
+    operations.list_letters, operations.requeue_letter, operations.discard_letter,
+)  # fmt: skip
+"""Every route below ``/api/v1``."""
+
+PROBES: tuple[BaseRouteHandler, ...] = (health.live, health.ready, health.metrics)
 
 
 def create_app(runtime: Runtime) -> Litestar:
     """Gateway on a runtime; nothing is opened here."""
-    app = _litestar(
-        State(
-            {
-                "runtime": runtime,
-                "access": Access(runtime.pool),
-                "limits": GatewayLimits(),
-            }
-        ),
-        None,
+    known = {
+        "runtime": runtime,
+        "access": Access(runtime.pool),
+        "limits": GatewayLimits(),
+        "tile_indexes": {},
+    }
+    app = Litestar(
+        route_handlers=[Router(PREFIX, route_handlers=[*API, read_openapi]), *PROBES, pages_router()],
+        dependencies=DEPENDENCIES,
+        exception_handlers={Exception: answer},
+        state=State(known, deep_copy=False),
+        openapi_config=None,
+        logging_config=None,
+        request_max_body_size=MAX_BODY_BYTES,
     )
     app.asgi_handler = shield(app.asgi_handler, runtime.settings)
     return app
 
 
-def _litestar(state: State, config: OpenAPIConfig | None) -> Litestar:
-    return Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=API), *PUBLIC, pages_router()],
-        dependencies=DEPENDENCIES,
-        exception_handlers={Exception: answer},
-        state=state,
-        openapi_config=config,
-        logging_config=None,
-        request_max_body_size=1_000_000,
-    )
+def openapi() -> dict[str, object]:
+    """Describe the API as OpenAPI 3.1."""
+    return described([Router(PREFIX, route_handlers=list(API)), health.live, health.ready])

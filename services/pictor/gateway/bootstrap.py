@@ -1,4 +1,4 @@
-"""The first observatory, rig and administrator of a new installation; no default password."""
+"""The first observatory, rig and administrator of a new installation; there is no default password."""
 
 from uuid import UUID, uuid4
 

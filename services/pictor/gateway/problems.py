@@ -114,8 +114,8 @@ def answer(request: Http, error: Exception) -> Response[ProblemDetails]:
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = log.error if problem.code == "internal-error" else log.warning
         level(
-            "request failed", path=request.scope["path"], reason=redacted(repr(error)), trace=trace_of(request),
-            exc_info=error if problem.code == "internal-error" else None,
+            "request failed", path=redacted(request.scope["path"]), reason=redacted(repr(error)),
+            trace=trace_of(request), exc_info=error if problem.code == "internal-error" else None,
         )  # fmt: skip
     title = CODES[problem.code][1]
     body = ProblemDetails(
@@ -123,7 +123,7 @@ def answer(request: Http, error: Exception) -> Response[ProblemDetails]:
         title=title,
         status=problem.status,
         detail=redacted(problem.detail),
-        instance=request.scope["path"],
+        instance=redacted(request.scope["path"]),
         code=problem.code,
         errors=problem.errors,
         trace_id=trace_of(request),

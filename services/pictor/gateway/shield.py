@@ -20,6 +20,7 @@ from litestar.types import (
 )
 from prometheus_client import Counter, Histogram
 
+from pictor.gateway.credentials import redacted
 from pictor.gateway.problems import Http, Problem, answer
 from pictor.runtime.settings import Settings
 
@@ -145,7 +146,7 @@ class _Exchange:
         method = self._scope["method"]
         requests_total.labels(method, status).inc()
         request_seconds.labels(method).observe(seconds)
-        path = self._scope["path"]
+        path = redacted(self._scope["path"])
         level = log.debug if path.startswith(("/health", "/metrics", "/static")) else log.info
         level("answered", method=method, path=path, status=status, duration_s=round(seconds, 4),
               trace=self._scope["state"]["trace_id"])  # fmt: skip

@@ -54,7 +54,7 @@ async def put_frame(
     metadata = metadata_of(request, name)
     size = length_of(request, runtime)
     with counted(request):
-        coming = await _arrival(request, runtime, digest_of(sha256), metadata, observatory=observatory, rig=rig)
+        coming = await arrival_of(request, runtime, digest_of(sha256), metadata, observatory=observatory, rig=rig)
         before = await arrival.known(runtime, coming.observatory.id, coming.sha256)
         if before is not None:
             await _pass_over(request)
@@ -86,14 +86,14 @@ def digest_of(text: str) -> str:
     return lowered
 
 
-def length_of(request: Http, runtime: Runtime) -> int | None:
+def length_of(request: Http, runtime: Runtime, *, spare: int = 0) -> int | None:
     """Read the announced length of a body; None when it comes in chunks."""
     limit = runtime.settings.max_upload_bytes
     text = request.headers.get("content-length")
     if text is None:
         return None
     size = int(text)
-    if size > limit:
+    if size > limit + spare:
         raise Problem("too-large", f"The frame has {size} bytes; at most {limit} are accepted.")
     if size == 0:
         raise Problem("empty-body", "The upload holds no bytes.")
@@ -121,9 +121,10 @@ def read_metadata(raw: bytes, name: str | None) -> UploadMetadata:
     return metadata if metadata.name or not name else metadata.model_copy(update={"name": name[:255]})
 
 
-async def _arrival(
+async def arrival_of(
     request: Http, runtime: Runtime, sha256: str, metadata: UploadMetadata, *, observatory: str | None, rig: str | None
 ) -> Arrival:
+    """Say who brings which frame where."""
     principal = principal_of(request)
     place, rig_id = await arrival.where(runtime, principal, observatory=observatory, rig=rig)
     address = request.client.host if request.client else None

@@ -131,7 +131,7 @@ async def frames(
         *values, seen, last, limit, 0 if after else offset,
     )  # fmt: skip
     total: int = await db.fetchval(
-        f"SELECT count(*) FROM (SELECT 1 {_FROM} LIMIT {COUNTED + 1}) AS some",  # noqa: S608 - constants
+        f"SELECT count(*) FROM (SELECT 1 {_FROM} LIMIT {COUNTED + 1}) AS counted",  # noqa: S608 - constants
         *values,
     )
     return Listed([_row(row) for row in rows], min(total, COUNTED), total > COUNTED)

@@ -3,13 +3,17 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
+import uvicorn
+from litestar import Litestar
 from pydantic import SecretStr
 
 from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
@@ -24,7 +28,7 @@ from pictor.runtime.provision import provision
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.state import observatories, tokens
-from pictor.state.database import migrate, open_pool
+from pictor.state.database import migrate
 from pictor.state.observatories import Observatory, Rig
 
 BLOCK = 2880
@@ -53,8 +57,7 @@ class Api:
     client: httpx.AsyncClient
     admin: str
     home: Observatory
-    transport: httpx.ASGITransport
-    made: list[str] = field(default_factory=list)
+    app: Litestar
 
     def as_(self, token: str | None) -> dict[str, str]:
         return {"Authorization": f"Bearer {token}"} if token else {}
@@ -99,43 +102,77 @@ class Api:
             return int(await db.fetchval(f"SELECT count(*) FROM {table}"))  # noqa: S608
 
 
-@pytest.fixture(scope="session")
-async def gateway_bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoints]:
-    """One nats-server for the tests of the gateway."""
-    config = EmbeddedConfig(servers=frozenset({ServerName.NATS}))
-    async with Embedded(tmp_path_factory.mktemp("gateway-bus"), config) as embedded:
-        yield embedded.endpoints
-
-
 def settings_of(dsn: str, bus: Endpoints, folder: Path) -> Settings:
-    user = next(iter(bus.nats_passwords), None)
+    user = next(iter(bus.nats_passwords))
     return Settings(
         postgres_dsn=SecretStr(dsn), nats_url=bus.nats_url, nats_user=user,
-        nats_password=SecretStr(bus.nats_passwords[user]) if user else None,
+        nats_password=SecretStr(bus.nats_passwords[user]),
         data_dir=folder, max_upload_bytes=1_000_000, allowed_hosts="gateway.test",
     )  # fmt: skip
 
 
-@pytest.fixture
-async def api(database_dsn: str, gateway_bus: Endpoints, tmp_path: Path) -> AsyncIterator[Api]:
-    """A gateway with its administrator's token."""
-    settings = settings_of(database_dsn, gateway_bus, tmp_path)
-    pool = await open_pool(database_dsn, size=2)
-    await migrate(pool)
-    admin = await bootstrap(pool)
-    await pool.close()
-    assert admin is not None
+@pytest.fixture(scope="session")
+async def gateway_runtime(
+    database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Runtime]:
+    """One runtime for all tests of the gateway: real database, real bus, a folder as store."""
+    folder = tmp_path_factory.mktemp("gateway")
+    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
+    await admin.execute('CREATE DATABASE gateway OWNER "pictor" STRATEGY file_copy')
+    await admin.close()
+    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/gateway").geturl()
+    config = EmbeddedConfig(servers=frozenset({ServerName.NATS}))
     async with AsyncExitStack() as stack:
+        embedded = await stack.enter_async_context(Embedded(folder / "bus", config))
+        settings = settings_of(dsn, embedded.endpoints, folder)
         runtime = await stack.enter_async_context(open_runtime(settings, Service.GATEWAY, pixels=(), slots=1))
+        await migrate(runtime.pool)
         await provision(runtime.bus.js, settings)
-        for stream in ("PICTOR_WORK", "PICTOR_EVENTS"):
-            await runtime.bus.js.purge_stream(stream)
-        transport = httpx.ASGITransport(create_app(runtime), raise_app_exceptions=False)
-        client = await stack.enter_async_context(
-            httpx.AsyncClient(transport=transport, base_url="http://gateway.test", timeout=30)
-        )
-        async with runtime.pool.acquire() as db:
-            home = await observatories.by_slug(db, "home")
-        assert home is not None
-        yield Api(runtime, client, admin, home, transport)
-    await asyncio.sleep(0)
+        yield runtime
+
+
+async def emptied(runtime: Runtime) -> None:
+    """Take back everything an earlier test left."""
+    async with runtime.pool.acquire() as db:
+        tables = await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        names = ", ".join(row["tablename"] for row in tables if row["tablename"] != "schema_migration")
+        await db.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+    for stream in ("PICTOR_WORK", "PICTOR_EVENTS"):
+        await runtime.bus.js.purge_stream(stream)
+    for key in [stored.key async for stored in runtime.store.list()]:
+        await runtime.store.delete(key)
+
+
+@pytest.fixture
+async def api(gateway_runtime: Runtime) -> AsyncIterator[Api]:
+    """An empty gateway with its administrator's token."""
+    await emptied(gateway_runtime)
+    admin = await bootstrap(gateway_runtime.pool)
+    assert admin is not None
+    async with gateway_runtime.pool.acquire() as db:
+        home = await observatories.by_slug(db, "home")
+    assert home is not None
+    app = create_app(gateway_runtime)
+    async with client_of(app) as client:
+        yield Api(gateway_runtime, client, admin, home, app)
+
+
+def client_of(app: Litestar) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://gateway.test", timeout=30)
+
+
+@asynccontextmanager
+async def served(api: Api) -> AsyncIterator[int]:
+    """Serve the gateway on a real socket; yields its port."""
+    config = uvicorn.Config(api.app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
+    task = asyncio.create_task(server.serve())
+    while not server.started:
+        await asyncio.sleep(0.01)
+    try:
+        yield server.servers[0].sockets[0].getsockname()[1]
+    finally:
+        server.should_exit = True
+        await task
