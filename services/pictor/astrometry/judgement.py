@@ -106,7 +106,7 @@ def explain(failure: Failure, field: Field, hints: Hints, indexes: Sequence[Inde
             Reason.CLOUDED,
             f"only {seen} stars are seen where the catalogue has {expected}: clouds, dew or a closed cover",
         )
-    if indexes and all(index.sample for index in indexes):
+    if failure.reason is not Reason.TOO_FEW_STARS and indexes and all(index.sample for index in indexes):
         return Failure(
             Reason.NOT_CONFIGURED,
             "only the sample star index is installed, which covers a few small fields; "

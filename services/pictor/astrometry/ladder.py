@@ -17,7 +17,9 @@ _BANDS_DEG = ((0.25, 1.0), (1.0, 4.0), (4.0, 40.0), (0.05, 0.25))
 _SHARES = {"hints": 3.0, "all-sources": 1.0, "wider-scale": 3.0, "blind": 3.0}
 _FIRST_SOLVER_SHARE = 0.6
 """Part of the time for the first back end when there are others."""
-_SHORTEST_S = 0.5
+_PASSES = (0.2, 0.8)
+"""A field that can be found is found in milliseconds: every rung is tried briefly before any is tried for long."""
+_SHORTEST_S = 0.05
 _TELLING = (
     Reason.NOT_VERIFIED,
     Reason.CLOUDED,
@@ -156,26 +158,36 @@ def most_telling(failures: Sequence[Failure]) -> Failure:
 
 
 def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator[tuple[Attempt, Accepted | Failure]]:
-    """Go up the rungs of one back end; every rung has its own time."""
-    given = frame.pick(solver.star_count, flagged=False)
-    for rung in rungs(hints, max(given.width, given.height), until - time.monotonic()):
-        began = time.monotonic()
-        left = min(rung.wall_s, until - began)
-        if left < _SHORTEST_S:
-            failure = Failure(Reason.TIME_LIMIT, "no time was left for this try")
-            yield Attempt(rung.name, solver.name, 0.0, failure.reason.value, failure.message), failure
-            return
-        result: Candidate | Accepted | Failure = solver.solve(
-            frame.pick(solver.star_count, flagged=rung.flagged), rung.hints, Limits(wall_s=left)
-        )
-        if isinstance(result, Candidate):
-            result = frame.judge(result, rung, solver.name)
-        seconds = round(time.monotonic() - began, 4)
-        if isinstance(result, Failure):
-            yield Attempt(rung.name, solver.name, seconds, result.reason.value, result.message), result
-        else:
-            yield Attempt(rung.name, solver.name, seconds, "solved", ""), result
-            return
+    """Go up the rungs briefly, then again with more time up those that were cut short."""
+    given = frame.pick(1, flagged=False)
+    total = until - time.monotonic()
+    unfinished = rungs(hints, max(given.width, given.height), total)
+    for share in _PASSES:
+        cut_short: list[Rung] = []
+        for rung in unfinished:
+            left = min(max(rung.wall_s * share, solver.least_s), until - time.monotonic())
+            done, result = _try(solver, frame, rung, left)
+            yield done, result
+            if not isinstance(result, Failure):
+                return
+            if result.reason is Reason.TIME_LIMIT:
+                cut_short.append(rung)
+        unfinished = tuple(cut_short)
+
+
+def _try(solver: Solver, frame: Frame, rung: Rung, left: float) -> tuple[Attempt, Accepted | Failure]:
+    """Ask a solver once and judge its answer."""
+    began = time.monotonic()
+    result: Candidate | Accepted | Failure = Failure(Reason.TIME_LIMIT, "no time was left for this try")
+    if left >= _SHORTEST_S:
+        given = frame.pick(solver.star_count, flagged=rung.flagged)
+        result = solver.solve(given, rung.hints, Limits(wall_s=left))
+    if isinstance(result, Candidate):
+        result = frame.judge(result, rung, solver.name)
+    seconds = round(time.monotonic() - began, 4)
+    if isinstance(result, Failure):
+        return Attempt(rung.name, solver.name, seconds, result.reason.value, result.message), result
+    return Attempt(rung.name, solver.name, seconds, "solved", ""), result
 
 
 def _band(hints: Hints, field_deg: tuple[float, float], width: int) -> Hints:

@@ -36,6 +36,7 @@ class AstapSolver:
     program: str | None = None
     name: str = "astap"
     star_count: int = max(_STAR_LIMITS)
+    least_s: float = 2.0
 
     def unavailable(self) -> Failure | None:
         """Say whether the program or its star database is missing."""

@@ -18,8 +18,8 @@ from pictor.astrometry.backends.results import KEYWORDS, candidate
 from pictor.astrometry.indexes import Index, fitting, installed
 
 PROGRAM = Path(__file__).resolve().parent.parent / "program" / "engine.py"
-STARS = 50
-"""Two slices of the 25 stars the engine takes at a time."""
+STARS = 100
+"""Four slices of the 25 stars the engine takes at a time: half of them may be no stars of the catalogue."""
 LOG_ODDS = 21.0
 """Natural logarithm: one false claim in 1e9."""
 _GRACE_S = 5.0
@@ -34,6 +34,7 @@ class EngineSolver:
     folders: tuple[Path, ...]
     name: str = "engine"
     star_count: int = STARS
+    least_s: float = 0.1
 
     def unavailable(self) -> Failure | None:
         """Say whether the program's library or every index is missing."""

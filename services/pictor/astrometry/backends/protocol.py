@@ -95,6 +95,11 @@ class Solver(Protocol):
         """Stars it should be given at most."""
         ...
 
+    @property
+    def least_s(self) -> float:
+        """Seconds below which a try is of no use."""
+        ...
+
     def unavailable(self) -> Failure | None:
         """Say why this solver cannot work here, or None."""
         ...

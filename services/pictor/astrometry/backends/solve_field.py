@@ -25,6 +25,7 @@ class SolveFieldSolver:
     program: str = PROGRAM
     name: str = "solve-field"
     star_count: int = 100
+    least_s: float = 4.0
 
     def unavailable(self) -> Failure | None:
         """Say whether the program or every index is missing."""
