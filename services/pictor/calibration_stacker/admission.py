@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from pictor.calibration_stacker.frames import Frame, FrameType
+from pictor.imaging.matching.frames import Frame, FrameType
 
 MAX_TEMPERATURE_GAP_C = 0.5
 MAX_SATURATED_SHARE = 0.05

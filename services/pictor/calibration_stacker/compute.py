@@ -6,7 +6,6 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pictor.calibration_stacker.lights import LightOrder, calibrate_light
-from pictor.calibration_stacker.policy import validate
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.building import Recipe
 from pictor.imaging.calibration.calibrating import warm as warm_calibrate
@@ -15,6 +14,7 @@ from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.combine.impulses import warm as warm_flats
 from pictor.imaging.combine.tiles import warm as warm_combine
 from pictor.imaging.fits.reading import read_frame
+from pictor.imaging.matching.policy import validate
 
 
 def stack(

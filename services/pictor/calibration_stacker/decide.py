@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pictor.calibration_stacker.frames import FrameType
+from pictor.imaging.matching.frames import FrameType
 
 DEFERRED = "Flat auto-stacking deferred: no matching master dark available"
 """The exact sentence operators look for."""

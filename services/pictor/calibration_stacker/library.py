@@ -1,41 +1,18 @@
-"""The library as the decisions see it: rows of the database turned into frames, masters and groups."""
+"""Groups of the library: their names, their facts, and which frames may enter a stack."""
 
 import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, replace
-from datetime import UTC, datetime
 from typing import Any
 
 from pictor.calibration_stacker.admission import FrameFacts, refusals
-from pictor.calibration_stacker.frames import CameraMode, Frame, FrameType
-from pictor.calibration_stacker.grouping import FrameGroup, GroupKey, same_group
-from pictor.calibration_stacker.policy import Policy
-from pictor.calibration_stacker.rules import MasterFrame, MasterStatus
-from pictor.contracts.masters import MasterState
+from pictor.imaging.matching.frames import CameraMode, FrameType
+from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
+from pictor.imaging.matching.policy import Policy
+from pictor.runtime.library import frame_seen
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.masters import Master
-
-MODE_FIELDS = tuple(name for name in CameraMode.__dataclass_fields__ if name != "rig_id")
-
-
-def frame_seen(stored: StoredFrame) -> Frame:
-    """Turn a stored frame into one the rules understand."""
-    described = stored.description or {}
-    values: dict[str, Any] = {name: described.get(name) for name in MODE_FIELDS}
-    mode = CameraMode(rig_id=str(stored.rig_id or described.get("camera")), **values)
-    return Frame(
-        frame_id=str(stored.id),
-        frame_type=FrameType(str(stored.frame_type)),
-        mode=mode,
-        start_utc=stored.start_utc or stored.received_at,
-        exposure_s=stored.exposure_s,
-        filter=stored.filter,
-        rotator_deg=described.get("rotator_deg"),
-        set_temp_c=described.get("set_temp_c"),
-        ccd_temp_c=described.get("ccd_temp_c"),
-        is_master=stored.is_master,
-    )
 
 
 def why_not(stored: StoredFrame) -> str | None:
@@ -64,23 +41,6 @@ def _signal_to_noise(measured: dict[str, Any], described: dict[str, Any]) -> flo
     """Photon statistics of the median level, where the gain is known; the offset is a minor part of a good flat."""
     median, egain = measured.get("median"), described.get("egain")
     return (median * egain) ** 0.5 if median and egain and median > 0 else None
-
-
-def master_seen(master: Master) -> MasterFrame:
-    """Turn a stored master into one the rules understand."""
-    facts = master.facts
-    return MasterFrame(
-        master_id=str(master.id),
-        frame_type=FrameType(str(master.frame_type)),
-        mode=CameraMode(**facts["mode"]),
-        start_utc=master.taken_at or master.created_at or datetime.now(UTC),
-        frames=master.ncombine,
-        status=MasterStatus.ACTIVE if master.state is MasterState.ACTIVE else MasterStatus.SUPERSEDED,
-        exposure_s=facts["exposure_s"],
-        filter=facts["filter"],
-        rotator_deg=facts["rotator_deg"],
-        temp_c=facts["temp_c"],
-    )
 
 
 def key_of(facts: dict[str, Any]) -> GroupKey:

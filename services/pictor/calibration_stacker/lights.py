@@ -56,14 +56,16 @@ def calibrate_light(order: LightOrder) -> CalibratedFile:
     frame = read_frame(order.light_path)
     if frame.data.ndim != 2:
         raise FrameMismatchError(f"the light has {frame.data.ndim} axes; masters fit two")
-    masters = {kind: read_master(path) for kind, path in order.masters.items() if kind != "bad_pixels"}
+    masters = {
+        kind: read_master(path, planes=("ERR", "MASK")) for kind, path in order.masters.items() if kind != "bad_pixels"
+    }
     known = _fact(order.egain, frame.header, masters, "EGAIN")
     egain = known or ASSUMED_EGAIN
     noise = _fact(order.read_noise_e, frame.header, masters, "RDNOISE") or 0.0
     bad = order.masters.get("bad_pixels")
     done = calibrate(
         frame.data, egain=egain, read_noise_e=noise, bias=masters.get("bias"), dark=masters.get("dark"),
-        flat=masters.get("flat"), bad_pixels=None if bad is None else read_master(bad).sci.astype(np.uint8),
+        flat=masters.get("flat"), bad_pixels=None if bad is None else read_master(bad, planes=()).sci.astype(np.uint8),
         dark_scale=order.dark_scale, bias_level=order.bias_level_adu, saturation=order.saturation_adu,
         bayer=order.bayer,
     )  # fmt: skip

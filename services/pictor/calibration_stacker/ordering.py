@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
-from pictor.calibration_stacker.frames import FrameType
-from pictor.calibration_stacker.library import frame_seen, master_seen
-from pictor.calibration_stacker.policy import validate
-from pictor.calibration_stacker.rules import MasterStatus
-from pictor.calibration_stacker.selection import dark_for_flats
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
 from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.matching.frames import FrameType
+from pictor.imaging.matching.policy import validate
+from pictor.imaging.matching.rules import MasterStatus
+from pictor.imaging.matching.selection import dark_for_flats
+from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
 from pictor.state import masters, observatories, outbox, products

@@ -8,7 +8,6 @@ import numpy as np
 from astropy.io import fits
 
 from pictor.calibration_stacker.gate import GateResult, Measured, expected_rejected_share, judge
-from pictor.calibration_stacker.policy import Policy
 from pictor.imaging.calibration.badpixels import BAD, bad_pixel_map, read_bad_pixel_list
 from pictor.imaging.calibration.building import Built, Recipe, build, compare_with_active, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs
@@ -24,6 +23,7 @@ from pictor.imaging.calibration.masters import (
 )
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.matching.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _dark_of(order: Order) -> Master | None:
         return None
     if order.dark_path is None:
         raise ImagingError("a flat cannot be stacked without a matching master dark", reason="no-matching-dark")
-    dark = read_master(order.dark_path)
+    dark = read_master(order.dark_path, planes=("ERR",))
     is_bias = str(dark.header.get("IMAGETYP", "")).lower().startswith("master bias")
     if not is_bias and not check_holds_bias(dark, order.recipe.bias_level):
         raise ImagingError(

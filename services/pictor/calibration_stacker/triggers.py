@@ -6,18 +6,19 @@ from uuid import UUID, uuid4
 import structlog
 
 from pictor.calibration_stacker.decide import Decision, Group, Outcome, decide
-from pictor.calibration_stacker.frames import FrameType
-from pictor.calibration_stacker.grouping import FrameGroup, group_frames
-from pictor.calibration_stacker.library import facts_of, frame_seen, group_name, master_seen, why_not
-from pictor.calibration_stacker.policy import Policy, validate
-from pictor.calibration_stacker.rules import MasterStatus
-from pictor.calibration_stacker.selection import dark_for_flats
+from pictor.calibration_stacker.library import facts_of, group_name, why_not
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.contracts.jobs import JobKind
 from pictor.contracts.masters import MasterState, StackingDeferred
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.subjects import STACKING_DEFERRED
 from pictor.contracts.work import WorkOrder
+from pictor.imaging.matching.frames import FrameType
+from pictor.imaging.matching.grouping import FrameGroup, group_frames
+from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.rules import MasterStatus
+from pictor.imaging.matching.selection import dark_for_flats
+from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.state import jobs, masters, observatories, outbox
@@ -38,24 +39,24 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
         admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
         outgoing: list[Outgoing] = []
         for group in group_frames(admitted, policy):
-            outgoing += await _group(db, observatory_id, group, library, policy, force=force)
+            outgoing += await _group(db, observatory_id, group, library=library, policy=policy, force=force)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
 
 
 async def _group(
-    db: Connection, observatory_id: UUID, group: FrameGroup, library: list[Master], policy: Policy, *, force: bool
+    db: Connection, observatory_id: UUID, group: FrameGroup, *, library: list[Master], policy: Policy, force: bool
 ) -> list[Outgoing]:
     name = group_name(group, library, policy)
     if await masters.is_requested(db, observatory_id, name):
         return []
-    outcome, new = await _decide(db, observatory_id, name, group, library, policy, force=force)
+    outcome, new = await _decide(db, observatory_id, name, group, library=library, policy=policy, force=force)
     before = await masters.note_of(db, observatory_id, name)
     facts = {**facts_of(group.key), "new_frames": new}
     note = Note(name, str(outcome.decision), outcome.reason, len(group.frames), policy.min_frames, facts)
     await masters.save_notes(db, observatory_id, [note])
     if outcome.decision is Decision.STACK:
-        return await _order(db, observatory_id, name, group, policy, force=force)
+        return await _order(db, observatory_id, name, group, policy=policy, force=force)
     if outcome.decision is Decision.DEFER and (before is None or before.decision != note.decision):
         log.warning(outcome.reason, group=name, observatory=str(observatory_id))
         return [await _deferred(db, observatory_id, name, group, outcome.reason)]
@@ -63,8 +64,8 @@ async def _group(
 
 
 async def _decide(
-    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, library: list[Master], policy: Policy,
-    *, force: bool,
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *,
+    library: list[Master], policy: Policy, force: bool,
 ) -> tuple[Outcome, int]:  # fmt: skip
     active = next((m for m in library if m.group_key == name and m.state is MasterState.ACTIVE), None)
     used = await masters.components(db, active.id) if active else set()
@@ -94,7 +95,7 @@ def dark_of(group: FrameGroup, library: list[Master], policy: Policy) -> UUID | 
 
 
 async def _order(
-    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, policy: Policy, *, force: bool
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *, policy: Policy, force: bool
 ) -> list[Outgoing]:
     observatory = await observatories.get(db, observatory_id)
     if observatory is None:

@@ -29,9 +29,8 @@ def _print(coverage: Coverage, *, json: bool) -> int:
         print(jsonlib.dumps(asdict(coverage), default=str, indent=1))
     else:
         for index in coverage.indexes:
-            print(
-                f"{index.path.name:<28} patterns {index.quad_low:6.1f} to {index.quad_high:6.1f} arcmin  {index.path.parent}"
-            )
+            sizes = f"{index.quad_low:6.1f} to {index.quad_high:6.1f} arcmin"
+            print(f"{index.path.name:<28} patterns {sizes}  {index.path.parent}")
         for damaged in coverage.unusable:
             print(f"{damaged.path.name:<28} cannot be used: {damaged.reason}")
         print(f"fields covered (arcmin): {', '.join(map(str, coverage.covered_arcmin)) or 'none'}")

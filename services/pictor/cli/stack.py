@@ -7,22 +7,12 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from pictor.cli.setup import set_up
-from pictor.contracts.modules import Service
-from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, NatsUser
+from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
 from pictor.runtime.embedded.stack import Embedded
-from pictor.runtime.permissions import SETUP, permissions
+from pictor.runtime.nats_config import SETUP_USER, bus_users
 from pictor.runtime.settings import Settings
 
-SETUP_USER = "setup"
 PRODUCT_USER = "pictor"
-
-
-def bus_users() -> tuple[NatsUser, ...]:
-    """One user per service with the least rights, and one for the setup job."""
-    services = tuple(
-        NatsUser(str(service), permissions(service).publish, permissions(service).subscribe) for service in Service
-    )
-    return (*services, NatsUser(SETUP_USER, SETUP.publish, SETUP.subscribe))
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -59,7 +60,8 @@ async def _serve(settings: Settings, stop: asyncio.Event, *, separate: bool) -> 
     async with running(settings, separate=separate) as (url, failure):
         print(f"Pictor ready at {url}", flush=True)
         asked = asyncio.create_task(stop.wait())
-        await asyncio.wait([asked, failure], return_when=asyncio.FIRST_COMPLETED)
+        both: list[asyncio.Future[Any]] = [asked, failure]
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if failure.done():
             print(f"pictor: {failure.result()}", file=sys.stderr)
             return 1

@@ -6,14 +6,18 @@ from typing import Any
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.quality import FrameMeasured, Grade, Quality
 from pictor.quality.grading import Baseline, Metrics, grade
+from pictor.runtime.library import choose_masters
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
-from pictor.state import observatories, quality
+from pictor.state import masters, observatories, quality
 from pictor.state.frames import Frame
 
 
 async def sources(step: Step, frame: Frame) -> dict[str, Any]:
-    """Return the arguments for measuring a frame."""
+    """Return the arguments for measuring a frame: its pixels, and the masters it gets."""
+    chosen = await choose_masters(step, frame)
+    job = step.order.job_id
+    step.save(masters.save_use, frame.id, job, chosen.ids, weak=chosen.weak, explanation=chosen.explanation)
     described = frame.description or {}
     rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
     return {
@@ -22,6 +26,8 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
         "egain": (rig.egain if rig else None) or described.get("egain"),
         "saturation_adu": described.get("saturation_adu"),
         "bayer": described.get("bayer"),
+        "dark_path": chosen.paths.get("dark"),
+        "flat_path": chosen.paths.get("flat"),
     }
 
 

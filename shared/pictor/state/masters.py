@@ -103,6 +103,20 @@ async def usable(db: Connection, observatory_id: UUID, camera_mode: str) -> list
     return [_master(row) for row in rows]
 
 
+async def usable_for(
+    db: Connection, observatory_id: UUID, rig_id: UUID | None, camera_mode: str, *, limit: int = 500
+) -> list[Master]:
+    """Return the usable masters of a rig, those of other camera modes included: a miss wants an explanation."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM master WHERE observatory_id = $1 AND state IN ('active', 'superseded')
+            AND (rig_id = $2 OR camera_mode = $3) ORDER BY (state = 'active') DESC, created_at DESC LIMIT $4
+        """,
+        observatory_id, rig_id, camera_mode, limit,
+    )  # fmt: skip
+    return [_master(row) for row in rows]
+
+
 async def get(db: Connection, master_id: UUID) -> Master | None:
     """Return one master."""
     row = await db.fetchrow("SELECT * FROM master WHERE id = $1", master_id)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from pictor.calibration_stacker.admission import FrameFacts, refusals
-from pictor.calibration_stacker.frames import Frame, FrameType
+from pictor.imaging.matching.frames import Frame, FrameType
 
 Maker = Callable[..., Frame]
 FLAT = {"frame_type": FrameType.FLAT}

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from pictor.calibration_stacker.decide import DEFERRED, Decision, Group, decide
-from pictor.calibration_stacker.frames import FrameType
+from pictor.imaging.matching.frames import FrameType
 
 ten_flats = Group(FrameType.FLAT, usable_frames=10, new_frames=10, has_matching_dark=True)
 ten_darks = Group(FrameType.DARK, usable_frames=10, new_frames=10)

@@ -8,13 +8,13 @@ import pytest
 from astropy.io import fits
 
 from pictor.calibration_stacker import compute
-from pictor.calibration_stacker.frames import CameraMode, Frame, FrameType
-from pictor.calibration_stacker.grouping import group_frames
-from pictor.calibration_stacker.policy import Policy
 from pictor.imaging.calibration.badpixels import bad_pixel_map
 from pictor.imaging.calibration.calibrating import apply_masters
 from pictor.imaging.calibration.masters import read_master
 from pictor.imaging.fits.reading import read_frame
+from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
+from pictor.imaging.matching.grouping import group_frames
+from pictor.imaging.matching.policy import Policy
 
 pytestmark = pytest.mark.real
 

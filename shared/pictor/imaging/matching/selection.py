@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from pictor.calibration_stacker.frames import Frame, FrameType
-from pictor.calibration_stacker.grouping import angle_between
-from pictor.calibration_stacker.policy import FlatRotation, Policy
-from pictor.calibration_stacker.rules import MasterFrame, MasterStatus, Rule, rules_for
+from pictor.imaging.matching.frames import Frame, FrameType
+from pictor.imaging.matching.grouping import angle_between
+from pictor.imaging.matching.policy import FlatRotation, Policy
+from pictor.imaging.matching.rules import MasterFrame, MasterStatus, Rule, rules_for
 
 TEMPERATURE_STEP_C = 0.5
 """Temperatures closer than a settled cooler holds them are equally good; then time decides."""

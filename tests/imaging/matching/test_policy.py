@@ -2,8 +2,8 @@
 
 import pytest
 
-from pictor.calibration_stacker.policy import RANGES, CameraType, FlatRotation, Policy, PolicyError, validate
 from pictor.imaging.combine.method import Method
+from pictor.imaging.matching.policy import RANGES, CameraType, FlatRotation, Policy, PolicyError, validate
 
 
 def test_defaults_are_those_of_the_specification() -> None:

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pictor.calibration_stacker.frames import Frame, FrameType
-from pictor.calibration_stacker.grouping import GroupKey, cluster, group_frames, roles, same_group
-from pictor.calibration_stacker.policy import FlatRotation, Policy
-from tests.services.calibration_stacker.conftest import MODE, NIGHT
+from pictor.imaging.matching.frames import Frame, FrameType
+from pictor.imaging.matching.grouping import GroupKey, cluster, group_frames, roles, same_group
+from pictor.imaging.matching.policy import FlatRotation, Policy
+from tests.support.rig import MODE, NIGHT
 
 Maker = Callable[..., Frame]
 POLICY = Policy()

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from pictor.calibration_stacker.frames import CameraMode, Frame, FrameType
-from pictor.calibration_stacker.policy import FlatRotation, Policy
+from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
+from pictor.imaging.matching.policy import FlatRotation, Policy
 
 FLAT_DARK_WINDOW = timedelta(days=30)
 """A dark near a light of its exposure serves lights; only outside of this window it is for flats alone."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
 
-from pictor.calibration_stacker.frames import CameraMode, Frame, FrameType
-from pictor.calibration_stacker.grouping import angle_between, exposure_tolerance, flat_dark_tolerance
-from pictor.calibration_stacker.policy import RANGES, CameraType, FlatRotation, Policy
+from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
+from pictor.imaging.matching.grouping import angle_between, exposure_tolerance, flat_dark_tolerance
+from pictor.imaging.matching.policy import RANGES, CameraType, FlatRotation, Policy
 
 Value = str | float | int | None
 

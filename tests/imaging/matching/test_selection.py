@@ -6,11 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from pictor.calibration_stacker.frames import Frame, FrameType
-from pictor.calibration_stacker.policy import CameraType, FlatRotation, Policy
-from pictor.calibration_stacker.rules import MasterFrame, MasterStatus
-from pictor.calibration_stacker.selection import common_time, dark_for_flats, select, select_set
-from tests.services.calibration_stacker.conftest import MODE, NIGHT
+from pictor.imaging.matching.frames import Frame, FrameType
+from pictor.imaging.matching.policy import CameraType, FlatRotation, Policy
+from pictor.imaging.matching.rules import MasterFrame, MasterStatus
+from pictor.imaging.matching.selection import common_time, dark_for_flats, select, select_set
+from tests.support.rig import MODE, NIGHT
 
 Maker = Callable[..., Frame]
 POLICY = Policy()
