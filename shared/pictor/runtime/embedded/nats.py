@@ -1,7 +1,6 @@
 """The bus: nats-server with JetStream, every write synced."""
 
 import asyncio
-import json
 import shutil
 import signal
 import sysconfig
@@ -9,11 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from pictor.runtime.child.process import Program
-from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, NatsUser
+from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
 from pictor.runtime.embedded.folder import LOOPBACK, Remembered, own_folder, write_private
-
-SYSTEM_USER = "sys"
+from pictor.runtime.nats_config import SYSTEM_USER, NatsServerConfig, render
 
 VOLUME_SHARE = 0.7
 """A full disk breaks a stream until the server restarts; a bound below the volume refuses cleanly instead."""
@@ -75,45 +73,29 @@ class NatsServer:
 
     def describe(self, endpoints: Endpoints) -> Endpoints:
         """Add where the server is and how to reach it."""
-        names = [*(user.name for user in self._config.nats_users), SYSTEM_USER]
         return replace(
             endpoints,
             nats_url=f"nats://{LOOPBACK}:{self._port}",
             nats_monitor_url=f"http://{LOOPBACK}:{self._monitor}",
-            nats_passwords={name: self._password(name) for name in names},
+            nats_passwords={name: self._password(name) for name in self._names()},
         )
 
     def _text(self) -> str:
         free = shutil.disk_usage(self._folder).free
-        settings = {
-            "server_name": "pictor",
-            "host": LOOPBACK,
-            "port": self._port,
-            "http": f"{LOOPBACK}:{self._monitor}",
-            "max_payload": 256 << 10,
-            "max_connections": 256,
-            "max_subscriptions": 1000,
-            "write_deadline": "5s",
-            "jetstream": {
-                "store_dir": str(self._folder / "jetstream"),
-                "max_file_store": int(min(self._config.nats_file_bytes, VOLUME_SHARE * free)),
-                "max_memory_store": 64 << 20,
-                "sync_interval": "always",
-            },
-            "system_account": "SYS",
-            "accounts": {
-                "SYS": {"users": [{"user": SYSTEM_USER, "password": self._password(SYSTEM_USER)}]},
-                "PICTOR": {"jetstream": "enabled", "users": [self._user(user) for user in self._config.nats_users]},
-            },
-        }
-        return json.dumps(settings, indent=1)
+        server = NatsServerConfig(
+            name="pictor",
+            client=f"{LOOPBACK}:{self._port}",
+            monitor=f"{LOOPBACK}:{self._monitor}",
+            store=self._folder / "jetstream",
+            max_file_store=int(min(self._config.nats_file_bytes, VOLUME_SHARE * free)),
+        )
+        return render(server, self._config.nats_users, {name: self._password(name) for name in self._names()})
+
+    def _names(self) -> list[str]:
+        return [*(user.name for user in self._config.nats_users), SYSTEM_USER]
 
     def _password(self, user: str) -> str:
         return self._secrets.secret(f"nats/{user}")
-
-    def _user(self, user: NatsUser) -> dict[str, object]:
-        permissions = {"publish": {"allow": list(user.publish)}, "subscribe": {"allow": list(user.subscribe)}}
-        return {"user": user.name, "password": self._password(user.name), "permissions": permissions}
 
 
 async def http_status(port: int, path: str) -> int:
