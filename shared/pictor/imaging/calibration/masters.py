@@ -85,28 +85,47 @@ def write_master(path: Path, master: Master) -> None:
     write_planes(path, master.header, planes, (master.sci.shape[0], master.sci.shape[1]))
 
 
-def read_master(path: Path) -> Master:
+def read_master(path: Path, *, planes: Sequence[str] = ("ERR", "MASK", "NUSED")) -> Master:
     """Read a master of ours, or the first plane of a foreign one: then the error is 0 and the mask empty.
+
+    Parameters
+    ----------
+    path
+        FITS file.
+    planes
+        Planes needed beside the science plane; the others are left zero and cost no memory.
 
     Raises
     ------
     UnreadableFrameError
         If the file is no FITS image.
+    FrameMismatchError
+        If it has not two axes.
     """
     try:
         with fits.open(path, memmap=False) as units:
-            image = next(unit for unit in units if unit.data is not None and unit.is_image)
-            sci = np.ascontiguousarray(image.data, dtype=np.float32)
-            named = {unit.name: unit.data for unit in units if unit.name in {"ERR", "MASK", "NUSED"}}
+            image = next(unit for unit in units if unit.is_image and unit.shape)
+            sci = _native(image.data)
+            named = {unit.name: unit.data for unit in units if unit.name in planes}
             header = units[0].header if image is units[0] else units[0].header + image.header
-    except (OSError, StopIteration, TypeError) as error:
+    except (OSError, StopIteration, TypeError, AttributeError) as error:
         raise UnreadableFrameError(f"{path.name} is not a master that can be read: {error}") from error
     if sci.ndim != 2:
         raise FrameMismatchError(f"{path.name} has {sci.ndim} axes; a master has two")
-    err = np.ascontiguousarray(named.get("ERR", np.zeros(sci.shape)), dtype=np.float32)
-    mask = np.ascontiguousarray(named.get("MASK", np.zeros(sci.shape)), dtype=np.uint8)
-    nused = np.ascontiguousarray(named.get("NUSED", np.ones(sci.shape)), dtype=np.uint8)
+    err = _native(named["ERR"]) if "ERR" in named else np.zeros(sci.shape, np.float32)
+    mask, nused = (
+        np.ascontiguousarray(named[name], dtype=np.uint8) if name in named else np.zeros(sci.shape, np.uint8)
+        for name in ("MASK", "NUSED")
+    )
     return Master(sci, err, mask, nused, header)
+
+
+def _native(data: NDArray[np.generic]) -> NDArray[np.float32]:
+    """Return the data as native float32, swapped in place where that is enough."""
+    if data.dtype == np.dtype(">f4") and data.flags.writeable and data.flags.c_contiguous:
+        swapped: NDArray[np.float32] = data.byteswap(inplace=True).view(np.float32)
+        return swapped
+    return np.ascontiguousarray(data, dtype=np.float32)
 
 
 def read_strips(path: Path, ranges: Sequence[tuple[int, int]], shape: tuple[int, int]) -> Master:

@@ -21,7 +21,8 @@ def _numbers(mask: Mask) -> NDArray[np.int64]:
     whole = flat.size // 8 * 8
     words = np.flatnonzero(flat[:whole].view(np.uint64) & EIGHT_BAD)
     near = np.concatenate([(words[:, None] * 8 + np.arange(8)).ravel(), np.arange(whole, flat.size)])
-    return near[(flat[near] & BAD) != 0]
+    bad: NDArray[np.int64] = near[(flat[near] & BAD) != 0]
+    return bad
 
 
 @njit(cache=True, nogil=True)
