@@ -14,21 +14,23 @@ import httpx
 import pytest
 import uvicorn
 from litestar import Litestar
+from nats.js import JetStreamContext
 from pydantic import SecretStr
 
+from pictor.cli.setup import set_up
 from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
 from pictor.contracts.modules import Service
 from pictor.gateway import credentials
 from pictor.gateway.app import create_app
 from pictor.gateway.bootstrap import bootstrap
+from pictor.runtime.bus import Bus
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, ServerName
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.hosting import open_runtime
-from pictor.runtime.provision import provision
+from pictor.runtime.nats_config import SETUP_USER, bus_users
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.state import observatories, tokens
-from pictor.state.database import migrate
 from pictor.state.observatories import Observatory, Rig
 
 BLOCK = 2880
@@ -54,6 +56,7 @@ class Api:
     """A client of the gateway and what stands behind it."""
 
     runtime: Runtime
+    js: JetStreamContext
     client: httpx.AsyncClient
     admin: str
     home: Observatory
@@ -103,7 +106,7 @@ class Api:
 
 
 def settings_of(dsn: str, bus: Endpoints, folder: Path) -> Settings:
-    user = next(iter(bus.nats_passwords))
+    user = str(Service.GATEWAY)
     return Settings(
         postgres_dsn=SecretStr(dsn), nats_url=bus.nats_url, nats_user=user,
         nats_password=SecretStr(bus.nats_passwords[user]),
@@ -114,47 +117,51 @@ def settings_of(dsn: str, bus: Endpoints, folder: Path) -> Settings:
 @pytest.fixture(scope="session")
 async def gateway_runtime(
     database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Runtime]:
-    """One runtime for all tests of the gateway: real database, real bus, a folder as store."""
+) -> AsyncIterator[tuple[Runtime, JetStreamContext]]:
+    """One runtime for all tests of the gateway, with the rights of its own bus user; and a look at the whole bus."""
     folder = tmp_path_factory.mktemp("gateway")
     admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
     await admin.execute('CREATE DATABASE gateway OWNER "pictor" STRATEGY file_copy')
     await admin.close()
     dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/gateway").geturl()
-    config = EmbeddedConfig(servers=frozenset({ServerName.NATS}))
+    config = EmbeddedConfig(servers=frozenset({ServerName.NATS}), nats_users=bus_users())
     async with AsyncExitStack() as stack:
         embedded = await stack.enter_async_context(Embedded(folder / "bus", config))
         settings = settings_of(dsn, embedded.endpoints, folder)
+        password = SecretStr(embedded.endpoints.nats_passwords[SETUP_USER])
+        setup = settings.model_copy(update={"nats_user": SETUP_USER, "nats_password": password})
+        await set_up(setup)
         runtime = await stack.enter_async_context(open_runtime(settings, Service.GATEWAY, pixels=(), slots=1))
-        await migrate(runtime.pool)
-        await provision(runtime.bus.js, settings)
-        yield runtime
+        eyes = await Bus.connect(setup, runtime.pool, name="setup")
+        stack.push_async_callback(eyes.close)
+        yield runtime, eyes.js
 
 
-async def emptied(runtime: Runtime) -> None:
+async def emptied(runtime: Runtime, js: JetStreamContext) -> None:
     """Take back everything an earlier test left."""
     async with runtime.pool.acquire() as db:
         tables = await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
         names = ", ".join(row["tablename"] for row in tables if row["tablename"] != "schema_migration")
         await db.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
     for stream in ("PICTOR_WORK", "PICTOR_EVENTS"):
-        await runtime.bus.js.purge_stream(stream)
+        await js.purge_stream(stream)
     for key in [stored.key async for stored in runtime.store.list()]:
         await runtime.store.delete(key)
 
 
 @pytest.fixture
-async def api(gateway_runtime: Runtime) -> AsyncIterator[Api]:
+async def api(gateway_runtime: tuple[Runtime, JetStreamContext]) -> AsyncIterator[Api]:
     """An empty gateway with its administrator's token."""
-    await emptied(gateway_runtime)
-    admin = await bootstrap(gateway_runtime.pool)
+    runtime, js = gateway_runtime
+    await emptied(runtime, js)
+    admin = await bootstrap(runtime.pool)
     assert admin is not None
-    async with gateway_runtime.pool.acquire() as db:
+    async with runtime.pool.acquire() as db:
         home = await observatories.by_slug(db, "home")
     assert home is not None
-    app = create_app(gateway_runtime)
+    app = create_app(runtime)
     async with client_of(app) as client:
-        yield Api(gateway_runtime, client, admin, home, app)
+        yield Api(runtime, js, client, admin, home, app)
 
 
 def client_of(app: Litestar) -> httpx.AsyncClient:

@@ -241,9 +241,9 @@ async def test_cancel_ends_a_pending_job_once(api: Api) -> None:
     assert (done.status_code, done.json()["state"]) == (200, "cancelled")
     assert {run["state"] for run in done.json()["timeline"]} == {"cancelled"}
     assert (await api.post(f"{V1}/jobs/{job}/cancel", member)).status_code == 200
-    message = await api.runtime.bus.js.get_last_msg("PICTOR_EVENTS", "pictor.event.job.finished.home")
+    message = await api.js.get_last_msg("PICTOR_EVENTS", "pictor.event.job.finished.home")
     assert json.loads(message.data)["state"] == "cancelled"
-    kept = await (await api.runtime.bus.js.key_value("pictor_control")).get(f"cancel.{job}")
+    kept = await (await api.js.key_value("pictor_control")).get(f"cancel.{job}")
     assert kept.value == b"1"
 
 
@@ -264,7 +264,7 @@ async def test_reprocessing_twice_makes_one_job(api: Api) -> None:
     assert first.json()["modules"] == ["ingest", "preview", "quality"]
     assert (first.json()["already_open"], again.json()["already_open"]) == (False, True)
     assert first.json()["job_id"] == again.json()["job_id"]
-    message = await api.runtime.bus.js.get_last_msg("PICTOR_WORK", "pictor.work.ingest.high")
+    message = await api.js.get_last_msg("PICTOR_WORK", "pictor.work.ingest.high")
     assert WorkOrder.decode(message.data).lane is Lane.HIGH
     assert (await api.post(path, json={"modules": []})).status_code == 422
     assert (await api.post(path, json={"modules": ["stack"]})).status_code == 422
@@ -332,7 +332,7 @@ async def test_a_dead_letter_goes_back_under_a_new_run(api: Api) -> None:
     number = listed["items"][0]["id"]
     done = await api.post(f"{V1}/dead-letters/{number}/requeue")
     assert (done.status_code, done.json()["settled_as"]) == (200, "requeued"), done.text
-    message = await api.runtime.bus.js.get_last_msg("PICTOR_WORK", "pictor.work.ingest.live")
+    message = await api.js.get_last_msg("PICTOR_WORK", "pictor.work.ingest.live")
     assert WorkOrder.decode(message.data).run == 2
     async with api.runtime.pool.acquire() as db:
         assert (await runs.states(db, order.job_id))[Module.INGEST] == "pending"
@@ -347,7 +347,7 @@ async def test_operations_count_what_waits_and_pause_what_should_not_run(api: Ap
     live = next(lane for lane in found["ingest"]["lanes"] if lane["lane"] == "live")
     assert (live["waiting"], found["ingest"]["waiting"], found["ingest"]["paused"]) == (1, 1, False)
     assert (await api.post(f"{V1}/operations/preview/pause")).status_code == 202
-    kept = await (await api.runtime.bus.js.key_value("pictor_control")).get("paused.preview")
+    kept = await (await api.js.key_value("pictor_control")).get("paused.preview")
     assert kept.value == b"1"
     assert (await api.post(f"{V1}/operations/preview/resume")).status_code == 202
     assert (await api.post(f"{V1}/operations/nothing/pause")).status_code == 400

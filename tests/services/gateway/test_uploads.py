@@ -30,11 +30,11 @@ async def test_a_new_frame_is_stored_registered_and_ordered_before_201(api: Api)
     assert await objects(api) == [f"raw/{api.home.id}/{sha(body)[:2]}/{sha(body)}"]
     async with api.runtime.pool.acquire() as db:
         assert await db.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL") == 0
-    message = await api.runtime.bus.js.get_last_msg(STREAM_WORK, "pictor.work.ingest.live")
+    message = await api.js.get_last_msg(STREAM_WORK, "pictor.work.ingest.live")
     order = WorkOrder.decode(message.data)
     assert str(order.frame_id) == got["frame_id"]
     assert str(order.job_id) == got["job_id"]
-    event = await api.runtime.bus.js.get_last_msg(STREAM_EVENTS, "pictor.event.frame.received.home")
+    event = await api.js.get_last_msg(STREAM_EVENTS, "pictor.event.frame.received.home")
     assert json.loads(event.data)["sha256"] == sha(body)
 
 
