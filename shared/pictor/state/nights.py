@@ -66,10 +66,11 @@ class NightFrame:
 
 @dataclass(frozen=True, slots=True)
 class NightCount:
-    """A night and how many frames it holds."""
+    """A night, how many frames it holds, and of how many the header was read."""
 
     night: date
     frames: int
+    described: int
 
 
 _NIGHT = "coalesce(f.night, (f.received_at AT TIME ZONE 'UTC' - interval '12 hours')::date)"
@@ -139,12 +140,12 @@ async def nights(db: Connection, observatories: list[UUID] | None, *, limit: int
     """Return the newest nights that hold frames."""
     rows = await db.fetch(
         f"""
-        SELECT {_NIGHT} AS night, count(*) AS frames FROM frame f WHERE {_ALLOWED}
+        SELECT {_NIGHT} AS night, count(*) AS frames, count(f.night) AS described FROM frame f WHERE {_ALLOWED}
         GROUP BY 1 ORDER BY 1 DESC LIMIT $2
         """,  # noqa: S608 - constants of this module
         observatories, limit,
     )  # fmt: skip
-    return [NightCount(row["night"], row["frames"]) for row in rows]
+    return [NightCount(row["night"], row["frames"], row["described"]) for row in rows]
 
 
 async def neighbours(

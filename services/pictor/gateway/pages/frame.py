@@ -86,11 +86,11 @@ async def read_timeline(db: Connection, visitor: Visitor, frame_id: UUID) -> Tim
 
 
 def why_unsolved(timeline: Timeline) -> str | None:
-    """Return the sentence of the newest failed try to solve."""
+    """Return what the newest try to solve has to say."""
     for _, steps in timeline:
         for step in steps:
-            if step.module is Module.ASTROMETRY and step.state is not RunState.PENDING:
-                return step.message if step.state is RunState.FAILED else None
+            if step.module is Module.ASTROMETRY and step.state is not RunState.COMPLETED:
+                return step.message or f"astrometry is {step.state}."
     return None
 
 

@@ -51,7 +51,7 @@ async def front() -> Redirect:
 async def show_night(db: Connection, visitor: Visitor, choice: Choice) -> Response[str]:
     """Charts over a live table."""
     known = await nights.nights(db, visitor.observatories)
-    chosen = choice if choice.night or not known else choice.on(known[0].night)
+    chosen = choice if choice.night or not known else choice.on(newest(known))
     found = await nights.frames(db, visitor.observatories, chosen.night)
     frames = [frame for frame in found if chosen.holds(frame)]
     later, earlier = around(known, chosen.night)
@@ -76,6 +76,11 @@ async def show_row(db: Connection, visitor: Visitor, choice: Choice, frame_id: U
     if frame is None or not choice.holds(frame):
         return Response("", status_code=204)
     return page("row.html", frame=frame)
+
+
+def newest(known: list[NightCount]) -> date:
+    """Return the newest night with a frame whose header was read: a broken file does not open a night of its own."""
+    return next((entry.night for entry in known if entry.described), known[0].night)
 
 
 def around(known: list[NightCount], night: date | None) -> tuple[date | None, date | None]:

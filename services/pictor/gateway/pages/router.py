@@ -1,6 +1,7 @@
 """All pages, and the files they need."""
 
 from litestar import Router
+from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.static_files import create_static_files_router
 
@@ -10,6 +11,12 @@ from pictor.gateway.pages.night import front, provide_choice, show_night, show_r
 from pictor.gateway.pages.rendering import FOLDER
 from pictor.gateway.pages.visitors import NotSignedInError, provide_db, provide_visitor, show_door
 from pictor.gateway.pages.work import show_jobs, show_operations
+
+FRESH = CacheControlHeader(no_cache=True)
+"""Our own files change with every version."""
+
+FOR_EVER = CacheControlHeader(public=True, max_age=365 * 24 * 3600, immutable=True)
+"""Vendored files carry their version in their name."""
 
 
 def pages_router() -> Router:
@@ -28,7 +35,9 @@ def pages_router() -> Router:
         "/",
         route_handlers=[show_login, sign_in, sign_out],
     )
-    files = create_static_files_router(
-        "/static", [FOLDER / "static"], cache_control=None, include_in_schema=False, send_as_attachment=False
-    )
-    return Router("/", route_handlers=[door, rooms, files])
+    return Router("/", route_handlers=[door, rooms, _files("/static", FRESH), _files("/static/vendor", FOR_EVER)])
+
+
+def _files(path: str, cache: CacheControlHeader) -> Router:
+    folder = FOLDER / path.removeprefix("/")
+    return create_static_files_router(path, [folder], cache_control=cache, include_in_schema=False, name=path)

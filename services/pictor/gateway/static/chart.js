@@ -8,14 +8,18 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const utc = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 16);
   const sync = uPlot.sync("night");
-  let rows = [], charts = [];
+  let rows = [], charts = [], fwhm = "fwhm";
 
   function read() {
     rows = [...document.querySelectorAll("#rows tr")].filter((row) => !row.hidden).reverse();
     rows.sort((a, b) => a.dataset.time - b.dataset.time);
+    // One unit per chart: arcseconds once most frames are solved, pixels before.
+    const measured = rows.filter((row) => row.dataset.fwhm), solved = measured.filter((row) => row.dataset.fwhmArcsec);
+    fwhm = solved.length && 2 * solved.length >= measured.length ? "fwhmArcsec" : "fwhm";
     const times = rows.map((row) => Number(row.dataset.time));
     return figures.map((figure) => {
-      const value = (row) => { const text = row.dataset[figure.dataset.metric]; return text === "" || text === undefined ? null : Number(text); };
+      const name = figure.dataset.metric === "fwhm" ? fwhm : figure.dataset.metric;
+      const value = (row) => { const text = row.dataset[name]; return text === "" || text === undefined ? null : Number(text); };
       const kept = (row) => (row.dataset.grade === "rejected" ? null : value(row));
       return [times, rows.map(value), rows.map(kept), ...COLOURS.map((colour) => rows.map((row) => (row.dataset.colour === colour ? value(row) : null))),
         rows.map((row) => (row.dataset.grade === "rejected" ? value(row) : null)),
@@ -48,10 +52,10 @@
 
   function draw() {
     const data = read();
-    const inArcsec = rows.some((row) => row.dataset.fwhm && row.dataset.unit === "arcsec");
     const unit = document.querySelector("#charts .unit");
-    if (unit) unit.textContent = inArcsec ? "arcsec" : "px";
+    if (unit) unit.textContent = fwhm === "fwhm" ? "px" : "arcsec";
     figures.forEach((figure, number) => {
+      figure.classList.toggle("bare", data[number][1].every((value) => value === null));
       if (charts[number]) { charts[number].setData(data[number]); return; }
       const place = figure.querySelector("div");
       const chart = new uPlot(options(figure), data[number], place);

@@ -9,6 +9,7 @@
     visibilityRatio: 0.5, imageSmoothingEnabled: true, preserveImageSizeOnResize: true, crossOriginPolicy: false,
     gestureSettingsMouse: { clickToZoom: false, dblClickToZoom: true }, keyboardNavEnabled: false, immediateRender: true,
   });
+  const blind = document.getElementById("blind");
   let shown = null, asked = null;
 
   function source(id, tiles) {
@@ -20,7 +21,9 @@
 
   // The new frame is drawn above the old one and the old one leaves only then: blinking keeps place and zoom.
   function show(id, text) {
-    if (!text || id === asked) return;
+    if (blind) blind.hidden = Boolean(text);
+    if (!text) { asked = shown = null; viewer.close(); return; }
+    if (id === asked) return;
     asked = id;
     const tiles = JSON.parse(text), shape = `${tiles.width}x${tiles.height}`, old = viewer.world.getItemAt(0);
     const keep = shown === shape && old;

@@ -178,6 +178,26 @@ async def test_frames_that_are_not_described_yet_are_shown(browser: Client, db: 
     assert (await browser.get(f"/frames/{frame_id}")).status_code == 200
 
 
+async def test_a_broken_file_does_not_open_a_night_of_its_own(browser: Client, db: Connection, place: Place) -> None:
+    await add_light(db, place, 1)
+    broken = await add_light(db, place, 2)
+    await db.execute(
+        "UPDATE frame SET frame_type = NULL, night = NULL, start_utc = NULL, state = 'quarantined',"
+        " received_at = '2026-12-24T20:00:00Z' WHERE id = $1",
+        broken,
+    )
+    text = (await browser.get("/night")).text
+    assert f'value="{NIGHT}" selected' in text
+    assert 'value="2026-12-24"' in text
+    assert rows_of((await browser.get("/night?night=2026-12-24")).text) == [str(broken)]
+
+
+async def test_a_paused_module_says_so_and_offers_to_go_on(office: Client) -> None:
+    text = (await office.get("/operations")).text
+    assert "/api/v1/operations/quality/resume" in text
+    assert "/api/v1/operations/ingest/pause" in text
+
+
 async def test_an_empty_installation_says_what_to_do(browser: Client) -> None:
     assert "pictor upload" in (await browser.get("/night")).text
     assert (await browser.get("/", follow_redirects=False)).headers["location"] == "/night"

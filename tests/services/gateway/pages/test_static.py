@@ -37,5 +37,9 @@ async def test_static_files_are_served_with_their_type_and_nothing_beside_them(s
         answer = await stranger.get(f"/static/{path}")
         assert answer.status_code == 200
         assert kind in answer.headers["content-type"]
+    assert "no-cache" in answer.headers["cache-control"]
+    vendored = await stranger.get(f"/static/vendor/{MANIFEST[0]['file']}")
+    assert "immutable" in vendored.headers["cache-control"]
+    assert len(vendored.content) == int(MANIFEST[0]["size"])
     for path in ("../pages/door.py", "%2e%2e/app.py", "..%2fapp.py", "vendor/../../app.py", "missing.js"):
         assert (await stranger.get(f"/static/{path}")).status_code == 404
