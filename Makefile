@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real check lint types imports contracts bench format clean
+.PHONY: setup demo test test-real faults check lint types imports contracts bench format clean
 
 setup: $(STAMP)
 
@@ -16,10 +16,22 @@ $(STAMP): requirements.lock pyproject.toml $(VENV)/bin/python
 	$(BIN)/python tools/install.py
 	@touch $@
 
+demo: setup
+	$(BIN)/pictor demo $(if $(EXIT),--exit) $(if $(JSON),--report $(JSON)) $(if $(SMALL),--small)
+
 test: setup
 	$(BIN)/python -m pytest tests $(ARGS)
 
-check: lint types imports
+test-real: setup
+	$(BIN)/python -m pytest -m real -s tests/e2e/test_real_frames.py $(ARGS)
+
+faults: setup
+	$(BIN)/python -m pytest tests/faults $(ARGS)
+
+check: lint types imports contracts
+
+contracts: setup
+	$(BIN)/pictor contracts
 
 lint: setup
 	$(BIN)/ruff check .

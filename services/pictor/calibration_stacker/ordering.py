@@ -20,6 +20,7 @@ from pictor.state import masters, observatories, outbox, products
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.masters import Master, StackRequest
+from pictor.state.outbox import Outgoing
 
 
 async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
@@ -99,15 +100,18 @@ def _middle(starts: list[datetime]) -> datetime | None:
     return min(starts) + (max(starts) - min(starts)) / 2 if starts else None
 
 
-async def _save_and_announce(db: Connection, step: Step, master: Master, frames: list[tuple[UUID, str]]) -> None:
+async def _save_and_announce(
+    db: Connection, step: Step, master: Master, frames: list[tuple[UUID, str]]
+) -> Outgoing | None:
     superseded = await masters.save(db, master, frames)
-    if master.state is MasterState.ACTIVE:
-        order = step.order
-        fact = MasterCreated(
-            observatory=order.observatory, master_id=master.id, job_id=order.job_id, frame_type=master.frame_type,
-            group_key=master.group_key, ncombine=master.ncombine, superseded=tuple(superseded),
-        )  # fmt: skip
-        await outbox.put(db, MASTER_CREATED, fact)
+    if master.state is not MasterState.ACTIVE:
+        return None
+    order = step.order
+    fact = MasterCreated(
+        observatory=order.observatory, master_id=master.id, job_id=order.job_id, frame_type=master.frame_type,
+        group_key=master.group_key, ncombine=master.ncombine, superseded=tuple(superseded),
+    )  # fmt: skip
+    return await outbox.put(db, MASTER_CREATED, fact)
 
 
 def _rejected(step: Step, master: Master) -> MasterRejected:

@@ -125,7 +125,7 @@ class Step:
     def save(
         self, function: Callable[Concatenate[Connection, P], Awaitable[Any]], *args: P.args, **kwargs: P.kwargs
     ) -> None:
-        """Write with the closing transaction."""
+        """Write with the closing transaction; a message the function returns is published after it."""
         self._writes.append(lambda db: function(db, *args, **kwargs))
 
     def announce(self, subject: Subject[M], message: M) -> None:
@@ -158,9 +158,9 @@ class Step:
             duration = await runs.end(db, self.order, self.attempt, state=state, reason=reason, message=message)
             if duration is None:
                 raise FencedError
-            for write in self._writes:
-                await write(db)
-            outgoing = [await announce(db) for announce in self._announcements]
+            written = [await write(db) for write in self._writes]
+            outgoing = [result for result in written if isinstance(result, Outgoing)]
+            outgoing += [await announce(db) for announce in self._announcements]
             if self._dropped:
                 await runs.drop_from_plan(db, self.order.job_id, self._dropped)
             outgoing += await close_or_pass_on(

@@ -1,0 +1,154 @@
+"""The demo: everything started, a simulated night uploaded as a plugin would, every result held against the truth."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from pictor.cli.client import gateway
+from pictor.cli.demo_report import Outcome, judge, report_of, table_of
+from pictor.cli.upload import Sent, upload_one
+
+READY_S = 180.0
+PROCESSED_S = 600.0
+QUIET_POLLS = 3
+"""Polls without an open job after which the night counts as done: a stack is ordered a moment after its last frame."""
+
+
+def main(data: Path | None, *, port: int, leave: bool, report: Path | None, small: bool) -> int:
+    """Run the demo; exit 0 only if every frame ended as the truth says."""
+    folder = (data or Path(tempfile.mkdtemp(prefix="pictor-demo-"))).absolute()
+    console = Console(width=None if sys.stdout.isatty() else 200)
+    began = time.monotonic()
+    try:
+        with ThreadPoolExecutor(1) as pool, _running(folder, port, console) as url:
+            outcomes = _night(pool, folder, url, console, small=small)
+            elapsed = time.monotonic() - began
+            console.print(table_of(outcomes))
+            _say(console, outcomes, elapsed, url, folder)
+            if report is not None:
+                report.write_text(json.dumps(report_of(outcomes, elapsed), indent=1) + "\n", encoding="utf-8")
+            if not leave and sys.stdout.isatty():
+                console.print("Ctrl-C stops everything.")
+                _wait_for_interrupt()
+    finally:
+        if data is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0 if all(outcome.ok for outcome in outcomes) else 1
+
+
+@contextmanager
+def _running(folder: Path, port: int, console: Console) -> Iterator[str]:
+    """Run ``pictor up`` on a folder; yields its address once a first upload would succeed."""
+    command = [sys.executable, "-m", "pictor.cli", "up", "--data", str(folder), "--port", str(port)]
+    console.print(f"starting NATS, PostgreSQL, SeaweedFS and seven services in {folder}", highlight=False)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+        try:
+            line = process.stdout.readline() if process.stdout else ""
+            if not line.startswith("Pictor ready at "):
+                raise SystemExit(f"pictor up did not start; see {folder / 'logs'}")
+            console.print(line.strip(), highlight=False)
+            yield line.removeprefix("Pictor ready at ").strip()
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=60)
+
+
+def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *, small: bool) -> list[Outcome]:
+    token = (folder / "admin.token").read_text(encoding="ascii").strip()
+    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with gateway(url, token) as client, Progress(*columns, console=console) as progress:
+        frames = _simulate(pool, folder / "night", progress, small=small)
+        calibration = [one for one in frames if one["type"] != "LIGHT"]
+        lights = [one for one in frames if one["type"] == "LIGHT"]
+        sent = _send(client, folder / "night", calibration, progress, "calibration")
+        _until_done(client, progress, "masters")
+        sent |= _send(client, folder / "night", lights, progress, "lights")
+        _until_done(client, progress, "processing")
+        return [judge(client, truth, sent[str(truth["file"])]) for truth in (*lights, *calibration)]
+
+
+def _simulate(pool: ThreadPoolExecutor, folder: Path, progress: Progress, *, small: bool) -> list[dict[str, object]]:
+    from pictor.imaging.simulator.night import Night, sample_night
+
+    task = progress.add_task("simulating", total=None)
+    made: Future[Night] = pool.submit(
+        sample_night, folder, scale="small" if small else "full",
+        progress=lambda done, total: progress.update(task, completed=done, total=total),
+    )  # fmt: skip
+    return [dict(frame.truth) for frame in made.result().frames]
+
+
+def _send(
+    client: httpx.Client, folder: Path, frames: list[dict[str, object]], progress: Progress, what: str
+) -> dict[str, Sent]:
+    sent = {}
+    for truth in progress.track(frames, description=f"sending {what}"[:22]):
+        name = str(truth["file"])
+        sent[name] = upload_one(client, folder / name)
+    return sent
+
+
+def _until_done(client: httpx.Client, progress: Progress, what: str) -> None:
+    """Wait until no job is open; the bar follows the jobs that have ended."""
+    task = progress.add_task(what, total=None)
+    quiet, end = 0, time.monotonic() + PROCESSED_S
+    while quiet < QUIET_POLLS:
+        if time.monotonic() > end:
+            raise SystemExit(f"jobs are still open after {PROCESSED_S:.0f} s; see the Operations page")
+        waiting = sum(_count(client, state) for state in ("pending", "running"))
+        everything = _count(client, None)
+        progress.update(task, completed=everything - waiting, total=everything)
+        quiet = quiet + 1 if waiting == 0 else 0
+        time.sleep(0.4)
+
+
+def _count(client: httpx.Client, state: str | None) -> int:
+    parameters = {"limit": 1} if state is None else {"limit": 1, "state": state}
+    total: int = client.get("/jobs", params=parameters).raise_for_status().json()["total"]
+    return total
+
+
+def _say(console: Console, outcomes: list[Outcome], elapsed: float, url: str, folder: Path) -> None:
+    wrong = [outcome for outcome in outcomes if not outcome.ok]
+    for outcome in wrong:
+        console.print(f"NOT as the truth says: {outcome.file}: {outcome.complaint}", style="bold red", markup=False)
+    verdict = "every frame ended as the truth says" if not wrong else f"{len(wrong)} frames did not end as they should"
+    console.print(f"{len(outcomes)} files in {elapsed:.0f} s: {verdict}.", highlight=False)
+    token = (folder / "admin.token").read_text(encoding="ascii").strip()
+    link = asyncio.run(_login_link(url, folder, token))
+    console.print(f"Look at the night: {link}", highlight=False, soft_wrap=True)
+
+
+async def _login_link(url: str, folder: Path, token: str) -> str:
+    """Make a link that signs a browser in once."""
+    from pictor.cli.attach import read_settings
+    from pictor.gateway.signin import login_code
+    from pictor.state.database import open_pool
+
+    pool = await open_pool(read_settings(folder).postgres_dsn.get_secret_value(), size=2)
+    try:
+        code = await login_code(pool, token)
+    finally:
+        await pool.close()
+    return f"{url}/login?code={code}"
+
+
+def _wait_for_interrupt() -> None:
+    try:
+        signal.pause()
+    except KeyboardInterrupt:
+        os.write(sys.stdout.fileno(), b"\n")
