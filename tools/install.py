@@ -1,4 +1,4 @@
-"""Install the locked environment and Pictor itself into the running virtual environment."""
+"""Install the locked environment and Pictor itself into the running virtual environment, and compile its kernels."""
 
 import subprocess
 import sys
@@ -24,6 +24,8 @@ def main() -> None:
         sys.exit("the locked packages could not be installed; see the message above")
     if not run(*pip, "install", "--no-deps", "--no-build-isolation", "-e", "."):
         sys.exit("pictor itself could not be installed; see the message above")
+    if not run(sys.executable, "-m", "pictor.cli.warm"):
+        sys.exit("the pixel kernels could not be compiled; see the message above")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,19 @@
+"""Compile every pixel kernel once, so that no frame ever waits for a compiler."""
+
+from importlib import import_module
+
+from pictor.runtime.hosting import WARM
+
+
+def main() -> int:
+    """Import every module with pixel work and run its ``warm``."""
+    for names in WARM.values():
+        for name in names:
+            warm = getattr(import_module(name), "warm", None)
+            if warm is not None:
+                warm()
+    return 0
+
+
+if __name__ == "__main__":
+    main()
