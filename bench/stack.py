@@ -77,12 +77,27 @@ def ours_flat(folder: Path, count: int) -> float:
     return ours_stack(folder, count, kind="flat", dark=str(folder / "nothing.fits"))
 
 
+def dark_of(folder: Path) -> Path:
+    """A master of the fixed pattern with its hot pixels marked bad."""
+    from pictor.imaging.calibration.badpixels import bad_pixel_map  # noqa: PLC0415
+    from pictor.imaging.calibration.masters import Master, write_master  # noqa: PLC0415
+
+    path = folder / "pattern.fits"
+    if not path.exists():
+        pattern = np.load(folder / "truth.npz")["pattern"].reshape(SHAPE)
+        noise = np.random.default_rng(8).standard_normal(SHAPE, dtype=np.float32) * 2
+        err, used = np.full(SHAPE, 2, np.float32), np.full(SHAPE, 20, np.uint8)
+        header = fits.Header({"DARKBIAS": True})
+        write_master(path, Master(pattern + noise, err, bad_pixel_map(pattern + noise), used, header))
+    return path
+
+
 def ours_calibrate(folder: Path, _count: int) -> float:
     """A light, dark-subtracted, bad pixels repaired, with error and mask planes, read to written."""
     from pictor.calibration_stacker import compute  # noqa: PLC0415
 
     compute.warm()
-    masters = {"dark": str(folder / "ours-dark.fits")}
+    masters = {"dark": str(dark_of(folder))}
     light = str(paths_of(folder, 1)[0])
 
     def run() -> None:
@@ -123,7 +138,7 @@ def peer_ccdproc_light(folder: Path, _count: int) -> float:
     from astropy import units as u  # noqa: PLC0415
     from astropy.nddata import CCDData  # noqa: PLC0415
 
-    dark = CCDData(fits.getdata(folder / "ours-dark.fits").astype(np.float32), unit="adu")
+    dark = CCDData(fits.getdata(dark_of(folder)).astype(np.float32), unit="adu")
 
     def run() -> None:
         light = CCDData.read(paths_of(folder, 1)[0], unit="adu")
@@ -192,6 +207,8 @@ def left_over(folder: Path, name: str) -> int | None:
 def report(case: str, folder: Path) -> None:
     """Measure one case and its peers; print a line for each."""
     kind, count, peers = CASES[case]
+    if case == "calibrate":
+        dark_of(folder)
     ours = measure(f"ours-{kind}", folder, count)
     line = {"name": f"{case} {count} x 24 MP", "ours": ours, "rss_mib": ours["rss_mib"], "n": REPEATS}
     if case == "dark":

@@ -34,15 +34,19 @@ class Calibrated:
 def _apply(  # noqa: PLR0917
     light: Reals, below: Reals, below_err: Reals, flat: Reals, flat_err: Reals, facts: Reals, sci: Reals, err: Reals
 ) -> None:
-    """Fill science and error of some rows; ``facts`` is (floor variance, 1 / egain, pedestal or NaN)."""
+    """Fill science and error of some rows; ``facts`` is (floor variance, 1 / egain, pedestal or NaN).
+
+    Masters of a single row stand for every row: what is absent needs no plane.
+    """
     for y in range(light.shape[0]):
+        b, f = y if below.shape[0] > 1 else 0, y if flat.shape[0] > 1 else 0
         for x in range(light.shape[1]):
-            net = light[y, x] - below[y, x]
+            net = light[y, x] - below[b, x]
             electrons = net if np.isnan(facts[2]) else light[y, x] - facts[2]
-            variance = facts[0] + facts[1] * max(electrons, np.float32(0)) + below_err[y, x] * below_err[y, x]
-            response = flat[y, x]
+            variance = facts[0] + facts[1] * max(electrons, np.float32(0)) + below_err[b, x] * below_err[b, x]
+            response = flat[f, x]
             value = net / response
-            spread = value * flat_err[y, x]
+            spread = value * flat_err[f, x]
             sci[y, x] = value
             err[y, x] = np.sqrt(variance + spread * spread) / response
 
@@ -116,7 +120,8 @@ def calibrate(
     half = raw.shape[0] // 2
 
     def work(rows: slice) -> None:
-        _apply(raw[rows], below[rows], below_err[rows], response[rows], response_err[rows], facts, sci[rows], err[rows])
+        b, b_err, f, f_err = (_part(plane, rows) for plane in (below, below_err, response, response_err))
+        _apply(raw[rows], b, b_err, f, f_err, facts, sci[rows], err[rows])
 
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, [slice(0, half), slice(half, None)]))
@@ -124,6 +129,11 @@ def calibrate(
     repaired, left = repair_bad_pixels(sci, err, mask, bayer=bayer)
     letters = "".join(key for key, used in (("B", bias or dark), ("D", dark), ("F", flat)) if used is not None)
     return Calibrated(sci, err, mask, letters, repaired, left)
+
+
+def _part(plane: Reals, rows: slice) -> Reals:
+    """Return some rows of a plane; a single row stands for all."""
+    return plane if len(plane) == 1 else plane[rows]
 
 
 def _bias_level(bias: Master | None, dark: Master | None, given: float | None) -> float | None:
@@ -141,7 +151,8 @@ def _below(
 ) -> tuple[Reals, Reals]:
     """Make what is subtracted, ``a * bias + b * dark``, and its error."""
     if dark is None:
-        return (bias.sci, bias.err) if bias is not None else (np.zeros(shape, np.float32), np.zeros(shape, np.float32))
+        none = np.zeros((1, shape[1]), np.float32)
+        return (none, none) if bias is None else (bias.sci, bias.err)
     held = check_holds_bias(dark, level)
     if held and scale == 1.0:
         return dark.sci, dark.err
@@ -156,7 +167,7 @@ def _below(
 def _response(flat: Master | None, shape: tuple[int, ...]) -> tuple[Reals, Reals]:
     """Return the flat and its error relative to it; a flat of another program is brought to 1."""
     if flat is None:
-        return np.ones(shape, np.float32), np.zeros(shape, np.float32)
+        return np.ones((1, shape[1]), np.float32), np.zeros((1, shape[1]), np.float32)
     level = np.float32(np.median(flat.sci[:: max(1, shape[0] // 256)]))
     response, err = flat.sci, flat.err
     if not 0.5 < level < 2.0:
