@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-READY_S = 120
+STOP_S = 60
 
 
 @dataclass
@@ -31,18 +31,34 @@ class Installation:
         """Return the process id of a service of ``--separate``."""
         return int((self.data / "run" / f"{service}.pid").read_text())
 
+    def send(self, path: Path, *, name: str | None = None) -> httpx.Response:
+        """Send a file by its content, as a plugin would, and return the answer whatever it is."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+            file.seek(0)
+            headers = {"X-Frame-Metadata": json.dumps({"name": name or path.name})}
+            headers["Content-Length"] = str(path.stat().st_size)
+            return self.client.put(f"/frames/{digest}", content=file, headers=headers)
+
     def upload(self, path: Path) -> dict[str, Any]:
-        """Send a file by its content, as a plugin would."""
-        body = path.read_bytes()
-        headers = {"X-Frame-Metadata": json.dumps({"name": path.name})}
-        answer = self.client.put(f"/frames/{hashlib.sha256(body).hexdigest()}", content=body, headers=headers)
+        """Send a file that must be accepted."""
+        answer = self.send(path)
         assert answer.status_code in {200, 201}, answer.text
         found: dict[str, Any] = answer.json()
         return found
 
+    def get(self, address: str, **parameters: str | int) -> Any:
+        """Return the JSON of an address of the API."""
+        return self.client.get(address, params=parameters).raise_for_status().json()
+
+    def frame(self, frame_id: str) -> dict[str, Any]:
+        """Return all that is known about a frame."""
+        found: dict[str, Any] = self.get(f"/frames/{frame_id}")
+        return found
+
     def job(self, job_id: str) -> dict[str, Any]:
         """Return a job with its timeline."""
-        found: dict[str, Any] = self.client.get(f"/jobs/{job_id}").raise_for_status().json()
+        found: dict[str, Any] = self.get(f"/jobs/{job_id}")
         return found
 
     def ended(self, job_id: str, *, within_s: float) -> dict[str, Any]:
@@ -59,10 +75,7 @@ class Installation:
         """Wait until no job is open."""
         end = time.monotonic() + within_s
         while time.monotonic() < end:
-            open_jobs = sum(
-                self.client.get("/jobs", params={"state": state, "limit": 1}).raise_for_status().json()["total"]
-                for state in ("pending", "running")
-            )
+            open_jobs = sum(self.get("/jobs", state=state, limit=1)["total"] for state in ("pending", "running"))
             if open_jobs == 0:
                 return
             time.sleep(0.3)
@@ -70,26 +83,54 @@ class Installation:
 
     def check(self, *, deep: bool = True) -> None:
         """Ask ``pictor check`` whether all invariants hold."""
-        command = [sys.executable, "-m", "pictor.cli", "check", "--data", str(self.data), *(["--deep"] if deep else [])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+        done = pictor("check", "--data", str(self.data), *(["--deep"] if deep else []))
         assert done.returncode == 0, done.stdout + done.stderr
+
+    def pictor(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command that talks to this installation with its administrator's token."""
+        return pictor(*arguments, PICTOR_URL=self.url, PICTOR_DATA_DIR=str(self.data))
+
+    def stop(self) -> tuple[int, str]:
+        """Ask it to stop, as Ctrl-C or a service manager would; return the exit code and what else it printed."""
+        self.process.send_signal(signal.SIGTERM)
+        rest, _ = self.process.communicate(timeout=STOP_S)
+        return self.process.returncode, rest
+
+
+def pictor(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run a ``pictor`` command to its end."""
+    command = [sys.executable, "-m", "pictor.cli", *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=180, check=False, env={**os.environ, **variables}
+    )
 
 
 @contextmanager
-def installation(data: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Installation]:
+def installation(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> Iterator[Installation]:
     """Run ``pictor up`` on a folder until the block ends; it must stop cleanly."""
     command = [sys.executable, "-m", "pictor.cli", "up", "--data", str(data), "--port", "0", *options]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(environment or {})}
-    )
+    complaints = data.with_name(f"{data.name}.stderr")
+    with complaints.open("ab") as errors:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=errors, text=True, env={**os.environ, **(environment or {})}
+        )
+    try:
+        url = _address(process, complaints)
+        token = (data / "admin.token").read_text().strip()
+        with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
+            flow = Installation(data, url, process, client)
+            yield flow
+            if process.returncode is None:
+                code, _ = flow.stop()
+                assert code == 0, complaints.read_text()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.communicate(timeout=STOP_S)
+
+
+def _address(process: subprocess.Popen[str], complaints: Path) -> str:
     assert process.stdout is not None
     line = process.stdout.readline()
-    if not line.startswith("Pictor ready at "):
-        process.kill()
-        raise AssertionError(f"pictor up did not start: {line} {process.communicate()[1]}")
-    url = line.removeprefix("Pictor ready at ").strip()
-    token = (data / "admin.token").read_text().strip()
-    with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-        yield Installation(data, url, process, client)
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=60) == 0
+    assert line.startswith("Pictor ready at "), f"pictor up did not start: {line} {complaints.read_text()}"
+    return line.removeprefix("Pictor ready at ").strip()
