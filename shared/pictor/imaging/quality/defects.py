@@ -12,7 +12,7 @@ from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels
 
 _SAMPLE = 400_000
-_LINES = 96
+_LINES = 48
 # A frequency is a pattern when its power is this many sigmas, and three times, above both sides.
 _PATTERN_SIGMA = 10.0
 _PATTERN_EXCESS = 3.0
@@ -91,7 +91,7 @@ def _has_pattern(image: Pixels, noise: float | None) -> bool | None:
     for plane in (image, image.T):
         lines = plane[:: max(1, plane.shape[0] // _LINES)][:_LINES].astype(np.float32)
         lines = lines[np.isfinite(lines).all(axis=1)]
-        if len(lines) < _LINES // 4:
+        if len(lines) < _LINES // 3:
             continue
         clipped = np.clip(lines - np.median(lines, axis=1, keepdims=True), -3.0 * noise, 3.0 * noise)
         found = found or _stands_out(clipped)

@@ -1,6 +1,5 @@
 """Candidates: maxima of the matched filter on the background-subtracted frame."""
 
-import math
 import threading
 from dataclasses import dataclass
 
@@ -200,15 +199,14 @@ def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background, 
 
 def _vote(blobs: NDArray[np.float64]) -> int:
     """Median scale of the strongest blobs, each place voting once with its best scale."""
-    order = np.argsort(-blobs[:, 2])[: 20 * _SCALE_VOTERS]
-    kept: list[NDArray[np.float64]] = []
-    for blob in blobs[order]:
-        near = 3.0 * blob[3]
-        if all(math.hypot(blob[0] - k[0], blob[1] - k[1]) > near + 3.0 * k[3] for k in kept):
-            kept.append(blob)
-        if len(kept) >= _SCALE_VOTERS:
-            break
+    left = blobs[np.argsort(-blobs[:, 2])[: 20 * _SCALE_VOTERS]]
+    kept: list[float] = []
+    while len(left) and len(kept) < _SCALE_VOTERS:
+        best = left[0]
+        kept.append(float(best[3]))
+        apart = np.hypot(left[:, 0] - best[0], left[:, 1] - best[1]) > 3.0 * (left[:, 3] + best[3])
+        left = left[apart]
     if not kept:
         return 1
-    scales = np.sort([k[3] for k in kept])
+    scales = np.sort(kept)
     return int(scales[(len(scales) - 1) // 2])
