@@ -93,10 +93,10 @@ class _Frame:
     scratch: Path
     indexes: Sequence[Index]
 
-    def pick(self, count: int, *, flagged: bool) -> SolverInput:
+    def pick(self, count: int, *, cells: int, flagged: bool) -> SolverInput:
         """Pick stars spread over the frame."""
         stars = every_source(self.field.stars) if flagged else self.field.stars
-        return SolverInput(spread(stars, count), stars.width, stars.height, self.scratch)
+        return SolverInput(spread(stars, count, cells=cells), stars.width, stars.height, self.scratch)
 
     def judge(self, candidate: Candidate, rung: Rung, solver: str) -> Solution | Failure:
         """Refit and verify."""

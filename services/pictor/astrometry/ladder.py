@@ -17,8 +17,9 @@ _BANDS_DEG = ((0.25, 1.0), (1.0, 4.0), (4.0, 40.0), (0.05, 0.25))
 _SHARES = {"hints": 3.0, "all-sources": 1.0, "wider-scale": 3.0, "blind": 3.0}
 _FIRST_SOLVER_SHARE = 0.6
 """Part of the time for the first back end when there are others."""
-_PASSES = (0.2, 0.8)
-"""A field that can be found is found in milliseconds: every rung is tried briefly before any is tried for long."""
+_PASSES = ((0.2, 2), (0.8, 9))
+"""Share of the time, and cells the stars are spread over. A field that can be found is found in milliseconds, so
+every rung is tried briefly first; the second time with a list that no cluster or nebula can use up."""
 _SHORTEST_S = 0.05
 _TELLING = (
     Reason.NOT_VERIFIED,
@@ -104,8 +105,8 @@ class Climb:
 class Frame(Protocol):
     """What the ladder asks of the frame."""
 
-    def pick(self, count: int, *, flagged: bool) -> SolverInput:
-        """Pick this many stars at most, spread over the frame; ``flagged`` sources too if asked."""
+    def pick(self, count: int, *, cells: int, flagged: bool) -> SolverInput:
+        """Pick this many stars at most, spread over cells of the frame; ``flagged`` sources too if asked."""
         ...
 
     def judge(self, candidate: Candidate, rung: Rung, solver: str) -> Accepted | Failure:
@@ -158,29 +159,31 @@ def most_telling(failures: Sequence[Failure]) -> Failure:
 
 
 def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator[tuple[Attempt, Accepted | Failure]]:
-    """Go up the rungs briefly, then again with more time up those that were cut short."""
-    given = frame.pick(1, flagged=False)
+    """Go up the rungs briefly, then again with more time and another choice of stars."""
+    given = frame.pick(1, cells=1, flagged=False)
     total = until - time.monotonic()
     unfinished = rungs(hints, max(given.width, given.height), total)
-    for share in _PASSES:
-        cut_short: list[Rung] = []
+    for share, cells in _PASSES:
+        again: list[Rung] = []
         for rung in unfinished:
             left = min(max(rung.wall_s * share, solver.least_s), until - time.monotonic())
-            done, result = _try(solver, frame, rung, left)
+            given = frame.pick(solver.star_count, cells=cells, flagged=rung.flagged)
+            done, result = _try(solver, frame, rung, given, left)
             yield done, result
             if not isinstance(result, Failure):
                 return
-            if result.reason is Reason.TIME_LIMIT:
-                cut_short.append(rung)
-        unfinished = tuple(cut_short)
+            if result.reason is not Reason.NO_INDEX_FOR_SCALE:
+                again.append(rung)
+        unfinished = tuple(again)
 
 
-def _try(solver: Solver, frame: Frame, rung: Rung, left: float) -> tuple[Attempt, Accepted | Failure]:
+def _try(
+    solver: Solver, frame: Frame, rung: Rung, given: SolverInput, left: float
+) -> tuple[Attempt, Accepted | Failure]:
     """Ask a solver once and judge its answer."""
     began = time.monotonic()
     result: Candidate | Accepted | Failure = Failure(Reason.TIME_LIMIT, "no time was left for this try")
     if left >= _SHORTEST_S:
-        given = frame.pick(solver.star_count, flagged=rung.flagged)
         result = solver.solve(given, rung.hints, Limits(wall_s=left))
     if isinstance(result, Candidate):
         result = frame.judge(result, rung, solver.name)

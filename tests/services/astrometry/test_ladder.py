@@ -44,8 +44,8 @@ class Frame:
 
     refusals: int = 0
 
-    def pick(self, count: int, *, flagged: bool) -> SolverInput:
-        del flagged
+    def pick(self, count: int, *, cells: int, flagged: bool) -> SolverInput:
+        del cells, flagged
         return SolverInput(np.ones((count, 3)), 3000, 2000, Path())
 
     def judge(self, candidate: Candidate, rung: Rung, solver: str) -> Solution | Failure:
@@ -117,18 +117,17 @@ def test_every_try_is_logged_with_its_time_and_outcome() -> None:
     found = climb([Stub([])], Frame(), BELIEF, 30.0)
     assert found.accepted is None
     assert found.failure == NO_MATCH
-    assert len(found.attempts) == len(rungs(BELIEF, 3000, 30.0))
+    assert len(found.attempts) == 2 * len(rungs(BELIEF, 3000, 30.0))
     assert all(attempt.seconds >= 0 and attempt.message == "nothing" for attempt in found.attempts)
 
 
-def test_only_tries_cut_short_are_repeated_with_more_time() -> None:
-    cut = Failure(Reason.TIME_LIMIT, "cut short")
-    found = climb(
-        [Stub([NO_MATCH, NO_MATCH, cut, NO_MATCH, NO_MATCH, NO_MATCH, NO_MATCH, FOUND])], Frame(), BELIEF, 30.0
-    )
+def test_every_rung_is_tried_again_with_more_time_but_not_without_an_index() -> None:
+    no_index = Failure(Reason.NO_INDEX_FOR_SCALE, "no index")
+    count = len(rungs(BELIEF, 3000, 30.0))
+    found = climb([Stub([no_index] + [NO_MATCH] * (count - 1) + [FOUND])], Frame(), BELIEF, 30.0)
     assert found.accepted == "accepted"
-    assert [attempt.rung for attempt in found.attempts].count("wider-scale") == 2
-    assert found.attempts[-1].rung == "wider-scale"
+    assert [attempt.rung for attempt in found.attempts].count("hints") == 1
+    assert [attempt.rung for attempt in found.attempts][-1] == "all-sources"
 
 
 def test_no_time_is_a_time_limit() -> None:

@@ -140,7 +140,7 @@ def _request(given: SolverInput, hints: Hints, limits: Limits, chosen: Sequence[
         "log_odds": LOG_ODDS,
         "wall_s": limits.wall_s,
         "cpu_s": limits.cpu_s,
-        "memory_bytes": limits.memory_bytes + sum(index.size for index in chosen),
+        "memory_bytes": limits.memory_bytes,
     }
 
 

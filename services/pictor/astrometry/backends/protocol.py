@@ -55,7 +55,7 @@ class Limits:
     """What one try may use."""
 
     wall_s: float = 10.0
-    memory_bytes: int = 3 * 1024**3
+    memory_bytes: int = 1536 * 1024**2
     file_bytes: int = 64 * 1024**2
     output_bytes: int = 1024**2
 

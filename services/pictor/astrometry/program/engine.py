@@ -27,7 +27,7 @@ from typing import Any
 import astrometry
 
 _DEATH_SIGNAL = 1
-_OPENED_AT_MOST = 8
+_OPENED_AT_MOST = 6
 _KEYWORDS = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 _PARITIES = {1: astrometry.Parity.NORMAL, -1: astrometry.Parity.FLIP, None: astrometry.Parity.BOTH}
 _opened: dict[tuple[str, ...], astrometry.Solver] = {}
@@ -105,7 +105,7 @@ def _search_and_exit(solver: astrometry.Solver, request: dict[str, Any], writing
     try:
         die_with_parent(os.getppid())
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, _within(resource.RLIMIT_AS, request["memory_bytes"]))
+        resource.setrlimit(resource.RLIMIT_AS, _within(resource.RLIMIT_AS, _mapped() + request["memory_bytes"]))
         resource.setrlimit(resource.RLIMIT_CPU, _within(resource.RLIMIT_CPU, request["cpu_s"]))
         signal.setitimer(signal.ITIMER_REAL, request["wall_s"])
         text = json.dumps(search(solver, request)).encode()
@@ -114,6 +114,11 @@ def _search_and_exit(solver: astrometry.Solver, request: dict[str, Any], writing
         code = 0
     finally:
         os._exit(code)
+
+
+def _mapped() -> int:
+    """Address space in use: mostly the indexes that are open, which are mapped and not read."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _within(kind: int, limit: int) -> tuple[int, int]:
