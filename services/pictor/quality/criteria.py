@@ -90,7 +90,7 @@ def axis_ratio(eccentricity: float) -> float:
 def _no_stars(_: Measured, value: float, __: float) -> str:
     if value < 1:
         return "no star was found: clouds, a closed cover, strong defocus or a wrong exposure"
-    return f"only {value:.0f} stars were found: clouds, defocus or a short exposure"
+    return f"only {value:.0f} star{'s were' if value > 1 else ' was'} found: clouds, defocus or a short exposure"
 
 
 def _trailed(metrics: Measured, value: float, _: float) -> str:
