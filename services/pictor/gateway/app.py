@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
 from pictor.gateway import (
+    calibration,
     changes,
     downloads,
     events,
@@ -46,6 +47,7 @@ API: tuple[BaseRouteHandler, ...] = (
     changes.read_grade, changes.change_grade, changes.reprocess, changes.delete_frame,
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
+    calibration.read_library, calibration.read_summary,
     tokens.make_token, tokens.list_tokens, tokens.revoke_token,
     observatories.list_observatories, observatories.read_observatory, observatories.make_observatory,
     observatories.change_observatory, observatories.read_processing, observatories.change_processing,

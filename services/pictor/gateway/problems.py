@@ -41,6 +41,7 @@ CODES: dict[str, tuple[int, str]] = {
     "range-not-satisfiable": (416, "The range lies outside the file"),
     "digest-mismatch": (422, "The bytes are not those announced"),
     "empty-body": (422, "The body is empty"),
+    "too-slow": (408, "The body came too slowly"),
     "incomplete-body": (400, "The body ended early"),
     "invalid-value": (422, "A value is not acceptable"),
     "too-many-requests": (429, "Too many requests"),
