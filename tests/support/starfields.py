@@ -7,7 +7,6 @@ import numpy as np
 from pictor.imaging.astrometry.projection import Sip, Wcs, pixel_to_sky, sky_to_pixel
 from pictor.imaging.astrometry.stars import FieldStars, SkyStars, field_stars
 
-
 SIP3 = Sip(
     3,
     ((2, 0, 4e-6), (1, 1, 1e-6), (0, 2, 2e-6), (3, 0, 3e-10), (1, 2, 3e-10)),
