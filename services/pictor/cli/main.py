@@ -50,11 +50,15 @@ def run(service: Annotated[str, typer.Argument(help="gateway, ingest, header, pr
 
 
 @app.command()
-def setup() -> None:
+def setup(
+    print_token: Annotated[
+        bool, typer.Option("--print-token", help="Make the first administrator's token and print it, if there is none.")
+    ] = False,
+) -> None:
     """Migrate the database and provision the bus and the store; running it again changes nothing."""
     from pictor.cli import setup as command
 
-    raise SystemExit(command.main())
+    raise SystemExit(command.main(print_token=print_token))
 
 
 @app.command()

@@ -4,9 +4,9 @@ import asyncio
 import sys
 from contextlib import AsyncExitStack
 
+from pictor.cli.health import serve_health
 from pictor.cli.services import create_app_of
 from pictor.cli.signals import on_stop
-from pictor.cli.web import serve_gateway, serve_health
 from pictor.contracts.modules import Service
 from pictor.runtime import logs
 from pictor.runtime.hosting import keeping, open_runtime, serving
@@ -42,6 +42,8 @@ async def run(settings: Settings, service: Service) -> None:
             return
         runtime = opening.result()
         if service is Service.GATEWAY:
+            from pictor.cli.web import serve_gateway
+
             await stack.enter_async_context(keeping(runtime))
             await stack.enter_async_context(serve_gateway(runtime))
         else:

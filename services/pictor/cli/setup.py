@@ -13,12 +13,24 @@ from pictor.runtime.waiting import until_answered
 from pictor.state.database import migrate, open_pool
 
 
-def main() -> int:
+def main(*, print_token: bool) -> int:
     """Set everything up, waiting for the servers."""
     settings = Settings()
     logs.configure(style=settings.log_format, level=settings.log_level)
     asyncio.run(set_up(settings))
+    if print_token:
+        print(asyncio.run(_first_token(settings)) or "there is an administrator already; no token was made")
     return 0
+
+
+async def _first_token(settings: Settings) -> str | None:
+    from pictor.gateway.bootstrap import bootstrap
+
+    pool = await open_pool(settings.postgres_dsn.get_secret_value(), size=2)
+    try:
+        return await bootstrap(pool, present=True)
+    finally:
+        await pool.close()
 
 
 async def set_up(settings: Settings) -> None:

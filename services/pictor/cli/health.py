@@ -1,0 +1,40 @@
+"""The health page of a worker, for whoever keeps it running; needs nothing of the gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from pictor.runtime.health import readiness
+from pictor.runtime.runtime import Runtime
+
+
+@asynccontextmanager
+async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
+    """Serve /health/live, /health/ready and /metrics of a worker, when a port is set."""
+    if not runtime.settings.health_port:
+        yield
+        return
+
+    async def live(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def ready(_request: web.Request) -> web.Response:
+        parts = await readiness(runtime)
+        return web.json_response(parts, status=200 if all(parts.values()) else 503)
+
+    async def metrics(_request: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    application = web.Application()
+    application.add_routes(
+        [web.get("/health/live", live), web.get("/health/ready", ready), web.get("/metrics", metrics)]
+    )
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, runtime.settings.host, runtime.settings.health_port).start()
+    try:
+        yield
+    finally:
+        await runner.cleanup()
