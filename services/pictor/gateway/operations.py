@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.messages import utc_now
-from pictor.contracts.modules import Lane, Module
+from pictor.contracts.modules import Lane, Module, RunState
 from pictor.contracts.subjects import STREAM_WORK, WORK
 from pictor.contracts.work import WorkOrder
 from pictor.gateway.auth import require
@@ -21,7 +21,7 @@ from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.consuming import durable_name
 from pictor.runtime.runtime import Runtime
-from pictor.state import audit, jobs, loads, outbox, parked, runs
+from pictor.state import audit, jobs, loads, outbox, parked, reopening, runs
 from pictor.state.database import Connection
 from pictor.state.outbox import Outgoing
 from pictor.state.parked import DeadLetter
@@ -157,9 +157,20 @@ async def _requeue(db: Connection, letter: DeadLetter) -> list[Outgoing]:
     again = await runs.again(db, order) if await jobs.reopen(db, order.job_id) else None
     if again is None:
         raise Problem("conflict", "The job has moved on: it was cancelled, deleted, or the module has succeeded since.")
-    again = again.model_copy(update={"issued_at": utc_now()})
+    following = still_to_run(order, await runs.states(db, order.job_id))
+    await reopening.reopen(db, order.job_id, following)
+    again = again.model_copy(update={"issued_at": utc_now(), "itinerary": following})
     await runs.ordered(db, again)
     return [await outbox.put(db, WORK[again.module][again.lane], again)]
+
+
+def still_to_run(order: WorkOrder, states: dict[Module, RunState]) -> tuple[Module, ...]:
+    """Return what follows a module put back: what was left out because of it, and the cards that tell its result."""
+    return tuple(
+        module
+        for module in order.itinerary
+        if states.get(module) is not RunState.COMPLETED or module is Module.QUALITY_HEADERS
+    )
 
 
 @post("/dead-letters/{letter_id:int}/discard", guards=SERVER, status_code=200, summary="Discard a dead letter")

@@ -341,6 +341,30 @@ async def test_a_dead_letter_goes_back_under_a_new_run(api: Api) -> None:
     assert frame["job_id"] == str(order.job_id)
 
 
+async def test_modules_left_out_because_of_a_dead_letter_run_after_it(api: Api) -> None:
+    await uploaded(api, 1)
+    async with api.runtime.pool.acquire() as db:
+        job = await db.fetchval("SELECT id FROM job")
+        await db.execute("UPDATE module_run SET state = 'completed'")
+        await db.execute("UPDATE module_run SET state = 'failed' WHERE module = 'quality'")
+        await db.execute("UPDATE module_run SET state = 'skipped' WHERE module = 'astrometry'")
+        await jobs.close(db, job)
+        order = WorkOrder.model_validate(await db.fetchval("SELECT order_body FROM module_run WHERE module = 'ingest'"))
+        planned = (Module.ASTROMETRY, Module.QUALITY_HEADERS)
+        order = order.model_copy(update={"module": Module.QUALITY, "itinerary": planned})
+        letter = Parked(
+            observatory="home", module="quality", subject="pictor.work.quality.live", reason="exhausted", message="no",
+            job_id=job, stream_seq=1, body=order.model_dump_json(),
+        )  # fmt: skip
+        await parked.add(db, letter)
+    number = (await api.get(f"{V1}/dead-letters")).json()["items"][0]["id"]
+    assert (await api.post(f"{V1}/dead-letters/{number}/requeue")).status_code == 200
+    detail = (await api.get(f"{V1}/jobs/{job}")).json()
+    assert detail["state"] == "running"
+    waiting = [run["module"] for run in detail["timeline"] if run["state"] == "pending"]
+    assert waiting == ["quality", "astrometry", "quality-headers"]
+
+
 async def test_operations_count_what_waits_and_pause_what_should_not_run(api: Api) -> None:
     await uploaded(api, 1)
     found = {one["module"]: one for one in (await api.get(f"{V1}/operations")).json()["modules"]}
