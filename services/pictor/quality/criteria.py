@@ -176,3 +176,14 @@ RELATIVE: tuple[Limits, ...] = (
     Limits("background_adu", (1.5, 3.0, 8.0), _brighter),
 )
 """Factors on the median of accepted frames; eccentricity adds to it."""
+
+CLOUDED_STARS, CLOUDED_SKY = 0.35, 1.5
+"""Targets differ in stars by more than this and skies by less; both together are clouds, twilight or the Moon."""
+
+
+def lit_clouds(stars: float, usual: float, brighter: float) -> str:
+    """Say that few stars stand in a bright sky."""
+    return (
+        f"probably clouds (or Moon, twilight): {stars:.0f} stars where this rig's other frames through this filter have "
+        f"{usual:.0f}, and a sky {brighter:.1f} times as bright"
+    )

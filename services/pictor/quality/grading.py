@@ -5,7 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 from pictor.contracts.quality import Grade, GradeStatus
-from pictor.quality.criteria import ABSOLUTE, RELATIVE, Finding, Limits
+from pictor.quality.criteria import (
+    ABSOLUTE,
+    CLOUDED_SKY,
+    CLOUDED_STARS,
+    RELATIVE,
+    Finding,
+    Limits,
+    lit_clouds,
+)
 
 LETTERS = "ABCD"
 
@@ -56,6 +64,9 @@ class Baseline:
         return middle, 1.4826 * statistics.median(abs(value - middle) for value in values)
 
 
+NOTHING = Baseline()
+
+
 @dataclass(frozen=True, slots=True)
 class PictorRules:
     """Absolute limits, and distance from the robust median of accepted frames.
@@ -64,14 +75,15 @@ class PictorRules:
     ----------
     name
         Name and version, stored with every grade.
-    fewest
-        Frames the baseline needs before it counts.
+    fewest, fewest_of_rig
+        Frames the baseline needs before it counts; and frames of the rig through this filter, whatever the target.
     absolute, relative
         Limits per criterion.
     """
 
     name: str = "pictor 1"
     fewest: int = 8
+    fewest_of_rig: int = 3
     absolute: tuple[Limits, ...] = ABSOLUTE
     relative: tuple[Limits, ...] = RELATIVE
 
@@ -123,7 +135,13 @@ RULES: Mapping[str, PictorRules | TargetSchedulerRules] = {
 """Every rule set by its name and version."""
 
 
-def grade(metrics: Metrics, baseline: Baseline, rules: PictorRules | TargetSchedulerRules = PICTOR_RULES) -> Grade:
+def grade(
+    metrics: Metrics,
+    baseline: Baseline,
+    rules: PictorRules | TargetSchedulerRules = PICTOR_RULES,
+    *,
+    rig: Baseline = NOTHING,
+) -> Grade:
     """Grade one frame by a named rule set.
 
     Parameters
@@ -134,6 +152,8 @@ def grade(metrics: Metrics, baseline: Baseline, rules: PictorRules | TargetSched
         Accepted frames of the same rig, target, filter and exposure.
     rules
         The rule set.
+    rig
+        Accepted frames of the same rig, filter and exposure, whatever the target.
 
     Returns
     -------
@@ -143,7 +163,7 @@ def grade(metrics: Metrics, baseline: Baseline, rules: PictorRules | TargetSched
     found = (
         _by_target_scheduler(metrics, baseline, rules)
         if isinstance(rules, TargetSchedulerRules)
-        else (_by_limits(metrics, baseline, rules))
+        else [*_by_limits(metrics, baseline, rules), *_by_rig(metrics, rig, rules)]
     )
     worst = max((finding.level for finding in found), default=0)
     ordered = sorted(found, key=lambda finding: -finding.level)
@@ -162,6 +182,17 @@ def _by_limits(metrics: Metrics, baseline: Baseline, rules: PictorRules) -> list
         if usual is not None:
             found.append(limits.judge(metrics, usual))
     return [finding for finding in found if finding is not None]
+
+
+def _by_rig(metrics: Metrics, rig: Baseline, rules: PictorRules) -> list[Finding]:
+    """Suspect clouds on a target without a baseline of its own: far fewer stars under a far brighter sky."""
+    stars = rig.usual("star_count", fewest=rules.fewest_of_rig)
+    sky = rig.usual("background_adu", fewest=rules.fewest_of_rig)
+    if stars is None or sky is None or metrics.star_count is None or metrics.background_adu is None:
+        return []
+    if metrics.star_count > CLOUDED_STARS * stars[0] or metrics.background_adu < CLOUDED_SKY * sky[0]:
+        return []
+    return [Finding(2, lit_clouds(metrics.star_count, stars[0], metrics.background_adu / sky[0]))]
 
 
 def _by_target_scheduler(metrics: Metrics, baseline: Baseline, rules: TargetSchedulerRules) -> list[Finding]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.quality import FrameMeasured, Grade, Quality
-from pictor.quality.grading import Baseline, Metrics, grade
+from pictor.quality.grading import Metrics, baseline_of, grade
 from pictor.runtime.library import choose_masters
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
@@ -48,5 +48,6 @@ async def _grade(step: Step, frame: Frame, metrics: dict[str, Any]) -> Grade | N
     if frame.is_master:
         return None
     peers = await step.read(quality.peers, frame.id, before=frame.night)
+    of_rig = await step.read(quality.peers, frame.id, before=frame.night, any_target=True)
     guiding = (frame.metadata.get("guiding") or {}).get("rms_total_px")
-    return grade(Metrics.of({**metrics, "guiding_rms_px": guiding}), Baseline(tuple(Metrics.of(one) for one in peers)))
+    return grade(Metrics.of({**metrics, "guiding_rms_px": guiding}), baseline_of(peers), rig=baseline_of(of_rig))

@@ -90,13 +90,15 @@ class Peer:
     background_adu: float | None
 
 
-async def peers(db: Connection, frame_id: UUID, *, before: date | None = None, limit: int = 50) -> list[Peer]:
-    """Return recent accepted frames of the same rig, target, filter and exposure."""
+async def peers(
+    db: Connection, frame_id: UUID, *, before: date | None = None, any_target: bool = False, limit: int = 50
+) -> list[Peer]:
+    """Return recent accepted frames of the same rig, target, filter and exposure, oldest first."""
     rows = await db.fetch(
         """
         SELECT q.star_count, q.fwhm_px, q.hfr_px, q.eccentricity, q.background_adu
         FROM frame me JOIN frame f ON f.observatory_id = me.observatory_id AND f.rig_id IS NOT DISTINCT FROM me.rig_id
-            AND f.target IS NOT DISTINCT FROM me.target AND f.filter IS NOT DISTINCT FROM me.filter
+            AND ($4 OR f.target IS NOT DISTINCT FROM me.target) AND f.filter IS NOT DISTINCT FROM me.filter
             AND f.exposure_s IS NOT DISTINCT FROM me.exposure_s AND f.frame_type = 'light' AND f.id <> me.id
         JOIN frame_quality q ON q.frame_id = f.id
         JOIN LATERAL (
@@ -105,6 +107,6 @@ async def peers(db: Connection, frame_id: UUID, *, before: date | None = None, l
         ) g ON g.status = 'accepted'
         WHERE me.id = $1 AND ($2::date IS NULL OR f.night <= $2) ORDER BY f.start_utc DESC NULLS LAST LIMIT $3
         """,
-        frame_id, before, limit,
+        frame_id, before, limit, any_target,
     )  # fmt: skip
-    return [Peer(**dict(row)) for row in rows]
+    return [Peer(**dict(row)) for row in reversed(rows)]

@@ -126,3 +126,15 @@ def test_target_scheduler_passes_over_unknown_samples_one_by_one() -> None:
 def test_a_baseline_is_made_from_stored_rows() -> None:
     rows = [{"star_count": 150, "hfr_px": 1.6}, {"star_count": None, "hfr_px": float("nan")}]
     assert baseline_of(rows).values("hfr_px") == [1.6]
+
+
+def test_few_stars_under_a_bright_sky_are_clouds_even_on_a_target_never_seen_before() -> None:
+    of_rig = baseline_of([{"star_count": 1400, "background_adu": 540.0}] * 3)
+    clouded = grade(Metrics(star_count=200, background_adu=1690.0), Baseline(), rig=of_rig)
+    assert clouded.letter == "C"
+    assert "clouds" in clouded.reasons[0]
+
+
+def test_a_sparse_field_under_the_usual_sky_is_no_cloud() -> None:
+    of_rig = baseline_of([{"star_count": 1400, "background_adu": 540.0}] * 3)
+    assert grade(Metrics(star_count=200, background_adu=545.0), Baseline(), rig=of_rig).letter == "A"
