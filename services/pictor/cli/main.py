@@ -186,7 +186,7 @@ def index_list(
 
 @index_app.command("install")
 def index_install(
-    folder: Annotated[Path, typer.Option(envvar="PICTOR_INDEX_DIR", help="Folder of star indexes.")],
+    folder: Annotated[Path, typer.Argument(envvar="PICTOR_INDEX_DIR", help="Folder to install into.")],
     names: Annotated[list[str] | None, typer.Argument(help="Sets to install; default: what the source offers.")] = None,
     source: Annotated[str, typer.Option(help="present, debian or internet.")] = "debian",
     json: Json = False,
