@@ -1,5 +1,6 @@
 """The page of one frame."""
 
+from typing import Any
 from uuid import UUID
 
 from litestar import Response, get
@@ -8,9 +9,11 @@ from pictor.contracts.frames import ProductKind
 from pictor.contracts.modules import Module, RunState
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.wiring import RuntimeDep
 from pictor.state import frames, jobs, nights, products, quality, runs, solutions
 from pictor.state.database import Connection
 from pictor.state.jobs import Job
+from pictor.state.products import Product
 from pictor.state.runs import ModuleRun
 
 Timeline = list[tuple[Job, list[ModuleRun]]]
@@ -36,47 +39,59 @@ DOWNLOADS = {
 
 
 @get("/frames/{frame_id:uuid}", include_in_schema=False)
-async def show_frame(db: Connection, visitor: Visitor, frame_id: UUID) -> Response[str]:
+async def show_frame(runtime: RuntimeDep, visitor: Visitor, frame_id: UUID) -> Response[str]:
     """Picture, numbers, position, header and history of one frame."""
+    async with runtime.pool.acquire() as db:
+        shown = await _read(db, visitor, frame_id)
+    if shown is None:
+        sentence = "There is no such frame, or it belongs to another observatory."
+        return page("problem.html", status=404, visitor=visitor, here="", heading="No such frame", sentence=sentence)
+    return page("frame.html", visitor=visitor, here="", **shown)
+
+
+async def _read(db: Connection, visitor: Visitor, frame_id: UUID) -> dict[str, Any] | None:
+    """Gather what the page shows; None if the frame is not there for this visitor."""
     frame = await frames.get(db, frame_id, visitor.observatories)
     line = await nights.frame(db, visitor.observatories, frame_id)
     if frame is None or line is None:
-        sentence = "There is no such frame, or it belongs to another observatory."
-        return page("problem.html", status=404, visitor=visitor, here="", heading="No such frame", sentence=sentence)
+        return None
     before, after = await nights.neighbours(db, visitor.observatories, frame_id)
     measured = await quality.quality_of(db, frame_id)
     timeline = await read_timeline(db, visitor, frame_id)
-    made = await products.of_frame(db, frame_id)
-    return page(
-        "frame.html",
-        visitor=visitor,
-        here="",
-        frame=frame,
-        line=line,
-        before=before,
-        after=after,
-        quality=measured[0] if measured else None,
-        grade=await quality.grade_of(db, frame_id),
-        solution=await solutions.solution_of(db, frame_id),
-        unsolved=why_unsolved(timeline),
-        jobs=timeline,
-        cards=frame.cards or [],
-        observation=observed((frame.observation or {}).get("facts") or {}),
-        downloads=[
-            (name, f"/api/v1/frames/{frame_id}/{path}", made[kind].size)
-            for kind, (name, path) in DOWNLOADS.items()
-            if kind in made
-        ],
-    )
+    return {
+        "frame": frame,
+        "line": line,
+        "before": before,
+        "after": after,
+        "quality": measured[0] if measured else None,
+        "grade": await quality.grade_of(db, frame_id),
+        "solution": await solutions.solution_of(db, frame_id),
+        "unsolved": why_unsolved(timeline),
+        "jobs": timeline,
+        "cards": frame.cards or [],
+        "observation": observed((frame.observation or {}).get("facts") or {}),
+        "downloads": offered(frame_id, await products.of_frame(db, frame_id)),
+    }
+
+
+def offered(frame_id: UUID, made: dict[ProductKind, Product]) -> list[tuple[str, str, int]]:
+    """Return name, address and size of the products there are."""
+    return [
+        (name, f"/api/v1/frames/{frame_id}/{path}", made[kind].size)
+        for kind, (name, path) in DOWNLOADS.items()
+        if kind in made
+    ]
 
 
 @get("/frames/{frame_id:uuid}/timeline", include_in_schema=False)
-async def show_timeline(db: Connection, visitor: Visitor, frame_id: UUID) -> Response[str]:
+async def show_timeline(runtime: RuntimeDep, visitor: Visitor, frame_id: UUID) -> Response[str]:
     """List the jobs of a frame, for the open page to follow."""
-    frame = await frames.get(db, frame_id, visitor.observatories)
+    async with runtime.pool.acquire() as db:
+        frame = await frames.get(db, frame_id, visitor.observatories)
+        timeline = await read_timeline(db, visitor, frame_id) if frame else []
     if frame is None:
         return Response("", status_code=404)
-    return page("timeline.html", frame=frame, jobs=await read_timeline(db, visitor, frame_id))
+    return page("timeline.html", frame=frame, jobs=timeline)
 
 
 async def read_timeline(db: Connection, visitor: Visitor, frame_id: UUID) -> Timeline:

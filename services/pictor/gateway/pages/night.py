@@ -12,8 +12,8 @@ from pictor.contracts.frames import FrameType
 from pictor.gateway.pages.choices import Choice, integration_s, options
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.wiring import RuntimeDep
 from pictor.state import nights
-from pictor.state.database import Connection
 from pictor.state.nights import NightCount
 
 Word = Annotated[str | None, Parameter(max_length=200)]
@@ -48,11 +48,12 @@ async def front() -> Redirect:
 
 
 @get("/night", include_in_schema=False)
-async def show_night(db: Connection, visitor: Visitor, choice: Choice) -> Response[str]:
+async def show_night(runtime: RuntimeDep, visitor: Visitor, choice: Choice) -> Response[str]:
     """Charts over a live table."""
-    known = await nights.nights(db, visitor.observatories)
-    chosen = choice if choice.night or not known else choice.on(newest(known))
-    found = await nights.frames(db, visitor.observatories, chosen.night)
+    async with runtime.pool.acquire() as db:
+        known = await nights.nights(db, visitor.observatories)
+        chosen = choice if choice.night or not known else choice.on(newest(known))
+        found = await nights.frames(db, visitor.observatories, chosen.night)
     frames = [frame for frame in found if chosen.holds(frame)]
     later, earlier = around(known, chosen.night)
     return page(
@@ -70,9 +71,10 @@ async def show_night(db: Connection, visitor: Visitor, choice: Choice) -> Respon
 
 
 @get("/night/rows/{frame_id:uuid}", include_in_schema=False)
-async def show_row(db: Connection, visitor: Visitor, choice: Choice, frame_id: UUID) -> Response[str]:
+async def show_row(runtime: RuntimeDep, visitor: Visitor, choice: Choice, frame_id: UUID) -> Response[str]:
     """One line of the table; an empty answer if the filters leave it out."""
-    frame = await nights.frame(db, visitor.observatories, frame_id)
+    async with runtime.pool.acquire() as db:
+        frame = await nights.frame(db, visitor.observatories, frame_id)
     if frame is None or not choice.holds(frame):
         return Response("", status_code=204)
     return page("row.html", frame=frame)

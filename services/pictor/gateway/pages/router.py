@@ -9,7 +9,7 @@ from pictor.gateway.pages.door import show_login, sign_in, sign_out
 from pictor.gateway.pages.frame import show_frame, show_timeline
 from pictor.gateway.pages.night import front, provide_choice, show_night, show_row
 from pictor.gateway.pages.rendering import FOLDER
-from pictor.gateway.pages.visitors import NotSignedInError, provide_db, provide_visitor, show_door
+from pictor.gateway.pages.visitors import NotSignedInError, provide_visitor, show_door, show_problem
 from pictor.gateway.pages.work import show_jobs, show_operations
 
 FRESH = CacheControlHeader(no_cache=True)
@@ -26,16 +26,18 @@ def pages_router() -> Router:
         route_handlers=[front, show_night, show_row, show_frame, show_timeline, show_jobs, show_operations],
         dependencies={
             "visitor": Provide(provide_visitor),
-            "db": Provide(provide_db),
             "choice": Provide(provide_choice, sync_to_thread=False),
         },
-        exception_handlers={NotSignedInError: show_door},
+        exception_handlers={NotSignedInError: show_door, Exception: show_problem},
     )
     door = Router(
         "/",
-        route_handlers=[show_login, sign_in, sign_out],
+        route_handlers=[show_login, sign_in],
+        exception_handlers={Exception: show_problem},
     )
-    return Router("/", route_handlers=[door, rooms, _files("/static", FRESH), _files("/static/vendor", FOR_EVER)])
+    return Router(
+        "/", route_handlers=[door, rooms, sign_out, _files("/static", FRESH), _files("/static/vendor", FOR_EVER)]
+    )
 
 
 def _files(path: str, cache: CacheControlHeader) -> Router:

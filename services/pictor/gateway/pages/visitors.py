@@ -1,7 +1,7 @@
 """Who looks at a page; nobody without a session gets past the door."""
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from urllib.parse import quote
 from uuid import UUID
 
@@ -9,9 +9,9 @@ from litestar import Response
 from litestar.response import Redirect
 
 from pictor.contracts.access import Role
-from pictor.gateway.auth import Principal, access_of, identify
-from pictor.gateway.problems import Http
-from pictor.state.database import Connection
+from pictor.gateway.auth import Principal, identify
+from pictor.gateway.pages.rendering import page
+from pictor.gateway.problems import Http, answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,18 +60,22 @@ async def provide_visitor(request: Http) -> Visitor:
     return Visitor.of(principal)
 
 
-async def provide_db(request: Http) -> AsyncIterator[Connection]:
-    """Lend a connection for one page."""
-    async with access_of(request).pool.acquire() as db:
-        yield db
-
-
 def show_door(request: Http, _error: NotSignedInError) -> Response[str]:
     """Lead to the sign-in page, and back afterwards; a piece of a page only says that the session is over."""
     if request.headers.get("hx-request") or request.headers.get("sec-fetch-dest") == "empty":
         return Response("", status_code=401, headers={"HX-Redirect": "/login"})
     asked = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return Redirect(f"/login?next={quote(asked, safe='/')}", status_code=303)
+
+
+def show_problem(request: Http, error: Exception) -> Response[str]:
+    """Show a refusal as a page; what nobody expected is logged, never shown."""
+    refusal = answer(request, error)
+    told = refusal.content
+    sentence = (
+        f"{told.detail} (trace {told.trace_id})" if told.status >= HTTPStatus.INTERNAL_SERVER_ERROR else told.detail
+    )
+    return page("problem.html", status=told.status, visitor=None, heading=told.title, sentence=sentence)
 
 
 def way_back(asked: str | None) -> str:

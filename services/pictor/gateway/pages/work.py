@@ -12,7 +12,6 @@ from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
 from pictor.gateway.wiring import RuntimeDep
 from pictor.state import jobs, loads, parked, runs
-from pictor.state.database import Connection
 
 PAGE = 50
 """Jobs on one page."""
@@ -20,18 +19,20 @@ PAGE = 50
 
 @get("/jobs", include_in_schema=False)
 async def show_jobs(
-    db: Connection,
+    runtime: RuntimeDep,
     visitor: Visitor,
     only: Annotated[JobState | None, Parameter(query="state")] = None,
     number: Annotated[int, Parameter(query="page", ge=1, le=100_000)] = 1,
 ) -> Response[str]:
     """Jobs, newest first."""
-    found, total = await jobs.page(db, visitor.observatories, state=only, limit=PAGE, offset=(number - 1) * PAGE)
+    async with runtime.pool.acquire() as db:
+        found, total = await jobs.page(db, visitor.observatories, state=only, limit=PAGE, offset=(number - 1) * PAGE)
+        listed = [(job, await runs.timeline(db, job.id)) for job in found]
     return page(
         "jobs.html",
         visitor=visitor,
         here="/jobs",
-        jobs=[(job, await runs.timeline(db, job.id)) for job in found],
+        jobs=listed,
         total=total,
         page=number,
         pages=max(1, math.ceil(total / PAGE)),
@@ -42,14 +43,16 @@ async def show_jobs(
 
 
 @get("/operations", include_in_schema=False)
-async def show_operations(db: Connection, visitor: Visitor, runtime: RuntimeDep) -> Response[str]:
+async def show_operations(runtime: RuntimeDep, visitor: Visitor) -> Response[str]:
     """Load of every module, and parked orders."""
-    letters, total = await parked.page(db, limit=100) if visitor.may_operate else ([], 0)
+    async with runtime.pool.acquire() as db:
+        letters, total = await parked.page(db, limit=100) if visitor.may_operate else ([], 0)
+        found = await loads.loads(db)
     return page(
         "operations.html",
         visitor=visitor,
         here="/operations",
-        loads=await loads.loads(db),
+        loads=found,
         paused=runtime.control.paused,
         letters=letters,
         total=total,

@@ -64,7 +64,7 @@ async def place(db: Connection) -> Place:
 @pytest.fixture(scope="session")
 def app(shared_pool: Pool) -> Litestar:
     """The pages as an application."""
-    runtime = SimpleNamespace(settings=Settings(), control=SimpleNamespace(paused={Module.QUALITY}))
+    runtime = SimpleNamespace(settings=Settings(), pool=shared_pool, control=SimpleNamespace(paused={Module.QUALITY}))
     state = State({"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits()}, deep_copy=False)
     return Litestar(
         [pages_router()],

@@ -198,6 +198,17 @@ async def test_a_paused_module_says_so_and_offers_to_go_on(office: Client) -> No
     assert "/api/v1/operations/ingest/pause" in text
 
 
+@pytest.mark.parametrize(
+    "path", ["/night?night=yesterday", "/jobs?page=0", "/jobs?state=lost", "/night?target=" + "x" * 300]
+)
+async def test_a_wrong_address_is_answered_by_a_page_in_words(browser: Client, path: str) -> None:
+    for _ in range(6):  # more often than the pool has connections: none may be lost
+        answer = await browser.get(path)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "The request is not valid" in answer.text
+
+
 async def test_an_empty_installation_says_what_to_do(browser: Client) -> None:
     assert "pictor upload" in (await browser.get("/night")).text
     assert (await browser.get("/", follow_redirects=False)).headers["location"] == "/night"
