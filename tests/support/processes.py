@@ -18,7 +18,7 @@ def is_alive(pid: int) -> bool:
 async def eventually(condition: Callable[[], bool], within_s: float) -> bool:
     """Wait until a condition holds, at most so long; returns whether it does."""
     deadline = time.monotonic() + within_s
-    while not condition() and time.monotonic() < deadline:  # noqa: ASYNC110 - the outside world sends no events
+    while not condition() and time.monotonic() < deadline:
         await asyncio.sleep(0.02)
     return condition()
 

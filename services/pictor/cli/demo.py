@@ -117,7 +117,7 @@ def _until_done(client: httpx.Client, progress: Progress, what: str) -> None:
 
 
 def _count(client: httpx.Client, state: str | None) -> int:
-    parameters = {"limit": 1} if state is None else {"limit": 1, "state": state}
+    parameters: dict[str, str | int] = {"limit": 1} if state is None else {"limit": 1, "state": state}
     total: int = client.get("/jobs", params=parameters).raise_for_status().json()["total"]
     return total
 

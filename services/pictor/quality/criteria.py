@@ -184,6 +184,6 @@ CLOUDED_STARS, CLOUDED_SKY = 0.35, 1.5
 def lit_clouds(stars: float, usual: float, brighter: float) -> str:
     """Say that few stars stand in a bright sky."""
     return (
-        f"probably clouds (or Moon, twilight): {stars:.0f} stars where this rig's other frames through this filter have "
+        f"probably clouds (or Moon, twilight): {stars:.0f} stars where other frames of this rig and filter have "
         f"{usual:.0f}, and a sky {brighter:.1f} times as bright"
     )

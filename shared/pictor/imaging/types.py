@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-
 Image = NDArray[np.floating]
 """A two-dimensional image, shape (ny, nx), in ADU unless stated otherwise."""
 
