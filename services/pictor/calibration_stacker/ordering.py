@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from pathlib import Path
+from statistics import median
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -12,7 +13,7 @@ from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.policy import validate
 from pictor.imaging.matching.rules import MasterStatus
-from pictor.imaging.matching.selection import dark_for_flats
+from pictor.imaging.matching.selection import dark_for_flats, select
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
@@ -21,6 +22,9 @@ from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.masters import Master, StackRequest
 from pictor.state.outbox import Outgoing
+
+KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu")
+"""Numbers of a stack that stay with its master."""
 
 
 async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
@@ -36,7 +40,8 @@ async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
         )
     described = frames[0].description or {}
     rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
-    dark = await _dark_path(step, request, frames[-1])
+    typical = sorted(frames, key=lambda frame: frame.exposure_s or 0.0)[len(frames) // 2]
+    dark = await _dark_path(step, request, typical)
     return request, {
         "paths": [str(await local_frame(step, frame)) for frame in frames],
         "frame_ids": [str(frame.id) for frame in frames],
@@ -46,6 +51,7 @@ async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
         "scratch": str(step.scratch),
         "read_noise_e": rig.read_noise_e if rig else None,
         "egain": (rig.egain if rig else None) or described.get("egain"),
+        "bias_level_adu": await _bias_level(step, request, typical),
         "saturation_adu": (frames[0].statistics or {}).get("saturation_adu"),
         "bayer": bool(described.get("bayer")),
         "dark_path": dark,
@@ -60,6 +66,19 @@ async def _dark_path(step: Step, request: StackRequest, flat: Frame) -> str | No
     active = [seen for master in library if (seen := master_seen(master)).status is MasterStatus.ACTIVE]
     found = dark_for_flats(frame_seen(flat), active, validate(request.policy))
     return await _master_path(step, UUID(found.master.master_id)) if found.master else None
+
+
+async def _bias_level(step: Step, request: StackRequest, frame: Frame) -> float | None:
+    """Return the level of the bias master of a camera mode: what tells dark current from offset."""
+    if request.frame_type == FrameType.BIAS.value:
+        return None
+    library = await step.read(masters.usable, request.observatory_id, frame.camera_mode or "")
+    active = [seen for master in library if (seen := master_seen(master)).status is MasterStatus.ACTIVE]
+    found = select(frame_seen(frame), active, validate(request.policy), wanted=FrameType.BIAS)
+    if found.master is None:
+        return None
+    levels = next(m.statistics.get("levels_adu") for m in library if str(m.id) == found.master.master_id)
+    return float(median(levels)) if levels else None
 
 
 async def _active_path(step: Step, request: StackRequest, frame: Frame) -> str | None:
@@ -85,7 +104,7 @@ async def keep_master(step: Step, request: StackRequest, found: dict[str, Any]) 
         state=MasterState(found["verdict"]), frame_type=request.frame_type, group_key=request.group_key,
         camera_mode=frames[0].camera_mode or "", facts=request.facts, ncombine=found["ncombine"],
         policy=request.policy, reasons=tuple(found["reasons"]), taken_at=_middle(starts),
-        statistics={k: found[k] for k in ("statistics", "noise", "facts", "checks", "flat_level_adu")},
+        statistics={k: found[k] for k in KEPT},
     )  # fmt: skip
     step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
     await step.keep(ProductKind.MASTER, Path(found["master_path"]), "application/fits", master_id=master.id)

@@ -23,6 +23,9 @@ GRACE_S = 3600.0
 
 SHOWN = 5
 
+PROBES = "ready/"
+"""Objects the embedded store is probed with at its start."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -122,7 +125,10 @@ async def _orphans(store: FrameStore, known: set[str]) -> list[str]:
     return [
         f"{there.key} ({there.size} bytes)"
         async for there in store.list("")
-        if there.key not in known and there.modified is not None and time.time() - there.modified.timestamp() > GRACE_S
+        if there.key not in known
+        and not there.key.startswith(PROBES)
+        and there.modified is not None
+        and time.time() - there.modified.timestamp() > GRACE_S
     ]
 
 
