@@ -74,9 +74,9 @@ async def set_up(settings: Settings) -> None:
         await pool.close()
     store = await until_answered("store", lambda: open_store(settings))
     await store.close()
-    await require_sync(settings)
     client = await until_answered("bus", lambda: nats.connect(**connection_options(settings, "setup")))
     try:
+        await require_sync(settings)
         await provision(client.jetstream(), settings)
     finally:
         await client.close()
