@@ -43,6 +43,9 @@ types: setup
 imports: setup
 	$(BIN)/lint-imports
 
+bench: setup
+	$(BIN)/python -m bench.run $(ARGS)
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .

@@ -1,0 +1,104 @@
+"""Stars and metrics of a raw 24-megapixel light read from its file, against SExtractor and sep on the same file."""
+
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import sep
+from astropy.io import fits
+from bench.clock import in_process, side_by_side, status_mib
+from bench.lights import make_lights
+from bench.peers import here
+from bench.rows import Bound, Of, Row
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from pictor.imaging.simulator.light import LightTruth
+from pictor.imaging.stars.starlist import StarList
+from pictor.quality.compute import measure
+
+MATCH_PX = 2.0
+BRIGHT_SNR = 10.0
+SEX = {
+    "CATALOG_TYPE": "FITS_LDAC", "DETECT_THRESH": "1.5", "ANALYSIS_THRESH": "1.5", "FILTER": "N",
+    "VERBOSE_TYPE": "QUIET", "BACK_SIZE": "64",
+}  # fmt: skip
+COLUMNS = ("X_IMAGE", "Y_IMAGE", "FLUX_AUTO", "FWHM_IMAGE", "ELLIPTICITY", "BACKGROUND", "FLAGS")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Positions of what a program took for stars, 0-based."""
+
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+
+    def against(self, truth: LightTruth) -> str:
+        """Share of detections that are stars, and of stars with SNR above 10 that were detected."""
+        stars = truth.stars
+        tree = cKDTree(np.column_stack([stars.x, stars.y]))
+        near, _ = tree.query(np.column_stack([self.x, self.y]))
+        mine = cKDTree(np.column_stack([self.x, self.y]))
+        bright = stars.snr > BRIGHT_SNR
+        seen, _ = mine.query(np.column_stack([stars.x[bright], stars.y[bright]]))
+        return f"precision {np.mean(near <= MATCH_PX):.3f}, recall {np.mean(seen <= MATCH_PX):.3f}"
+
+
+def rows(*, quick: bool) -> list[Row]:
+    """Measure ours and each peer that is here, in turns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ((path, truth),) = make_lights(folder, 1)
+        measure(str(path), str(folder))
+        rss = float(str(in_process("bench.extracting", {"path": str(path), "scratch": name})["rss_mib"]))
+        accuracy = f"ours {_stars_of(folder / 'stars.fits').against(truth)}"
+        repeats = 3 if quick else 5
+        found = []
+        for peer_name, peer, limit in (("SExtractor, process", _sextractor, 0.2), ("sep", _sep, 0.3)):
+            if peer is _sextractor and not here("source-extractor"):
+                continue
+            theirs = peer(path).against(truth)
+            ours, other = side_by_side(lambda: measure(str(path), name), lambda peer=peer: peer(path), repeats)
+            found.append(
+                Row(
+                    f"stars and metrics, raw 24 MP light, file to numbers (peer: {peer_name.split(',')[0]})", "s", ours,
+                    other, peer_name, n=repeats, rss_mib=rss, accuracy=f"{accuracy}; peer {theirs}",
+                    bounds=(Bound(Of.RATIO, limit),),
+                )
+            )  # fmt: skip
+        return found
+
+
+def main(path: str, scratch: str) -> dict[str, float]:
+    """Measure in a process of its own, for its memory."""
+    for _ in range(2):
+        measure(path, scratch)
+    return {"rss_mib": status_mib("self", "VmHWM")}
+
+
+def _stars_of(path: Path) -> Found:
+    listed = StarList.from_fits(str(path))
+    return Found(np.asarray(listed.x, np.float64), np.asarray(listed.y, np.float64))
+
+
+def _sextractor(path: Path) -> Found:
+    out, parameters = path.with_suffix(".cat"), path.with_suffix(".param")
+    parameters.write_text("\n".join(COLUMNS) + "\n")
+    options = [text for key, value in SEX.items() for text in (f"-{key}", value)]
+    command = [
+        "source-extractor", str(path), "-CATALOG_NAME", str(out), "-PARAMETERS_NAME", str(parameters), *options,
+    ]  # fmt: skip
+    subprocess.run(command, check=True, capture_output=True, cwd=path.parent)
+    table = fits.getdata(out, 2)
+    return Found(table["X_IMAGE"].astype(np.float64) - 1, table["Y_IMAGE"].astype(np.float64) - 1)
+
+
+def _sep(path: Path) -> Found:
+    data = fits.getdata(path, memmap=False).astype(np.float32)
+    sky = sep.Background(data)
+    sky.subfrom(data)
+    found = sep.extract(data, 1.5, err=sky.globalrms)
+    sep.flux_radius(data, found["x"], found["y"], 6.0 * found["a"], 0.5, subpix=5)
+    return Found(found["x"], found["y"])

@@ -1,0 +1,82 @@
+"""Rows from the scripts that measure one stage each; they print JSON lines of their own and run alone too."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from bench.clock import ROOT, output_of
+from bench.rows import Bound, Of, Row
+
+
+def lines(interpreter: str, script: str, *arguments: str) -> Iterator[dict[str, Any]]:
+    """Run a script and yield what it found."""
+    for line in output_of([interpreter, str(ROOT / "bench" / script), *arguments]).splitlines():
+        if line.startswith("{"):
+            yield json.loads(line)
+
+
+def previews(interpreter: str, *, quick: bool) -> Iterator[Row]:
+    """Preview and thumbnail of 24 MP, all products of 61 MP, against astropy, Pillow and libvips."""
+    names = {
+        "preview-small": ("preview PNG and thumbnail, 24 MP", "astropy zscale + Pillow", (Bound(Of.RATIO, 0.15),)),
+        "preview-tiles": (
+            "all preview products with tiles, 61 MP", "astropy zscale + libvips, tiles alone",
+            (Bound(Of.OURS, 0.5), Bound(Of.RSS, 3 * 61.2 * 2e6 / 2**20)),
+        ),
+        "preview-colour": ("all preview products, 24 MP Bayer", "astropy zscale + Pillow, grey, no tiles", ()),
+    }  # fmt: skip
+    for found in lines(interpreter, "preview.py", *(["small", "tiles"] if quick else [])):
+        name, peer, bounds = names[found["name"]]
+        more = {"peer_rss_mib": found["peer_rss_mib"]}
+        yield Row(
+            name, "s", found["ours"], found["peer"], peer, n=3, rss_mib=found["rss_mib"], bounds=bounds, more=more
+        )
+
+
+def solving(interpreter: str, *, quick: bool) -> Iterator[Row]:
+    """Solution and refit from a star list, against solve-field given the same list."""
+    for found in lines(interpreter, "solve.py"):
+        if quick and "24 MP" not in found["name"]:
+            continue
+        error = found.get("corner_error_px")
+        name = found["name"].split(", s (peer")[0]
+        whole_file = name.startswith("star list file")
+        bounds = () if whole_file or "no position" in name else (Bound(Of.RATIO, 0.02), Bound(Of.OURS, 10))
+        peer = None if found["peer"] is None else found["peer"] * 1e3
+        accuracy = "" if error is None else f"worst corner {error} px off the truth (goal 0.2)"
+        yield Row(
+            name, "ms", found["ours"] * 1e3, peer, "solve-field, same star list", n=7, accuracy=accuracy, bounds=bounds
+        )
+
+
+def stacking(interpreter: str, *, quick: bool) -> Iterator[Row]:
+    """Masters of 20 (and 50) darks, flats, and one calibrated light."""
+    cases = ["dark"] if quick else ["dark", "many", "flat", "calibrate"]
+    for found in lines(interpreter, "stack.py", *cases):
+        ours, peer = found["ours"], found.get("peer")
+        accuracy = ""
+        if found.get("left") is not None:
+            accuracy = f"hit pixels left: ours {found['left']}, peer {found.get('peer_left')}"
+        bounds = ()
+        if peer and peer["name"] == "siril":
+            bounds = (Bound(Of.RATIO, 0.2),)
+        elif peer and peer["name"] == "ccdproc-light":
+            bounds = (Bound(Of.RATIO, 1.0),)
+        yield Row(
+            f"master or light: {found['name']}, combination inside a warm process", "s", ours["inner_s"],
+            peer["inner_s"] if peer else None, peer["name"] if peer else found.get("note", ""), n=found["n"],
+            rss_mib=found["rss_mib"], accuracy=accuracy, bounds=bounds,
+            more={"process_s": round(ours["process_s"], 3), "peer_rss_mib": peer["rss_mib"] if peer else None},
+        )  # fmt: skip
+
+
+def background(interpreter: str, *, quick: bool) -> Iterator[Row]:
+    """Background, catalogue and metrics on arrays, against sep."""
+    for found in lines(interpreter, "stars.py", "small" if quick else "large"):
+        bounds = (Bound(Of.RATIO, 0.3),) if found["name"].startswith("stars") else ()
+        yield Row(
+            f"{found['name']}, {found['megapixels']} MP, array", "ms", found["ours_ms"], found["peer_ms"],
+            found["peer"], n=5, bounds=bounds,
+            accuracy=f"found: ours {found['ours_found']}, peer {found['peer_found']}",
+            more={"cpu_ratio": found["cpu_ratio"]},
+        )  # fmt: skip
