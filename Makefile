@@ -20,7 +20,7 @@ demo: setup
 	$(BIN)/pictor demo $(if $(EXIT),--exit) $(if $(JSON),--report $(JSON)) $(if $(SMALL),--small)
 
 test: setup
-	$(BIN)/python -m pytest tests $(ARGS)
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile $(ARGS)
 
 test-real: setup
 	$(BIN)/python -m pytest -m real -s tests/e2e/test_real_frames.py $(ARGS)
