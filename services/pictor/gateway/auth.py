@@ -142,6 +142,7 @@ def require(scope: Scope | None = None, *, role: Role = Role.PLUGIN) -> Guard:
     async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
         principal = await identify(connection)
         if principal is None:
+            connection.app.state.limits.refusals.take(connection.client.host if connection.client else "unknown")
             raise Problem(
                 "unauthenticated", "Send a valid token as 'Authorization: Bearer ...'; this one is missing or dead.",
                 headers={"WWW-Authenticate": 'Bearer realm="pictor"'},

@@ -18,6 +18,9 @@ UPLOADS_PER_MINUTE = 600
 LOGINS_PER_MINUTE = 10
 """Failed log-ins of one address."""
 
+REFUSALS_PER_MINUTE = 120
+"""Dead or mistyped tokens from one address: nobody guesses 256 random bits, but each try costs a look-up."""
+
 UPLOADS_AT_ONCE = 8
 """Parallel uploads of one token."""
 
@@ -90,6 +93,7 @@ class GatewayLimits:
     reads: Rate = field(default_factory=lambda: Rate(READS_PER_MINUTE))
     uploads: Rate = field(default_factory=lambda: Rate(UPLOADS_PER_MINUTE))
     logins: Rate = field(default_factory=lambda: Rate(LOGINS_PER_MINUTE))
+    refusals: Rate = field(default_factory=lambda: Rate(REFUSALS_PER_MINUTE))
     uploading: AtOnce = field(default_factory=lambda: AtOnce(UPLOADS_AT_ONCE, "uploads of one token"))
     receiving: AtOnce = field(default_factory=lambda: AtOnce(UPLOADS_AT_ONCE_OBSERVATORY, "uploads of one observatory"))
     streams: AtOnce = field(default_factory=lambda: AtOnce(STREAMS_AT_ONCE, "event streams of one token"))
