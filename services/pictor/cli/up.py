@@ -101,7 +101,11 @@ async def _together(settings: Settings, endpoints: Endpoints, pool: ChildPool, s
             theirs = as_service(runtime, service, settings_for(settings, endpoints, data, user=str(service)))
             await stack.enter_async_context(serving(theirs, create_app_of(service)))
         await stack.enter_async_context(keeping(runtime))
-        yield await stack.enter_async_context(serve_gateway(runtime))
+        port = await stack.enter_async_context(serve_gateway(runtime))
+        try:
+            yield port
+        finally:
+            runtime.stopping.set()
 
 
 @asynccontextmanager

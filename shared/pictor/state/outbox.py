@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 from pictor.contracts.messages import M, Subject
 from pictor.contracts.work import WorkOrder
@@ -37,14 +38,19 @@ def _outgoing(row: Any) -> Outgoing:  # noqa: ANN401 - an asyncpg record
 
 
 async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[str, str] | None = None) -> Outgoing:
-    """Write a message into the outbox of the current transaction."""
+    """Write a message into the outbox of the current transaction.
+
+    An order gets an identity of its own row: published twice it is one, but the same run ordered anew (after a dead
+    letter was put back) is not taken for a duplicate. Claims, not the broker, make runs happen once.
+    """
     order = message if isinstance(message, WorkOrder) else None
+    msg_id = message.dedup_id if order is None else f"{message.dedup_id}:{uuid4().hex[:12]}"
     row = await db.fetchrow(
         """
         INSERT INTO outbox (subject, stream, msg_id, body, headers, job_id, module)
         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
         """,
-        subject.address(message), subject.stream, message.dedup_id, message.model_dump(mode="json"),
+        subject.address(message), subject.stream, msg_id, message.model_dump(mode="json"),
         headers or {}, order.job_id if order else None, str(order.module) if order else None,
     )  # fmt: skip
     return _outgoing(row)
