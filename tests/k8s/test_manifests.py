@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -238,7 +239,6 @@ def test_yaml_is_well_formed_everywhere() -> None:
     rules = (
         "{extends: default, rules: {line-length: {max: 132}, document-start: disable, comments-indentation: disable}}"
     )
-    done = subprocess.run(
-        ["yamllint", "-s", "-d", rules, *map(str, places)], capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-m", "yamllint", "-s", "-d", rules, *map(str, places)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
