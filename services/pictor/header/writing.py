@@ -113,7 +113,7 @@ async def keep_processed(step: Step, source: Source, found: dict[str, Any]) -> N
     store, order = step.runtime.store, step.order
     key = f"products/{order.observatory_id}/{order.frame_id}/{ProductKind.PROCESSED}-{digest[:20]}.fits"
     piece = f"{key}-head-{uuid4().hex}"
-    await store.put_file(piece, head)
+    await store.put_file(piece, head, sha256=digest)
     try:
         parts = [Part(piece), Part(source.key, found["resume_offset"], found["resume_size"])]
         await store.compose(key, parts, "application/fits")

@@ -1,5 +1,6 @@
 """What the preview service asks of the pixels, and what it keeps."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +28,15 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
 
 
 async def keep_all(step: Step, found: dict[str, Any]) -> None:
-    """Put every picture into the store."""
-    for kind, picture in found["products"].items():
-        size = {"width": picture["width"], "height": picture["height"]}
-        await step.keep(
-            ProductKind(kind),
-            Path(picture["path"]),
-            picture["content_type"],
-            parameters={**found["parameters"], **size},
-        )
+    """Put all pictures into the store at once: each waits for its own write to reach the disk."""
+    await asyncio.gather(*(_keep(step, kind, picture, found) for kind, picture in found["products"].items()))
+
+
+async def _keep(step: Step, kind: str, picture: dict[str, Any], found: dict[str, Any]) -> None:
+    size = {"width": picture["width"], "height": picture["height"]}
+    await step.keep(
+        ProductKind(kind),
+        Path(picture["path"]),
+        picture["content_type"],
+        parameters={**found["parameters"], **size},
+    )

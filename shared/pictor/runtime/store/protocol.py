@@ -11,7 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-BYTES = "application/octet-stream"
+BYTES = "binary/octet-stream"
+"""What S3 calls bytes of no kind; SeaweedFS tries to compress those named ``application/octet-stream``."""
 
 CHUNK = 256 << 10
 """Bytes handled at once: small enough that hashing one never stops the event loop for a millisecond."""
