@@ -3,26 +3,26 @@
 import os
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.peers import missing, versions
 from bench.rows import Row, rounded
 
 MET = {True: "yes", False: "**no**", None: ""}
 
 
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """Under which a run was made."""
+@dataclass(slots=True)
+class Results:
+    """What a run has found so far, and under which circumstances."""
 
     command: str
-    began: datetime
-    load_before: float
-    load_after: float
-    versions: dict[str, str]
-    missing: Sequence[str]
-    broken: Sequence[str]
+    began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    rows: list[Row] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    loads: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])
+    """Load average before the run and after each group."""
 
 
 def machine() -> str:
@@ -58,14 +58,14 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) for line in lines)
 
 
-def page(rows: Sequence[Row], circumstances: Circumstances) -> str:
+def page(results: Results) -> str:
     """Return the page ``docs/benchmarks.md``."""
-    said = circumstances
+    rows = results.rows
     short = [row for row in rows if row.met is False]
     parts = [
         "# Benchmarks",
-        f"Written by `{said.command}` on {said.began:%Y-%m-%d %H:%M} UTC; do not edit.",
-        _setting(said),
+        f"Written by `{results.command}` on {results.began:%Y-%m-%d %H:%M} UTC; do not edit.",
+        _setting(results),
         (
             f"{len(rows)} measurements, {len(short)} short of their goal, "
             f"{sum(row.met is None for row in rows)} without a goal or without the peer to judge it."
@@ -74,19 +74,20 @@ def page(rows: Sequence[Row], circumstances: Circumstances) -> str:
             [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(cells(row)) for row in rows)],
         ),
         *_listed("Short of the goal", [f"{row.name}: {rounded(row.ours)} {row.unit} ({row.goal})" for row in short]),
-        *_listed("Peers that were not here", said.missing),
-        *_listed("Measurements that could not be made", said.broken),
+        *_listed("Peers that were not here", missing()),
+        *_listed("Measurements that could not be made", results.broken),
         "## Versions",
-        ", ".join(f"{name} {version}" for name, version in said.versions.items()),
+        ", ".join(f"{name} {version}" for name, version in versions().items()),
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _setting(said: Circumstances) -> str:
+def _setting(results: Results) -> str:
+    low, high = min(results.loads), max(results.loads)
     return (
-        f"Machine: {machine()}. Load average before and after: {said.load_before:.1f} and {said.load_after:.1f}. "
-        "Under more foreign load than a core or so absolute times say little; ratios hold, because most rows take "
-        "both sides in turns. `ours` and `peer` are medians of `n`; a ratio is ours over the peer's."
+        f"Machine: {machine()}. Load average during the run: {low:.1f} to {high:.1f}. Under more foreign load than a "
+        "core or so absolute times say little; ratios hold better, because most rows take both sides in turns. `ours` "
+        "and `peer` are medians of `n`; a ratio is ours over the peer's."
     )
 
 
@@ -96,8 +97,3 @@ def _line(cells_: Sequence[str]) -> str:
 
 def _listed(title: str, items: Sequence[str]) -> list[str]:
     return [f"## {title}", "\n".join(f"- {item}" for item in items)] if items else []
-
-
-def now() -> datetime:
-    """Return the time, in UTC."""
-    return datetime.now(UTC)

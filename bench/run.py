@@ -1,4 +1,4 @@
-"""All measurements of the project: ``python -m bench.run [--quick] [--only NAME ...] [--no-page]``.
+"""All measurements of the project: ``python -m bench.run [--quick] [--only NAME ...]``.
 
 Prints one JSON line per measurement and a table, and writes docs/benchmarks.md.
 """
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 
 from bench import peers, scripts
 from bench.clock import ROOT
-from bench.report import Circumstances, now, page, table
+from bench.report import Results, page, table
 from bench.rows import Row
 
 from pictor.runtime import logs
@@ -53,37 +53,31 @@ def main() -> int:
     """Run what was asked for; a group that breaks is reported and does not stop the others."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer repeats, fewer frames")
-    parser.add_argument("--only", nargs="+", choices=GROUPS, help="groups to run")
-    parser.add_argument("--no-page", action="store_true", help="do not write docs/benchmarks.md")
+    parser.add_argument("--only", nargs="+", choices=GROUPS, help="groups to run; the page is not written")
     asked = parser.parse_args()
     logs.configure(style="json", level="error")
-    began, load = now(), os.getloadavg()[0]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for sentence in peers.missing():
         print(sentence, file=sys.stderr)
-    rows, broken = measured(asked.only or list(GROUPS), quick=asked.quick)
-    print(table(rows))
-    if not asked.no_page:
-        flags = "".join([" --quick" if asked.quick else "", f" --only {' '.join(asked.only)}" if asked.only else ""])
-        found = Circumstances(
-            f"python -m bench.run{flags}", began, load, os.getloadavg()[0], peers.versions(), peers.missing(), broken
-        )
-        PAGE.write_text(page(rows, found), encoding="utf-8")
-    return 1 if broken else 0
+    results = Results(f"python -m bench.run{' --quick' * asked.quick}")
+    for name in asked.only or GROUPS:
+        measure(name, results, quick=asked.quick)
+        if not asked.only:
+            PAGE.write_text(page(results), encoding="utf-8")
+    print(table(results.rows))
+    return 1 if results.broken else 0
 
 
-def measured(names: Iterable[str], *, quick: bool) -> tuple[list[Row], list[str]]:
-    """Run groups, printing each row as it comes."""
-    rows: list[Row] = []
-    broken = []
-    for name in names:
-        try:
-            for row in GROUPS[name](quick=quick):
-                print(row.line(), flush=True)
-                rows.append(row)
-        except Exception as error:  # noqa: BLE001 - one group must not take the others with it
-            broken.append(f"{name}: {type(error).__name__}: {error}")
-            print(broken[-1], file=sys.stderr, flush=True)
-    return rows, broken
+def measure(name: str, results: Results, *, quick: bool) -> None:
+    """Run one group, printing each row as it comes."""
+    try:
+        for row in GROUPS[name](quick=quick):
+            print(row.line(), flush=True)
+            results.rows.append(row)
+    except Exception as error:  # noqa: BLE001 - one group must not take the others with it
+        results.broken.append(f"{name}: {type(error).__name__}: {error}")
+        print(results.broken[-1], file=sys.stderr, flush=True)
+    results.loads.append(os.getloadavg()[0])
 
 
 if __name__ == "__main__":

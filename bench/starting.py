@@ -19,7 +19,7 @@ from pictor.runtime.hosting import WARM
 
 def rows(*, quick: bool) -> list[Row]:
     """Measure every start."""
-    return [help_text(5 if quick else 9), *ups(2 if quick else 5), *workers(3 if quick else 5)]
+    return [help_text(5 if quick else 9), *ups(2 if quick else 5), *workers(3)]
 
 
 def help_text(repeats: int) -> Row:
