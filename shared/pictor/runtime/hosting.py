@@ -92,9 +92,7 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     options = connection_options(runtime.settings, str(runtime.service))
     user, password = options.pop("user", None), options.pop("password", "")
     security = SASLPlaintext(username=user, password=password) if user else None
-    broker = NatsBroker(
-        **options, security=security, logger=None, graceful_timeout=runtime.settings.shutdown_seconds
-    )
+    broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=runtime.settings.shutdown_seconds)
     app = create_app(broker, runtime)
     await app.start()
     log.info("service started", service=str(runtime.service))
