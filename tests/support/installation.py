@@ -31,14 +31,15 @@ class Installation:
         """Return the process id of a service of ``--separate``."""
         return int((self.data / "run" / f"{service}.pid").read_text())
 
-    def send(self, path: Path, *, name: str | None = None) -> httpx.Response:
+    def send(self, path: Path, *, name: str | None = None, observatory: str | None = None) -> httpx.Response:
         """Send a file by its content, as a plugin would, and return the answer whatever it is."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             file.seek(0)
             headers = {"X-Frame-Metadata": json.dumps({"name": name or path.name})}
             headers["Content-Length"] = str(path.stat().st_size)
-            return self.client.put(f"/frames/{digest}", content=file, headers=headers)
+            place = {"observatory": observatory} if observatory else {}
+            return self.client.put(f"/frames/{digest}", content=file, headers=headers, params=place)
 
     def upload(self, path: Path) -> dict[str, Any]:
         """Send a file that must be accepted."""
