@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pictor.cli.attach import attached
 from pictor.cli.client import CommandError, guarded
+from pictor.runtime import logs
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.errors import ObjectMissing
 from pictor.runtime.store.opening import open_store
@@ -38,6 +39,7 @@ class Finding:
 
 def main(data: Path, *, deep: bool, json: bool) -> int:
     """Check an installation, running or stopped; exit 0 when all invariants hold."""
+    logs.configure(level="error")
     try:
         findings = asyncio.run(_check(data.absolute(), deep=deep))
     except CommandError as error:

@@ -69,7 +69,12 @@ def _session(
                 if json:
                     print(jsonlib.dumps(asdict(sent)), flush=True)
                 else:
-                    console.print(f"{sent.outcome:<10} {sent.file} {sent.detail or ''}", highlight=False, markup=False)
+                    console.print(
+                        f"{sent.outcome:<10} {sent.file} {sent.detail or ''}",
+                        highlight=False,
+                        markup=False,
+                        soft_wrap=True,
+                    )
             if not watch:
                 return results
             time.sleep(1.0)

@@ -20,7 +20,7 @@ class StoredThing:
 QUESTIONS: tuple[tuple[str, str, str], ...] = (
     (
         "I4",
-        "a result that names no module run",
+        "result that names no module run",
         """
         SELECT 'frame ' || q.frame_id || ' has a ' || q.what || ' of an unknown job ' || q.job_id FROM (
             SELECT frame_id, job_id, 'measurement' AS what FROM frame_quality
@@ -30,7 +30,7 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I5",
-        "a message committed but not published for more than 30 s",
+        "message committed but not published for more than 30 s",
         """
         SELECT 'outbox row ' || id || ' for ' || subject || ' waits since ' || created_at FROM outbox
         WHERE sent_at IS NULL AND created_at < now() - interval '30 s'
@@ -38,7 +38,7 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I6",
-        "an open job that nobody works on and that waits for nothing",
+        "open job that nobody works on and that waits for nothing",
         """
         SELECT 'job ' || j.id || ' is ' || j.state || ', but no module of it is open' FROM job j
         WHERE j.state IN ('pending', 'running') AND NOT EXISTS (
@@ -62,7 +62,7 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I7",
-        "a master without its sources, or one that replaced itself",
+        "master without its sources, or one that replaced itself",
         """
         SELECT 'master ' || m.id || ' names no source' FROM master m
         WHERE NOT EXISTS (SELECT FROM master_component c WHERE c.master_id = m.id)
@@ -74,7 +74,7 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I8",
-        "a child that belongs to another observatory than its frame",
+        "child that belongs to another observatory than its frame",
         """
         SELECT 'job ' || j.id || ' and its frame belong to different observatories'
         FROM job j JOIN frame f ON f.id = j.frame_id WHERE j.observatory_id <> f.observatory_id
@@ -88,12 +88,12 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I9",
-        "a dead letter without a reason",
+        "dead letter without a reason",
         "SELECT 'dead letter ' || id || ' has no reason' FROM parked WHERE reason = '' OR message = ''",
     ),
     (
         "I10",
-        "a lease nobody renews",
+        "lease nobody renews",
         """
         SELECT 'lease of ' || module || ' for job ' || job_id || ' ended at ' || lease_until FROM module_run
         WHERE state = 'running' AND lease_until < now() - interval '2 min'
@@ -101,7 +101,7 @@ QUESTIONS: tuple[tuple[str, str, str], ...] = (
     ),
     (
         "I11",
-        "an audit log that can be changed",
+        "audit log that can be changed",
         """
         SELECT 'the trigger that keeps the audit log append-only is missing'
         WHERE NOT EXISTS (SELECT FROM pg_trigger WHERE tgname = 'audit_append_only' AND tgenabled <> 'D')
