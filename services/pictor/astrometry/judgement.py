@@ -110,7 +110,7 @@ def explain(failure: Failure, field: Field, hints: Hints, indexes: Sequence[Inde
         return Failure(
             Reason.NOT_CONFIGURED,
             "only the sample star index is installed, which covers a few small fields; "
-            "install one for the whole sky with: pictor index install",
+            "install one for the whole sky with: pictor index install FOLDER",
         )
     return failure
 

@@ -43,7 +43,9 @@ class EngineSolver:
                 Reason.SOLVER_UNAVAILABLE, "the solver library is missing; install it with: pip install astrometry"
             )
         if not installed(self.folders):
-            return Failure(Reason.NOT_CONFIGURED, "no star index is installed; install one with: pictor index install")
+            return Failure(
+                Reason.NOT_CONFIGURED, "no star index is installed; install one with: pictor index install FOLDER"
+            )
         return None
 
     def solve(self, given: SolverInput, hints: Hints, limits: Limits) -> Candidate | Failure:

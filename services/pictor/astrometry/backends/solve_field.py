@@ -35,7 +35,9 @@ class SolveFieldSolver:
                 "solve-field is not installed; install it with: apt-get install astrometry.net",
             )
         if not installed(self.folders):
-            return Failure(Reason.NOT_CONFIGURED, "no star index is installed; install one with: pictor index install")
+            return Failure(
+                Reason.NOT_CONFIGURED, "no star index is installed; install one with: pictor index install FOLDER"
+            )
         return None
 
     def solve(self, given: SolverInput, hints: Hints, limits: Limits) -> Candidate | Failure:

@@ -277,8 +277,10 @@ def _image_problem(axes: tuple[int, ...]) -> str:
     longest = sorted(axes, reverse=True)
     if len(axes) > _MAX_NAXIS:
         return f"the image has {len(axes)} axes"
-    if len(axes) < 2 or longest[0] == 1:
+    if len(axes) < 2:
         return "the image has one dimension only"
+    if longest[0] == 1:
+        return "the image is a single pixel"
     if len(axes) == 3 and axes[2] > _MAX_PLANES:
         return f"the image is a cube of {axes[2]} planes; a frame has 1 or 3"
     return ""
