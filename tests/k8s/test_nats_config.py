@@ -1,6 +1,7 @@
 """The configuration that containers write is one that nats-server accepts, with every write synced."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 
 from pictor.runtime.embedded.nats import installed
 from pictor.runtime.nats_config import ROUTE_USER, SYSTEM_USER, bus_users, main, secret_name
+from pictor.runtime.provision import streams
+from pictor.runtime.settings import Settings
 from tests.support.manifests import ROOT, containers, named
 
 
@@ -96,3 +99,15 @@ def test_a_password_may_come_from_the_environment(
     monkeypatch.setenv("NATS_CALIBRATION_STACKER_PASSWORD", "x" * 16)
     users = json.loads(written(tmp_path, secrets).read_text())["accounts"]["PICTOR"]["users"]
     assert {user["user"]: user["password"] for user in users}["calibration-stacker"] == "x" * 16
+
+
+def test_the_streams_fit_into_what_each_server_may_keep() -> None:
+    settings = Settings()
+    needed = sum(int(stream["max_bytes"]) for stream in streams(settings))
+    compose = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    given = [int(number) for number in re.findall(r"NATS_MAX_FILE_STORE:-(\d+)", compose)]
+    for name in ("overlays/dev", "overlays/prod"):
+        args = containers(named("nats", "StatefulSet", name))[0]["args"]
+        given += [int(text.partition("=")[2]) for text in args if text.startswith("--max-file-store=")]
+    assert len(given) == 3
+    assert min(given) > 1.2 * needed

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+import nats
 import pytest
 from faststream import FastStream
 from faststream.nats import NatsBroker
@@ -19,10 +20,13 @@ from pictor.contracts.subjects import STREAM_WORK
 from pictor.contracts.work import WorkOrder
 from pictor.gateway.events import Follower
 from pictor.runtime import keepers
+from pictor.runtime.bus import connection_options, relay_once
 from pictor.runtime.consuming import consume
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.health import readiness
 from pictor.runtime.hosting import keeping, open_runtime, serving
+from pictor.runtime.nats_config import SETUP_USER
+from pictor.runtime.provision import provision
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.runtime.step import open_step
@@ -133,3 +137,22 @@ async def test_the_gateway_keeps_the_flow_whole_with_its_own_rights(bus: Endpoin
             assert await gateway.bus.js.delete_msg(STREAM_WORK, sequence)
             assert await keepers.relay(gateway) == 0
     assert violations(logs) == []
+
+
+async def test_an_order_waits_for_a_lost_stream_until_the_setup_job_has_run(
+    bus: Endpoints, dsn: str, tmp_path: Path
+) -> None:
+    setup = Settings(**as_user(bus, SETUP_USER))
+    client = await nats.connect(**connection_options(setup, SETUP_USER))
+    await client.jetstream().delete_stream(STREAM_WORK)
+    async with runtime_of(Service.GATEWAY, bus, dsn, tmp_path) as gateway:
+        async with gateway.pool.acquire() as db:
+            observatory = uuid4()
+            await observatories.create(db, observatory, "hill", "Hill")
+        await Flow(gateway, observatory).submit()
+        await provision(client.jetstream(), setup)
+        assert await relay_once(gateway.bus, older_than_s=0) == 1
+        found = await gateway.bus.js.get_msg(STREAM_WORK, seq=1)
+        assert found.subject == "pictor.work.ingest.live"
+        await gateway.bus.js.delete_msg(STREAM_WORK, 1)
+    await client.close()
