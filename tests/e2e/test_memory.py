@@ -43,6 +43,7 @@ class Growth:
 
     before: Memory
     peak: Memory
+    died: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +58,8 @@ def growth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Growth]:
         for pid in _pids(flow):
             Path(f"/proc/{pid}/clear_refs").write_text(RESET_PEAK)
         _process(flow, _light(folder / "large.fits", LARGE, 99))
-        yield Growth(before, _memory(flow, "VmHWM"))
+        log = (flow.data / "logs" / "pictor.log").read_text().splitlines()
+        yield Growth(before, _memory(flow, "VmHWM"), [line for line in log if "service died" in line])
 
 
 def test_the_memory_of_the_header_service_does_not_grow_with_the_frame(growth: Growth) -> None:
@@ -72,6 +74,10 @@ def test_the_memory_of_the_gateway_is_bounded_during_an_upload(growth: Growth) -
     grown = growth.peak.gateway - growth.before.gateway
     print(f"gateway {growth.before.gateway:.0f} MiB, grown by {grown:.1f} MiB over an upload of 117 MiB")
     assert grown < GATEWAY_GROWTH_MIB
+
+
+def test_no_service_died_over_the_large_frame(growth: Growth) -> None:
+    assert growth.died == []
 
 
 def _only_header_modules(flow: Installation) -> None:
