@@ -23,6 +23,9 @@ log = structlog.get_logger()
 PULL_TIMEOUT_S = 5.0
 """After a reconnect a pull may wait this long before it asks again."""
 
+AT_ONCE = 4
+"""Most orders of one lane of a module in the hands of one process; each is pulled when its turn is near."""
+
 Listener = Callable[[M, Runtime], Awaitable[None]]
 
 
@@ -79,11 +82,12 @@ def durable_name(module: Module, lane: Lane) -> str:
 
 
 def consume(broker: NatsBroker, runtime: Runtime, module: Module, handler: Handler) -> None:
-    """Subscribe a handler to all lanes of a module."""
+    """Subscribe a handler to all lanes of a module, as often as frames can be computed at a time."""
     for lane in Lane:
-        _subscribe(broker, runtime, WORK[module][lane], durable_name(module, lane))(
-            _worker(runtime, module, lane, handler)
-        )
+        for _ in range(min(runtime.children.size, AT_ONCE)):
+            _subscribe(broker, runtime, WORK[module][lane], durable_name(module, lane))(
+                _worker(runtime, module, lane, handler)
+            )
 
 
 def _worker(
