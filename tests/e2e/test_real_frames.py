@@ -50,7 +50,6 @@ class Sent:
 
     @property
     def ends(self) -> str:
-        """In one word."""
         if self.frame is None:
             return "refused"
         if self.frame["state"] == "quarantined":
@@ -61,7 +60,6 @@ class Sent:
 
     @property
     def reason(self) -> str | None:
-        """Why it went no further."""
         if self.frame is None:
             return self.code
         failed = (run["reason"] for run in self.frame["timeline"] if run["state"] != "completed")
@@ -69,7 +67,6 @@ class Sent:
 
     @property
     def known(self) -> dict[str, Any]:
-        """The frame, which must be there."""
         assert self.frame is not None
         return self.frame
 
@@ -245,6 +242,11 @@ def test_the_trailed_frame_is_rejected_because_it_is_trailed(night: Night) -> No
     grade = night["reference/lco-banzai/banzai_test_frame.fits.fz"]["grade"]
     assert grade["status"] == "rejected"
     assert any("trailed" in reason for reason in grade["reasons"])
+
+
+def test_the_satellite_in_the_sharp_frame_is_named(night: Night) -> None:
+    grade = night["lights/kstars-asi1600-autofocus/ngc4535-autofocus3.fits"]["grade"]
+    assert [reason for reason in grade["reasons"] if "1 satellite or aircraft trail" in reason]
 
 
 def test_a_flipped_bit_under_a_checksum_is_flagged(night: Night) -> None:
