@@ -19,11 +19,15 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from pictor.cli.client import gateway
-from pictor.cli.demo_report import Outcome, judge, report_of, table_of
+from pictor.cli.demo_report import Outcome, judge, masters_of, report_of, table_of
+from pictor.cli.processes import die_with_parent
 from pictor.cli.upload import Sent, upload_one
 
 READY_S = 180.0
 PROCESSED_S = 600.0
+WIDE = 150
+"""Columns from which the table fits a terminal whole; narrower ones get the masters below it."""
+
 QUIET_POLLS = 3
 """Polls without an open job after which the night counts as done: a stack is ordered a moment after its last frame."""
 
@@ -33,17 +37,23 @@ def main(data: Path | None, *, port: int, leave: bool, report: Path | None, smal
     folder = (data or Path(tempfile.mkdtemp(prefix="pictor-demo-"))).absolute()
     console = Console(width=None if sys.stdout.isatty() else 200)
     began = time.monotonic()
+    _listen_to_signals()
     try:
         with ThreadPoolExecutor(1) as pool, _running(folder, port, console) as url:
             outcomes = _night(pool, folder, url, console, small=small)
             elapsed = time.monotonic() - began
-            console.print(table_of(outcomes))
+            console.print(table_of(outcomes, wide=console.width >= WIDE))
+            for line in masters_of(outcomes) if console.width < WIDE else ():
+                console.print(line, style="dim", markup=False, highlight=False)
             _say(console, outcomes, elapsed, url, folder)
             if report is not None:
                 report.write_text(json.dumps(report_of(outcomes, elapsed), indent=1) + "\n", encoding="utf-8")
             if not leave and sys.stdout.isatty():
                 console.print("Ctrl-C stops everything.")
                 _wait_for_interrupt()
+    except KeyboardInterrupt:
+        console.print("stopped before its end")
+        return 130
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -55,7 +65,10 @@ def _running(folder: Path, port: int, console: Console) -> Iterator[str]:
     """Run ``pictor up`` on a folder; yields its address once a first upload would succeed."""
     command = [sys.executable, "-m", "pictor.cli", "up", "--data", str(folder), "--port", str(port)]
     console.print(f"starting NATS, PostgreSQL, SeaweedFS and seven services in {folder}", highlight=False)
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, text=True, start_new_session=True,
+        preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread runs yet
+    ) as process:  # fmt: skip
         try:
             line = process.stdout.readline() if process.stdout else ""
             if not line.startswith("Pictor ready at "):
@@ -145,6 +158,12 @@ async def _login_link(url: str, folder: Path, token: str) -> str:
     finally:
         await pool.close()
     return f"{url}/login?code={code}"
+
+
+def _listen_to_signals() -> None:
+    """Let Ctrl-C and a polite kill end the demo the same way, even when it was started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
 
 
 def _wait_for_interrupt() -> None:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import httpx
+from rich.box import HEAVY_HEAD
 from rich.table import Table
 
 from pictor.cli.upload import Sent
@@ -132,21 +133,37 @@ def _masters(frame: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def table_of(outcomes: list[Outcome]) -> Table:
-    """Draw the table; calibration frames of one set share a line when all went well."""
-    table = Table(title="The sample night", show_lines=False)
-    for name in ("frame", "type", "filter", "state", "grade", "solved (RA Dec)", "master used, or why not"):
+def table_of(outcomes: list[Outcome], *, wide: bool) -> Table:
+    """Draw the table; calibration frames of one set share a line when all went well.
+
+    A narrow terminal gets the masters from ``masters_of`` below it.
+    """
+    table = Table(title="The sample night", box=None if not wide else HEAVY_HEAD, pad_edge=False)
+    for name in ("frame", "type", "filter", "state", "grade"):
         table.add_column(name, overflow="fold")
-    for name in ("stars", "FWHM px", "ecc.", 'offset "'):
+    for name in ("stars", "FWHM", "ecc."):
         table.add_column(name, justify="right")
-    table.add_column("as the truth says")
+    for name in ("solved (RA Dec)", 'off "', "true"):
+        table.add_column(name, overflow="fold")
+    if wide:
+        table.add_column("master used, or why not", overflow="fold")
     for one in _gathered(outcomes):
-        table.add_row(
-            one.file, one.type, one.filter or "", one.state, one.grade or "", one.solved or "", one.master,
-            _number(one.stars, 0), _number(one.fwhm_px, 2), _number(one.eccentricity, 2),
-            _number(one.offset_arcsec, 2), "yes" if one.ok else f"NO: {one.complaint}",
-        )  # fmt: skip
+        row = [
+            one.file.removesuffix(".fits"), one.type, one.filter or "", one.state, one.grade or "",
+            _number(one.stars, 0), _number(one.fwhm_px, 2), _number(one.eccentricity, 2), one.solved or "",
+            _number(one.offset_arcsec, 2), "yes" if one.ok else "NO",
+        ]  # fmt: skip
+        table.add_row(*row, *([one.master] if wide else []))
     return table
+
+
+def masters_of(outcomes: list[Outcome]) -> list[str]:
+    """Say in lines which masters were used or why not, for a terminal too narrow for the column."""
+    users: dict[str, list[str]] = {}
+    for one in outcomes:
+        if one.master:
+            users.setdefault(one.master, []).append(one.file.removesuffix(".fits"))
+    return [f"{', '.join(names)}: {master}" for master, names in users.items()]
 
 
 def _gathered(outcomes: list[Outcome]) -> list[Outcome]:

@@ -18,7 +18,8 @@ async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
         return
 
     async def live(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        lost = runtime.lost
+        return web.json_response({"status": "bus lost" if lost else "ok"}, status=503 if lost else 200)
 
     async def ready(_request: web.Request) -> web.Response:
         parts = await readiness(runtime)

@@ -25,7 +25,8 @@ READY_S = 120.0
 _LIBC = ctypes.CDLL(None)
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
+    """Ask the kernel to stop this process when its parent dies, however it dies."""
     _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
@@ -72,7 +73,7 @@ class Processes:
                 process = await asyncio.create_subprocess_exec(
                     sys.executable, "-m", "pictor.cli", "run", str(service),
                     stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
-                    env=self._environment(service), preexec_fn=_die_with_parent,
+                    env=self._environment(service), preexec_fn=die_with_parent,
                 )  # fmt: skip
             self._alive[service] = process
             self._write_pids()

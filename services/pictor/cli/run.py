@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 from pictor.cli.health import serve_health
 from pictor.cli.services import create_app_of
@@ -30,17 +30,21 @@ async def run(settings: Settings, service: Service) -> None:
     """Open the runtime, serve, and leave within the time for shutdown."""
     stop = asyncio.Event()
     on_stop(stop)
+    opened = asyncio.Event()
+    serving_ = asyncio.ensure_future(_serve(settings, service, opened, stop))
+    asked = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({serving_, asked}, return_when=asyncio.FIRST_COMPLETED)
+    if not opened.is_set():
+        serving_.cancel()
+    asked.cancel()
+    with suppress(asyncio.CancelledError):
+        await serving_
+
+
+async def _serve(settings: Settings, service: Service, opened: asyncio.Event, stop: asyncio.Event) -> None:
     pixels = () if service is Service.GATEWAY else (service,)
     async with AsyncExitStack() as stack:
-        opening = asyncio.ensure_future(
-            stack.enter_async_context(open_runtime(settings, service, pixels=pixels, slots=settings.slots))
-        )
-        stopping = asyncio.ensure_future(stop.wait())
-        await asyncio.wait({opening, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not opening.done():
-            opening.cancel()
-            return
-        runtime = opening.result()
+        runtime = await stack.enter_async_context(open_runtime(settings, service, pixels=pixels, slots=settings.slots))
         if service is Service.GATEWAY:
             from pictor.cli.web import serve_gateway
 
@@ -49,5 +53,6 @@ async def run(settings: Settings, service: Service) -> None:
         else:
             await stack.enter_async_context(serving(runtime, create_app_of(service)))
             await stack.enter_async_context(serve_health(runtime))
+        opened.set()
         await stop.wait()
         runtime.stopping.set()
