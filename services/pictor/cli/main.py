@@ -55,7 +55,7 @@ def setup(
         bool, typer.Option("--print-token", help="Make the first administrator's token and print it, if there is none.")
     ] = False,
 ) -> None:
-    """Migrate the database and provision the bus and the store; running it again changes nothing."""
+    """Migrate the database and provision the bus, waiting for all servers; running it again changes nothing."""
     from pictor.cli import setup as command
 
     raise SystemExit(command.main(print_token=print_token))

@@ -1,4 +1,4 @@
-"""The setup job: database schema, streams, consumers and the bucket."""
+"""The setup job: database schema, streams and consumers; it waits for the bucket."""
 
 import asyncio
 import sys
@@ -9,6 +9,7 @@ import structlog
 
 from pictor.runtime import logs
 from pictor.runtime.bus import connection_options
+from pictor.runtime.errors import TransientError
 from pictor.runtime.provision import provision
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
@@ -53,12 +54,17 @@ async def require_sync(settings: Settings) -> None:
     ------
     UnsafeBusError
         If the server says that it does not sync every write.
+    TransientError
+        If its monitoring page does not answer.
     """
     if not settings.nats_monitor_url:
         log.warning("PICTOR_NATS_MONITOR_URL is not set: whether the broker syncs every write was not checked")
         return
-    async with httpx.AsyncClient(timeout=5) as client:
-        found = (await client.get(f"{settings.nats_monitor_url}/varz")).raise_for_status().json()
+    try:
+        async with httpx.AsyncClient(timeout=5) as client:
+            found = (await client.get(f"{settings.nats_monitor_url}/varz")).raise_for_status().json()
+    except httpx.HTTPError as error:
+        raise TransientError(f"the monitoring page of the bus does not answer: {error}") from error
     if settings.nats_require_sync and not found["jetstream"]["config"].get("sync_always"):
         raise UnsafeBusError(
             "the NATS server does not sync every write; set sync_interval: always in its configuration"
@@ -76,7 +82,7 @@ async def set_up(settings: Settings) -> None:
     await store.close()
     client = await until_answered("bus", lambda: nats.connect(**connection_options(settings, "setup")))
     try:
-        await require_sync(settings)
+        await until_answered("bus monitor", lambda: require_sync(settings))
         await provision(client.jetstream(), settings)
     finally:
         await client.close()
