@@ -111,6 +111,22 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def processor_seconds(pid: int) -> dict[str, float]:
+    """Processor time so far of a process and all below it, by name; what has ended counts for its parent."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    found: dict[str, float] = {}
+    for each in (pid, *descendants(pid)):
+        try:
+            name, rest = Path(f"/proc/{each}/stat").read_text().split("(", 1)[1].rsplit(")", 1)
+            words = Path(f"/proc/{each}/cmdline").read_text()
+        except OSError:
+            continue
+        fields = rest.split()
+        kind = "services" if each == pid else "pixel children" if "child.main" in words else name
+        found[kind] = found.get(kind, 0.0) + sum(map(int, fields[11:15])) / ticks
+    return found
+
+
 def stop(process: "subprocess.Popen[str]", within_s: float = 60) -> int:
     """Ask a process we started to end, and wait for it."""
     process.send_signal(signal.SIGTERM)

@@ -21,6 +21,8 @@ class Results:
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
     rows: list[Row] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
+    left: list[str] = field(default_factory=list)
+    """Groups still to come; a run that is stopped leaves them on the page."""
     loads: list[float] = field(default_factory=lambda: [os.getloadavg()[0]])
     """Load average before the run and after each group."""
 
@@ -76,6 +78,7 @@ def page(results: Results) -> str:
         *_listed("Short of the goal", [f"{row.name}: {rounded(row.ours)} {row.unit} ({row.goal})" for row in short]),
         *_listed("Peers that were not here", missing()),
         *_listed("Measurements that could not be made", results.broken),
+        *_listed("Groups this run did not reach", results.left),
         "## Versions",
         ", ".join(f"{name} {version}" for name, version in versions().items()),
     ]
