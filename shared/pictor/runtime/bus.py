@@ -82,7 +82,7 @@ class Bus:
 
     async def publish(self, messages: list[Outgoing]) -> int:
         """Publish committed outbox rows and mark them sent; what fails is left to the relay."""
-        if not messages:
+        if not messages or not self.connected:
             return 0
         answers = await asyncio.gather(*(self._publish_one(message) for message in messages))
         sent = [(message.id, seq) for message, seq in zip(messages, answers, strict=True) if seq is not None]
@@ -115,8 +115,8 @@ async def relay_once(bus: Bus, *, older_than_s: float = 2.0) -> int:
     """Publish whatever a crash or an outage left in the outbox; return how many."""
     async with bus.pool.acquire() as db, db.transaction():
         waiting = await outbox.take_unsent(db, older_than_s=older_than_s)
-        answers = [(message, await bus._publish_one(message)) for message in waiting]  # noqa: SLF001 - same module
-        sent = [(message.id, seq) for message, seq in answers if seq is not None]
+        answers = await asyncio.gather(*(bus._publish_one(message) for message in waiting))  # noqa: SLF001 - same module
+        sent = [(message.id, seq) for message, seq in zip(waiting, answers, strict=True) if seq is not None]
         if sent:
             await outbox.mark_sent(db, sent)
     return len(sent)

@@ -14,7 +14,7 @@ from pictor.contracts.messages import M, Subject
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.subjects import WORK
 from pictor.runtime.bus import inbox
-from pictor.runtime.delivery import DELAYS_S, Handler, deliver
+from pictor.runtime.delivery import DELAYS_S, Handler, deliver, heartbeats
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.runtime import Runtime
 
@@ -107,7 +107,8 @@ def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: s
         structlog.contextvars.clear_contextvars()
         delivery = NatsDelivery(message)
         try:
-            await listener(subject.message.decode(body), runtime)
+            async with heartbeats(delivery):
+                await listener(subject.message.decode(body), runtime)
         except ValidationError as error:
             log.warning("fact cannot be read, dropped", subject=delivery.subject, reason=str(error))
             await delivery.term()

@@ -14,6 +14,9 @@ from pictor.runtime.bus import BUS_OUTAGES, Bus
 
 log = structlog.get_logger()
 
+WATCH_S = 5.0
+"""Silence after which a watch is made anew: the server forgets watches when it is restarted."""
+
 
 class Control:
     """A live view of the control bucket; the database stays the truth."""
@@ -75,16 +78,26 @@ class Control:
     async def _follow(self) -> None:
         while True:
             try:
-                watcher = await (await self._bucket()).watchall()
-                async for entry in watcher:
-                    if entry is not None:
-                        self._seen(entry.key, entry.value or b"")
-                        async with self._changed:
-                            self._changed.notify_all()
+                await self._watch(await (await self._bucket()).watchall())
             except BUS_OUTAGES as error:
                 log.debug("control bucket not readable yet", reason=repr(error))
                 self._kv = None
-            await asyncio.sleep(1.0)
+                await asyncio.sleep(1.0)
+
+    async def _watch(self, watcher: KeyValue.KeyWatcher) -> None:
+        """Follow one watch until it is silent for a while; it may be deaf since the broker was restarted."""
+        try:
+            while True:
+                entry: KeyValue.Entry | None = await watcher.updates(timeout=WATCH_S)  # type: ignore[no-untyped-call]
+                if entry is not None:
+                    self._seen(entry.key, entry.value or b"")
+                    async with self._changed:
+                        self._changed.notify_all()
+        except TimeoutError:
+            return
+        finally:
+            with suppress(*BUS_OUTAGES):
+                await watcher.stop()  # type: ignore[no-untyped-call]
 
     def _seen(self, key: str, value: bytes) -> None:
         kind, _, name = key.partition(".")

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
 from pydantic import ValidationError
 
-from pictor.contracts.messages import MAX_MESSAGE_BYTES
 from pictor.contracts.modules import Lane, Module, RunState
 from pictor.contracts.parked import Parked
 from pictor.contracts.subjects import PARKED
@@ -17,10 +17,11 @@ from pictor.runtime import metrics
 from pictor.runtime.bus import BUS_OUTAGES
 from pictor.runtime.child.errors import ChildCancelled, ChildFailed
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
-from pictor.runtime.outages import OUTAGE
+from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
 from pictor.runtime.runtime import Runtime
 from pictor.state import outbox, parked, runs
+from pictor.state.database import storable
 
 log = structlog.get_logger()
 
@@ -33,6 +34,15 @@ MAX_DELIVER = 5
 """Deliveries after which JetStream gives up; the last one is settled by us."""
 
 HEARTBEAT_S = 10.0
+
+GRACE_SHARE = 0.7
+"""Part of the time for shutdown in which running work may end; the rest is for giving it back."""
+
+KEPT_BODY = 4096
+"""Characters of an order kept with its dead letter: escaped six-fold they still fit into one message."""
+
+CALLED_OFF_S = 1.0
+"""After a child was stopped the next delivery tells why: cancelled, or begun by another worker."""
 
 
 class Delivery(Protocol):
@@ -77,10 +87,41 @@ async def deliver(runtime: Runtime, module: Module, lane: Lane, handler: Handler
     structlog.contextvars.bind_contextvars(
         job=str(order.job_id), frame=str(order.frame_id), module=str(module), observatory=order.observatory
     )
-    async with _heartbeats(message):
-        await runtime.control.until_resumed(module)
-        async with runtime.gate.slot(lane):
-            await _settle(runtime, order, handler, message)
+    try:
+        async with _ends_in_time(runtime) as patience, heartbeats(message):
+            await runtime.control.until_resumed(module)
+            async with runtime.gate.slot(lane):
+                patience.grace_s = GRACE_SHARE * runtime.settings.shutdown_seconds
+                await _settle(runtime, order, handler, message)
+    except TimeoutError:
+        if not runtime.stopping.is_set():
+            raise
+        log.info("given back, this worker stops")
+        await _nak_or_leave(message, 0.0)
+
+
+@dataclass(slots=True)
+class _Patience:
+    """How long after the wish to stop an order may go on; one that has not begun does not."""
+
+    grace_s: float = 0.0
+
+
+@asynccontextmanager
+async def _ends_in_time(runtime: Runtime) -> AsyncIterator[_Patience]:
+    """End the block with a TimeoutError some time after this worker was asked to stop."""
+    patience = _Patience()
+
+    async def watch(limit: asyncio.Timeout) -> None:
+        await runtime.stopping.wait()
+        limit.reschedule(asyncio.get_running_loop().time() + patience.grace_s)
+
+    async with asyncio.timeout(None) as limit:
+        task = asyncio.create_task(watch(limit), name="stop watch")
+        try:
+            yield patience
+        finally:
+            task.cancel()
 
 
 def _read(body: bytes, module: Module) -> WorkOrder:
@@ -100,18 +141,19 @@ async def _settle(runtime: Runtime, order: WorkOrder, handler: Handler, message:
         metrics.fenced_total.labels(order.module).inc()
         log.warning("late result refused by the fence")
     except ChildCancelled:
-        log.info("cancelled")
-        await message.ack()
+        log.info("called off")
+        await _nak_or_leave(message, CALLED_OFF_S)
     except ExhaustedError as error:
         await _park(runtime, order, message, reason="exhausted", text=str(error))
-    except OUTAGE as error:
-        log.warning("outage, tried again later", reason=repr(error))
-        await _give_back(message)
     except asyncio.CancelledError:
         with suppress(*OUTAGE):
             await asyncio.shield(_give_back(message, delay_s=0.0))
         raise
     except Exception as error:  # noqa: BLE001 - the delivery must be settled whatever a handler raises
+        if is_outage(error):
+            log.warning("outage, tried again later", reason=repr(error))
+            await _give_back(message)
+            return
         await _failed(runtime, order, message, error)
 
 
@@ -154,7 +196,7 @@ async def _nak_or_leave(message: Delivery, delay_s: float) -> None:
 async def _park(runtime: Runtime, order: WorkOrder, message: Delivery, *, reason: str, text: str) -> None:
     letter = Parked(
         observatory=order.observatory, module=str(order.module), subject=message.subject, reason=reason,
-        message=text[:4000], attempt=order.run, stream_seq=message.sequence, job_id=order.job_id,
+        message=storable(text)[:4000], attempt=order.run, stream_seq=message.sequence, job_id=order.job_id,
         body=_text(message.body),
     )  # fmt: skip
     try:
@@ -186,7 +228,8 @@ async def park(runtime: Runtime, order: WorkOrder, letter: Parked) -> list[outbo
 async def _park_poison(runtime: Runtime, module: Module, message: Delivery, error: Exception) -> None:
     letter = Parked(
         observatory="unknown", module=str(module), subject=message.subject, reason="poison",
-        message=f"not an order for {module}: {error}"[:4000], stream_seq=message.sequence, body=_text(message.body),
+        message=f"not an order for {module}: {storable(str(error))}"[:4000], stream_seq=message.sequence,
+        body=_text(message.body),
     )  # fmt: skip
     try:
         async with runtime.pool.acquire() as db, db.transaction():
@@ -201,11 +244,13 @@ async def _park_poison(runtime: Runtime, module: Module, message: Delivery, erro
 
 
 def _text(body: bytes) -> str:
-    return body[: MAX_MESSAGE_BYTES // 2].decode("utf-8", "replace").replace("\x00", "\ufffd")
+    return storable(body.decode("utf-8", "replace"))[:KEPT_BODY]
 
 
 @asynccontextmanager
-async def _heartbeats(message: Delivery) -> AsyncIterator[None]:
+async def heartbeats(message: Delivery) -> AsyncIterator[None]:
+    """Ask for more time again and again until the block ends."""
+
     async def beat() -> None:
         while True:
             await asyncio.sleep(HEARTBEAT_S)

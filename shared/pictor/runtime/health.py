@@ -36,7 +36,7 @@ async def _store(runtime: Runtime) -> bool:
 
 
 async def _bus(runtime: Runtime) -> bool:
-    if not runtime.bus.connected:
+    if not runtime.bus.connected or runtime.lost or any(pull.deaf for pull in runtime.pulls):
         return False
     try:
         async with asyncio.timeout(ANSWER_S):

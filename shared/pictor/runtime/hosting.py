@@ -4,20 +4,24 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
+from typing import cast
 
 import structlog
 from faststream import FastStream
 from faststream.nats import NatsBroker
+from faststream.nats.subscriber.usecases import PullStreamSubscriber
 from faststream.security import SASLPlaintext
+from nats.js import JetStreamContext
 
 from pictor.contracts.modules import Service
-from pictor.runtime.bus import Bus, connection_options
+from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options
 from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.limits import Limits
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.control import Control
 from pictor.runtime.keepers import keep
 from pictor.runtime.lanes import Gate
+from pictor.runtime.pulling import PatientPull
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
@@ -94,13 +98,39 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     security = SASLPlaintext(username=user, password=password) if user else None
     broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=runtime.settings.shutdown_seconds)
     app = create_app(broker, runtime)
+    await until_answered("consumers", lambda: _consumers(broker))
     await app.start()
+    pulls = _patient(broker, runtime)
+    runtime.pulls.extend(pulls)
     log.info("service started", service=str(runtime.service))
     try:
         yield
     finally:
         await app.stop()
+        for pull in pulls:
+            runtime.pulls.remove(pull)
         log.info("service stopped", service=str(runtime.service))
+
+
+async def _consumers(broker: NatsBroker) -> None:
+    """Ask for every consumer of a service, so that none is made by accident where the setup has not run yet."""
+    js = (await broker.connect()).jetstream(timeout=PUBLISH_TIMEOUT_S)
+    for subscriber in _pulling(broker):
+        await js.consumer_info(subscriber.stream.name, subscriber.extra_options["durable"])
+
+
+def _patient(broker: NatsBroker, runtime: Runtime) -> list[PatientPull]:
+    pulls = []
+    for subscriber in _pulling(broker):
+        if subscriber.subscription is not None:
+            pull = PatientPull(subscriber.subscription, subscriber.extra_options["durable"], runtime.stopping)
+            subscriber.subscription = cast("JetStreamContext.PullSubscription", pull)
+            pulls.append(pull)
+    return pulls
+
+
+def _pulling(broker: NatsBroker) -> list[PullStreamSubscriber]:
+    return [subscriber for subscriber in broker.subscribers if isinstance(subscriber, PullStreamSubscriber)]
 
 
 @asynccontextmanager

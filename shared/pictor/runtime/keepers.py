@@ -3,14 +3,15 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
-from pictor.contracts.modules import Module
+from pictor.contracts.modules import Lane, Module
 from pictor.contracts.parked import Parked
-from pictor.contracts.subjects import STREAM_ADVISORIES, STREAM_WORK, WORK
+from pictor.contracts.subjects import STREAM_ADVISORIES, STREAM_EVENTS, STREAM_WORK, WORK
 from pictor.contracts.work import WorkOrder
 from pictor.runtime import metrics
 from pictor.runtime.bus import BUS_OUTAGES, relay_once
@@ -67,18 +68,38 @@ async def reconcile(runtime: Runtime) -> int:
         candidates = await runs.stale(db, older_than_s=STALE_S)
     if candidates:
         await ensure_streams(runtime)
+    queues = {(order.module, order.lane) for order, _ in candidates}
+    try:
+        passed = await _passed_by(runtime, queues)
+    except NotFoundError:
+        log.warning("a consumer is gone; provisioning again")
+        await provision(runtime.bus.js, runtime.settings)
+        passed = await _passed_by(runtime, queues)
     count = 0
     for order, sequence in candidates:
-        if not await _message_exists(runtime, order, sequence):
+        exists = await _message_exists(runtime, order, sequence)
+        if exists and sequence is not None and sequence <= passed[order.module, order.lane]:
+            await _delete(runtime, sequence)
+            exists = False
+        if not exists:
             await _give_again(runtime, order)
             count += 1
     return count
+
+
+async def _passed_by(runtime: Runtime, queues: set[tuple[Module, Lane]]) -> dict[tuple[Module, Lane], int]:
+    """Return up to which sequence each queue is settled: a message left there will never be delivered again."""
+    infos = {
+        queue: await runtime.bus.js.consumer_info(STREAM_WORK, f"{queue[0]}-{queue[1]}") for queue in sorted(queues)
+    }
+    return {queue: info.ack_floor.stream_seq if info.ack_floor else 0 for queue, info in infos.items()}
 
 
 async def ensure_streams(runtime: Runtime) -> None:
     """Make streams and consumers anew when the broker's store was erased."""
     try:
         await runtime.bus.js.stream_info(STREAM_WORK)
+        await runtime.bus.js.stream_info(STREAM_EVENTS)
     except NotFoundError:
         log.warning("the work stream is gone; provisioning again")
         await provision(runtime.bus.js, runtime.settings)
@@ -108,14 +129,18 @@ async def _give_again(runtime: Runtime, order: WorkOrder) -> None:
 async def read_advisories(runtime: Runtime) -> None:
     """Park orders whose workers died silently until JetStream gave up."""
     subscription = await runtime.bus.js.pull_subscribe_bind(ADVISORY_READER, STREAM_ADVISORIES)
-    while True:
-        try:
-            messages = await subscription.fetch(10, timeout=5)
-        except TimeoutError:
-            continue
-        for message in messages:
-            await _advised(runtime, json.loads(message.data))
-            await message.ack()
+    try:
+        while True:
+            try:
+                messages = await subscription.fetch(10, timeout=5)
+            except TimeoutError:
+                continue
+            for message in messages:
+                await _advised(runtime, json.loads(message.data))
+                await message.ack()
+    finally:
+        with suppress(*BUS_OUTAGES):
+            await subscription.unsubscribe()
 
 
 async def _advised(runtime: Runtime, advisory: dict[str, object]) -> None:

@@ -3,7 +3,14 @@
 from dataclasses import dataclass
 
 from pictor.contracts.modules import MODULES_OF, Lane, Service
-from pictor.contracts.subjects import BUCKET_CONTROL, STREAM_ADVISORIES, STREAM_EVENTS, STREAM_TIMERS, STREAM_WORK
+from pictor.contracts.subjects import (
+    BUCKET_CONTROL,
+    STREAM_ADVISORIES,
+    STREAM_EVENTS,
+    STREAM_PARKED,
+    STREAM_TIMERS,
+    STREAM_WORK,
+)
 from pictor.runtime.bus import inbox
 from pictor.runtime.provision import (
     ADVISORY_READER,
@@ -13,6 +20,7 @@ from pictor.runtime.provision import (
 )
 
 CONTROL = f"KV_{BUCKET_CONTROL}"
+_STREAMS = (STREAM_WORK, STREAM_EVENTS, STREAM_TIMERS, STREAM_PARKED, STREAM_ADVISORIES, CONTROL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,17 @@ _KEEPING = (
 )
 """The gateway also keeps the flow whole, follows events for its pages and sets control flags."""
 
+_MAKING = (
+    *(f"$JS.API.STREAM.{verb}.{stream}" for stream in _STREAMS for verb in ("INFO", "CREATE", "UPDATE")),
+    *(
+        f"$JS.API.CONSUMER.{verb}.{stream}.>"
+        for stream in (STREAM_WORK, STREAM_EVENTS, STREAM_TIMERS, STREAM_ADVISORIES)
+        for verb in ("CREATE", "DURABLE.CREATE")
+    ),
+    "pictor.timer.schedule.>",
+)
+"""What the gateway makes anew when the broker's store was erased under it; it may delete none of it."""
+
 
 def permissions(service: Service) -> Permissions:
     """Return the permissions of one service's NATS user."""
@@ -78,7 +97,7 @@ def permissions(service: Service) -> Permissions:
     for stream, durable in pulls:
         publish.extend(_pulling(stream, durable))
     if service is Service.GATEWAY:
-        publish.extend(_KEEPING)
+        publish.extend((*_KEEPING, *_MAKING))
     return Permissions(publish=tuple(publish), subscribe=(f"{inbox(str(service))}.>",))
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pictor.contracts.modules import Service
 from pictor.runtime.bus import Bus
@@ -11,6 +11,7 @@ from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.control import Control
 from pictor.runtime.lanes import Gate
+from pictor.runtime.pulling import PatientPull
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.protocol import FrameStore
 from pictor.state.database import Pool
@@ -30,6 +31,13 @@ class Runtime:
     cache: FrameCache
     gate: Gate
     stopping: asyncio.Event
+    pulls: list[PatientPull] = field(default_factory=list)
+    """What this process pulls from; shared by all services of one process."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether a connection to the bus is closed for good: only a new process helps."""
+        return bool(self.bus.nats.is_closed) or any(pull.closed for pull in self.pulls)
 
     @property
     def worker(self) -> str:

@@ -18,14 +18,15 @@ from pictor.contracts.modules import Module, RunState
 from pictor.contracts.work import WorkOrder
 from pictor.imaging.errors import ImagingError
 from pictor.runtime import crashpoints, metrics
+from pictor.runtime.child.errors import ChildCancelled
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
-from pictor.runtime.outages import OUTAGE
+from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
 from pictor.runtime.runtime import Runtime
-from pictor.runtime.store.errors import DigestMismatch, ObjectMissing, StoreUnavailable
+from pictor.runtime.store.errors import DigestMismatch, ObjectMissing
 from pictor.runtime.version import SOFTWARE
 from pictor.state import frames, outbox, products, runs
-from pictor.state.database import Connection
+from pictor.state.database import Connection, storable
 from pictor.state.frames import Frame
 from pictor.state.outbox import Outgoing
 from pictor.state.products import Product
@@ -140,11 +141,11 @@ class Step:
 
     def skip(self, reason: str, message: str) -> None:
         """End this module as skipped: a visible state with its remedy, not a failure."""
-        self._outcome = (RunState.SKIPPED, reason, message)
+        self._outcome = (RunState.SKIPPED, reason, storable(message))
 
     def fail(self, reason: str, message: str) -> None:
         """End this module as failed, but keep what was saved and announced."""
-        self._outcome = (RunState.FAILED, reason, message)
+        self._outcome = (RunState.FAILED, reason, storable(message))
 
     def forget_results(self) -> None:
         """Drop every write and announcement: the module failed before its results were whole."""
@@ -176,8 +177,11 @@ class Step:
 
     async def _sweep_replaced(self) -> None:
         """Delete the objects newer products replaced; what is missed here the check finds."""
-        for key in self._replaced:
-            with suppress(StoreUnavailable):
+        if not self._replaced:
+            return
+        with suppress(*OUTAGE):
+            used = await self.read(products.known_keys, self._replaced)
+            for key in set(self._replaced) - used:
                 await self.runtime.store.delete(key)
 
 
@@ -207,7 +211,7 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     except FencedError:
         raise
     except BaseException as error:
-        await asyncio.shield(_release(step, blameless=isinstance(error, (*OUTAGE, asyncio.CancelledError))))
+        await asyncio.shield(_release(step, blameless=_blameless(error)))
         raise
     finally:
         metrics.module_running.labels(order.module).dec()
@@ -216,6 +220,10 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
         with suppress(asyncio.CancelledError):
             await lease
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _blameless(error: BaseException) -> bool:
+    return is_outage(error) or isinstance(error, (asyncio.CancelledError, ChildCancelled))
 
 
 async def _release(step: Step, *, blameless: bool) -> None:

@@ -20,7 +20,8 @@ OUTAGES = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InternalClientError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
@@ -32,6 +33,14 @@ OUTAGES = (
     OSError,
 )
 """Failures of the database itself: try again later, nobody's fault."""
+
+WRONG_VALUES = (asyncpg.exceptions._base.DataError, asyncpg.DataError)  # noqa: SLF001 - the client's has no other name
+"""Values the database cannot take, as NaN in JSON; the client's own is an InterfaceError, yet no outage."""
+
+
+def storable(text: str) -> str:
+    """Return a text without what Postgres cannot keep: NUL and half surrogates."""
+    return text.replace("\x00", "\ufffd").encode("utf-8", "replace").decode("utf-8")
 
 
 class MigrationError(Exception):

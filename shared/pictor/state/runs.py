@@ -78,8 +78,14 @@ async def ordered(db: Connection, order: WorkOrder) -> None:
     )  # fmt: skip
 
 
+async def _lock_job(db: Connection, order: WorkOrder) -> None:
+    """Take job before run, as a cancel does, so that the two wait for each other instead of for ever."""
+    await db.execute("SELECT FROM job WHERE id = $1 FOR NO KEY UPDATE", order.job_id)
+
+
 async def claim(db: Connection, order: WorkOrder, *, worker: str) -> Claimed:
     """Claim a run before any work; the attempt number fences all that follows."""
+    await _lock_job(db, order)
     row = await db.fetchrow(
         """
         UPDATE module_run r SET state = 'running', attempt = attempt + 1, failures = failures + 1, worker = $4,
@@ -137,6 +143,7 @@ async def end(
     db: Connection, order: WorkOrder, attempt: int, *, state: RunState, reason: str | None, message: str | None
 ) -> float | None:
     """End a run; None when the fence says that another attempt or a cancel came first."""
+    await _lock_job(db, order)
     row = await db.fetchrow(
         """
         UPDATE module_run r SET state = $4, reason = $5, message = $6, finished_at = now(), lease_until = NULL,
@@ -192,7 +199,7 @@ async def states(db: Connection, job_id: UUID) -> dict[Module, RunState]:
     return {Module(row["module"]): RunState(row["state"]) for row in rows}
 
 
-async def stale(db: Connection, *, older_than_s: float, limit: int = 200) -> list[tuple[WorkOrder, int | None]]:
+async def stale(db: Connection, *, older_than_s: float, limit: int = 5000) -> list[tuple[WorkOrder, int | None]]:
     """Return orders of open runs that nothing has touched for a while, with their bus sequence."""
     rows = await db.fetch(
         """
@@ -200,6 +207,9 @@ async def stale(db: Connection, *, older_than_s: float, limit: int = 200) -> lis
         WHERE j.state IN ('pending', 'running') AND r.order_body IS NOT NULL
             AND ((r.state = 'pending' AND r.ordered_at < now() - make_interval(secs => $1))
                 OR (r.state = 'running' AND r.lease_until < now() - make_interval(secs => $1)))
+            AND NOT EXISTS (
+                SELECT FROM outbox o WHERE o.sent_at IS NULL AND o.job_id = r.job_id AND o.module = r.module
+            )
         ORDER BY r.ordered_at LIMIT $2
         """,
         older_than_s, limit,
@@ -242,6 +252,7 @@ async def release(db: Connection, order: WorkOrder, attempt: int, *, blameless: 
 
 async def end_open(db: Connection, order: WorkOrder, *, state: RunState, reason: str, message: str) -> bool:
     """End a run whoever holds it; False when it had ended before."""
+    await _lock_job(db, order)
     answer = await db.fetchval(
         """
         UPDATE module_run r SET state = $3, reason = $4, message = $5, finished_at = now(), lease_until = NULL,
