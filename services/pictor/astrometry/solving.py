@@ -37,6 +37,7 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
         "mount": mount,
         "index_dirs": [str(settings.index_dir)] if settings.index_dir else [],
         "solvers": list(settings.solver_order),
+        "wall_s": settings.solve_seconds,
         "astap_database": str(settings.astap_database) if settings.astap_database else None,
     }
 

@@ -69,14 +69,14 @@ def examine(data: Path) -> list[Item]:
     for program, name, remedy in PROGRAMS:
         found = shutil.which(program)
         items.append(Item(name, found is not None, False, found or f"{program} is not on the PATH", remedy))
-    return [*items, _indexes(), _space(data), _memory()]
+    return [*items, _indexes(data), _space(data), _memory()]
 
 
-def _indexes() -> Item:
-    folder = os.environ.get("PICTOR_INDEX_DIR")
-    count = len(list(Path(folder).glob("*.fits"))) if folder and Path(folder).is_dir() else 0
+def _indexes(data: Path) -> Item:
+    folder = Path(os.environ.get("PICTOR_INDEX_DIR") or data / "indexes")
+    count = len(list(folder.glob("*.fits"))) if folder.is_dir() else 0
     detail = f"{count} index files in {folder}" if count else "only the three fields of the sample night can be solved"
-    return Item("star indexes", count > 0, False, detail, "pictor index install FOLDER; export PICTOR_INDEX_DIR=FOLDER")
+    return Item("star indexes", count > 0, False, detail, f"pictor index install {folder}")
 
 
 def _space(data: Path) -> Item:

@@ -28,6 +28,9 @@ from pictor.state.database import open_pool
 
 log = structlog.get_logger()
 
+INDEX_FOLDER = "indexes"
+"""Where star indexes are looked for when no folder is set; they are found without a restart."""
+
 TOKEN_FILE = "admin.token"  # noqa: S105 - a file name
 
 
@@ -36,6 +39,8 @@ def main(data: Path, *, host: str, port: int, separate: bool) -> int:
     data = data.absolute()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = Settings().model_copy(update={"host": host, "port": port, "data_dir": data})
+    if settings.index_dir is None:
+        settings = settings.model_copy(update={"index_dir": data / INDEX_FOLDER})
     logs.configure(style="json", level=settings.log_level, folder=data / "logs")
     try:
         return asyncio.run(_main(settings, separate=separate))

@@ -31,22 +31,16 @@ UNGRADED = frozenset({FrameType.SNAPSHOT})
 
 async def register(step: Step, frame: Frame, found: dict[str, Any]) -> None:
     """Record a described frame, or quarantine one that lacks required facts."""
+    description = found["description"]
+    observatory = await step.read(observatories.get, frame.observatory_id)
+    night = night_of(description, observatory.longitude_deg if observatory else None)
     if found["problems"]:
         reasons = [problem["message"] for problem in found["problems"]]
-        quarantine(step, frame, reason=found["problems"][0]["reason"], message=" ".join(reasons))
+        quarantine(step, frame, reason=found["problems"][0]["reason"], message=" ".join(reasons), found=found)
         return
-    description = found["description"]
+    _describe(step, frame, found, night)
     if found["converted"]:
         await step.keep(ProductKind.STORED, Path(found["converted"]), "application/fits")
-    observatory = await step.read(observatories.get, frame.observatory_id)
-    longitude = observatory.longitude_deg if observatory else None
-    night = night_of(description, longitude)
-    step.save(
-        frames.register, frame.id, description=description, camera_mode=camera_mode(frame, description), night=night,
-        cards=found["cards"], statistics=found["statistics"],
-        geometry={**found["geometry"], "container": found["container"], "checksum": found["checksum"]},
-        warnings=found["warnings"],
-    )  # fmt: skip
     kind = FrameType(description["frame_type"])
     step.reroute(itinerary_of(step.order.itinerary, kind, is_master=description["is_master"]))
     step.announce(
@@ -59,9 +53,21 @@ async def register(step: Step, frame: Frame, found: dict[str, Any]) -> None:
     )  # fmt: skip
 
 
-def quarantine(step: Step, frame: Frame, *, reason: str, message: str) -> None:
-    """Keep the bytes and say why they go no further."""
+def _describe(step: Step, frame: Frame, found: dict[str, Any], night: date | None) -> None:
+    description = found["description"]
+    step.save(
+        frames.register, frame.id, description=description, camera_mode=camera_mode(frame, description), night=night,
+        cards=found["cards"], statistics=found["statistics"],
+        geometry={**found["geometry"], "container": found["container"], "checksum": found["checksum"]},
+        warnings=found["warnings"],
+    )  # fmt: skip
+
+
+def quarantine(step: Step, frame: Frame, *, reason: str, message: str, found: dict[str, Any] | None = None) -> None:
+    """Keep the bytes, what could be read of their header, and say why they go no further."""
     step.forget_results()
+    if found is not None:
+        _describe(step, frame, found, None)
     step.save(frames.quarantine, frame.id, reason=reason, message=message)
     step.reroute(())
     step.fail(reason, message)

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     cache_bytes: int = Field(default=2 * 1024**3, description="Bound of the node-local frame cache")
     index_dir: Path | None = Field(default=None, description="Folder of astrometry.net star indexes")
     astap_database: Path | None = Field(default=None, description="Folder of the ASTAP star database")
+    solve_seconds: float = Field(default=30.0, ge=1, le=110, description="Time one frame may take to be solved")
     solvers: str = Field(default="engine", description="Back ends in the order they are tried, comma-separated")
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on")
