@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pictor.contracts.modules import Lane
+from pictor.contracts.modules import Lane, Module
 from pictor.runtime.lanes import BULK_SHARE, Gate
 
 
@@ -39,3 +39,30 @@ async def test_a_waiter_that_gives_up_leaves_its_place_to_others() -> None:
         await asyncio.gather(impatient, return_exceptions=True)
     async with asyncio.timeout(1), gate.slot(Lane.BULK):
         pass
+
+
+async def test_slow_solves_leave_a_slot_to_other_modules() -> None:
+    gate, release = Gate(3), asyncio.Event()
+
+    async def solve() -> None:
+        async with gate.slot(Lane.LIVE, Module.ASTROMETRY):
+            await release.wait()
+
+    solving = [asyncio.create_task(solve()) for _ in range(3)]
+    await asyncio.sleep(0)
+    async with asyncio.timeout(1), gate.slot(Lane.BULK, Module.PREVIEW), gate.slot(Lane.BULK, Module.QUALITY):
+        pass
+    release.set()
+    await asyncio.gather(*solving)
+
+
+async def test_a_reprocessed_solve_overtakes_those_that_wait() -> None:
+    gate, served = Gate(1), []
+
+    async def solve(lane: Lane) -> None:
+        async with gate.slot(lane, Module.ASTROMETRY):
+            served.append(lane)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(solve(lane) for lane in (Lane.LIVE, Lane.BULK, Lane.LIVE, Lane.HIGH)))
+    assert served == [Lane.LIVE, Lane.HIGH, Lane.LIVE, Lane.BULK]

@@ -90,7 +90,7 @@ async def deliver(runtime: Runtime, module: Module, lane: Lane, handler: Handler
     try:
         async with _ends_in_time(runtime) as patience, heartbeats(message):
             await runtime.control.until_resumed(module)
-            async with runtime.gate.slot(lane):
+            async with runtime.gate.slot(lane, module):
                 patience.grace_s = GRACE_SHARE * runtime.settings.shutdown_seconds
                 await _settle(runtime, order, handler, message)
     except TimeoutError:
