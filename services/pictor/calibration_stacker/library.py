@@ -12,6 +12,7 @@ from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
 from pictor.imaging.matching.policy import Policy
 from pictor.runtime.library import frame_seen
 from pictor.state.frames import Frame as StoredFrame
+from pictor.state.groups import NamedGroup
 from pictor.state.masters import Master
 
 
@@ -54,14 +55,14 @@ def facts_of(key: GroupKey) -> dict[str, Any]:
     return asdict(replace(key))
 
 
-def group_name(group: FrameGroup, masters: Iterable[Master], policy: Policy) -> str:
-    """Name a group: as the master it would replace, else after its own key.
+def group_name(group: FrameGroup, known: Iterable[Master | NamedGroup], policy: Policy) -> str:
+    """Name a group: as the master it would replace, or as it was called before, else after its own key.
 
     The centre of a temperature cluster moves as frames join, the name of its group must not.
     """
-    for master in masters:
-        if same_group(key_of(master.facts), group.key, policy):
-            return master.group_key
+    for one in known:
+        if same_group(key_of(one.facts), group.key, policy):
+            return one.group_key
     return name_of(group.key)
 
 

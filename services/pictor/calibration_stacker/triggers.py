@@ -21,8 +21,9 @@ from pictor.imaging.matching.selection import dark_for_flats
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
-from pictor.state import jobs, masters, observatories, outbox
+from pictor.state import groups, jobs, masters, observatories, outbox
 from pictor.state.database import Connection
+from pictor.state.groups import NamedGroup
 from pictor.state.masters import Master, Note, StackRequest
 from pictor.state.outbox import Outgoing
 
@@ -38,16 +39,19 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
         library = await masters.usable(db, observatory_id, camera_mode)
         admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
         outgoing: list[Outgoing] = []
+        known: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, observatory_id)]
         for group in group_frames(admitted, policy):
-            outgoing += await _group(db, observatory_id, group, library=library, policy=policy, force=force)
+            name = group_name(group, known, policy)
+            known = [one for one in known if one.group_key != name]
+            outgoing += await _group(db, observatory_id, name, group, library=library, policy=policy, force=force)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
 
 
 async def _group(
-    db: Connection, observatory_id: UUID, group: FrameGroup, *, library: list[Master], policy: Policy, force: bool
-) -> list[Outgoing]:
-    name = group_name(group, library, policy)
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *,
+    library: list[Master], policy: Policy, force: bool,
+) -> list[Outgoing]:  # fmt: skip
     if await masters.is_requested(db, observatory_id, name):
         return []
     outcome, new = await _decide(db, observatory_id, name, group, library=library, policy=policy, force=force)
@@ -82,6 +86,8 @@ async def _decide(
         failed = await masters.tried(db, observatory_id, name)
         if failed and ids <= failed:
             return Outcome(Decision.KEEP, "the last stack of these frames did not pass its gate"), seen.new_frames
+        if ids == await groups.failed_request(db, observatory_id, name):
+            return Outcome(Decision.KEEP, "the last stack of these frames failed; ask for it by hand"), seen.new_frames
     return outcome, seen.new_frames
 
 

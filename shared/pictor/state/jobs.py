@@ -139,14 +139,19 @@ async def cancel(db: Connection, job_id: UUID) -> bool:
 
 
 async def reopen(db: Connection, job_id: UUID) -> bool:
-    """Open a failed job again, for an order put back by hand."""
+    """Open a failed job again, for an order put back by hand; not a stack of a group that is stacked anew already."""
     answer = await db.fetchval(
         """
         UPDATE job SET state = 'running', finished_at = NULL, reasons = '{}'
-        WHERE id = $1 AND state IN ('failed', 'running', 'pending') RETURNING true
+        WHERE id = $1 AND state IN ('failed', 'running', 'pending') AND NOT EXISTS (
+            SELECT FROM stack_request mine JOIN stack_request other USING (observatory_id, group_key)
+            WHERE mine.job_id = $1 AND other.job_id <> $1 AND other.open
+        ) RETURNING true
         """,
         job_id,
     )
+    if answer:
+        await db.execute("UPDATE stack_request SET open = true WHERE job_id = $1", job_id)
     return bool(answer)
 
 

@@ -10,6 +10,8 @@ _FACTS = (
     "ra_deg", "dec_deg", "scale_arcsec", "pa_deg", "parity", "width_deg", "height_deg", "corners", "matched",
     "rms_arcsec", "rms_px", "target_offset_arcsec", "mount_offset_arcsec", "solver",
 )  # fmt: skip
+_PHOTOMETRY = ("zero_point_mag", "zero_point_scatter_mag", "limiting_mag", "sky_mag_arcsec2")
+"""Facts kept in the details."""
 
 
 async def save_solution(
@@ -36,7 +38,11 @@ async def save_solution(
 async def solution_of(db: Connection, frame_id: UUID) -> Solution | None:
     """Return a frame's solution, once solved."""
     row = await db.fetchrow("SELECT * FROM frame_solution WHERE frame_id = $1", frame_id)
-    return None if row is None else Solution(**{name: row[name] for name in _FACTS}, index=row["star_index"])
+    if row is None:
+        return None
+    light = (row["details"] or {}).get("photometry") or {}
+    facts = {name: row[name] for name in _FACTS} | {name: light.get(name) for name in _PHOTOMETRY}
+    return Solution(**facts, index=row["star_index"])
 
 
 async def cards_of(db: Connection, frame_id: UUID) -> list[list[Any]] | None:
