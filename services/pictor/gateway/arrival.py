@@ -14,6 +14,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.gateway.auth import Principal
 from pictor.gateway.problems import Problem
 from pictor.imaging.fits.prescan import Container, sniff
+from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.step import traceparent
@@ -121,6 +122,7 @@ async def receive_file(runtime: Runtime, arrival: Arrival, path: Path) -> Receiv
 
 async def register(runtime: Runtime, arrival: Arrival, size: int, *, created: bool) -> Received:
     """Make frame, job and first order real at once, and publish them."""
+    crashpoint("gateway.after_put")
     async with runtime.pool.acquire() as db, db.transaction():
         await frames.lock_content(db, arrival.key)
         if not created:
@@ -128,6 +130,7 @@ async def register(runtime: Runtime, arrival: Arrival, size: int, *, created: bo
         if not await tokens.is_alive(db, arrival.principal.token_id):
             raise Problem("unauthenticated", "The token was revoked while the frame was on its way.")
         received, outgoing = await _register(db, arrival, size)
+    crashpoint("gateway.after_commit")
     await runtime.bus.publish(outgoing)
     return received
 

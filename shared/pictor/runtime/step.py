@@ -36,6 +36,9 @@ log = structlog.get_logger()
 HEARTBEAT_S = 10.0
 """A third of the lease: two beats may be lost before a worker is taken for dead."""
 
+RELEASE_TRIES = 15
+"""Seconds a worker tries to give a run back while the database is away; then the lease ends by itself."""
+
 P = ParamSpec("P")
 Write = Callable[[Connection], Awaitable[Any]]
 
@@ -227,9 +230,15 @@ def _blameless(error: BaseException) -> bool:
 
 
 async def _release(step: Step, *, blameless: bool) -> None:
-    with suppress(*OUTAGE):
-        async with step.runtime.pool.acquire() as db:
-            await runs.release(db, step.order, step.attempt, blameless=blameless)
+    """Give a run back, patiently: one that keeps its lease has to wait for the lease's end."""
+    for _ in range(RELEASE_TRIES):
+        with suppress(*OUTAGE):
+            async with step.runtime.pool.acquire() as db:
+                await runs.release(db, step.order, step.attempt, blameless=blameless)
+            return
+        if step.runtime.stopping.is_set():
+            return
+        await asyncio.sleep(1.0)
 
 
 async def _keep_lease(step: Step) -> None:
