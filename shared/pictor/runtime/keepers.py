@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
+from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
@@ -92,7 +93,13 @@ async def _passed_by(runtime: Runtime, queues: set[tuple[Module, Lane]]) -> dict
     infos = {
         queue: await runtime.bus.js.consumer_info(STREAM_WORK, f"{queue[0]}-{queue[1]}") for queue in sorted(queues)
     }
-    return {queue: info.ack_floor.stream_seq if info.ack_floor else 0 for queue, info in infos.items()}
+    return {queue: _settled_up_to(info) for queue, info in infos.items()}
+
+
+def _settled_up_to(info: ConsumerInfo) -> int:
+    """Return the last settled sequence; the floor does not pass a message given up, an empty hand does."""
+    known = info.ack_floor if info.num_ack_pending else info.delivered
+    return known.stream_seq if known else 0
 
 
 async def ensure_streams(runtime: Runtime) -> None:
