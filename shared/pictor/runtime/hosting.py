@@ -23,6 +23,7 @@ from pictor.runtime.keepers import keep
 from pictor.runtime.lanes import Gate
 from pictor.runtime.pulling import PatientPull
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.scratch import keep_scratch_clean
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
 from pictor.runtime.waiting import until_answered
@@ -64,6 +65,8 @@ async def open_runtime(
         control = Control(bus)
         await control.start()
         stack.push_async_callback(control.stop)
+        sweeper = asyncio.create_task(keep_scratch_clean(settings.scratch), name="scratch")
+        stack.callback(sweeper.cancel)
         if children is None:
             children = pixel_children(settings, pixels, slots)
             if pixels:
