@@ -15,12 +15,19 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "messages").glob("*.json
 MESSAGES: dict[str, type[Message]] = {subject.message.__name__: subject.message for subject in every_subject()}
 
 
+def known(decoded: object, committed: object) -> object:
+    """Leave out the optional fields that came after the example, in nested objects too."""
+    if isinstance(decoded, dict) and isinstance(committed, dict):
+        return {name: known(value, committed[name]) for name, value in decoded.items() if name in committed}
+    return decoded
+
+
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_every_example_ever_committed_is_still_decoded(example: Path) -> None:
     name = example.stem.split(".")[0]
     message = MESSAGES[name].decode(example.read_bytes())
     committed = json.loads(example.read_text())
-    assert {k: v for k, v in message.model_dump(mode="json").items() if k in committed} == committed
+    assert known(message.model_dump(mode="json"), committed) == committed
 
 
 def test_every_message_has_an_example_of_its_current_version() -> None:

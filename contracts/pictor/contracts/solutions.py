@@ -28,6 +28,16 @@ class Solution(BaseModel):
     mount_offset_arcsec: float | None = Field(default=None, description="Distance of the centre from the mount's claim")
     solver: str = Field(description="Back end and its version")
     index: str | None = Field(default=None, description="Star index that matched")
+    zero_point_mag: float | None = Field(
+        default=None, description="Magnitude of a star of 1 ADU/s: Tycho-2 VT whatever the filter, no colour term"
+    )
+    zero_point_scatter_mag: float | None = Field(
+        default=None, description="Robust scatter of single stars about the zero point, magnitudes"
+    )
+    limiting_mag: float | None = Field(default=None, description="Magnitude of a star of SNR 5, VT, no colour term")
+    sky_mag_arcsec2: float | None = Field(
+        default=None, description="Sky brightness, VT mag per square arcsec; only where a dark was subtracted"
+    )
 
 
 class FrameSolved(FrameObserved):

@@ -12,6 +12,7 @@ from pictor.astrometry.backends.astap import AstapSolver
 from pictor.astrometry.backends.engine import EngineSolver
 from pictor.astrometry.backends.protocol import Candidate, Failure, Hints, Reason, Solver, SolverInput
 from pictor.astrometry.backends.solve_field import SolveFieldSolver
+from pictor.astrometry.brightness import photometry
 from pictor.astrometry.indexes import Index, installed, sample_folder
 from pictor.astrometry.judgement import FEWEST_STARS, Field, explain, judge
 from pictor.astrometry.ladder import Climb, Rung, climb
@@ -38,6 +39,9 @@ def solve(
     solvers: Sequence[str] = ("engine",),
     astap_database: str | None = None,
     wall_s: float = 30.0,
+    exposure_s: float | None = None,
+    background_adu: float | None = None,
+    pedestal_removed: bool = False,
 ) -> dict[str, Any]:
     """Solve a frame from its star list.
 
@@ -63,12 +67,18 @@ def solve(
         Folder of the ASTAP star database.
     wall_s
         Time for everything, in seconds.
+    exposure_s
+        Exposure time, in seconds; None measures no photometry.
+    background_adu
+        Measured background, in ADU per pixel.
+    pedestal_removed
+        Whether the background is above the pedestal, because a dark was subtracted.
 
     Returns
     -------
     dict
         ``solution`` (None when unsolved), ``cards``, ``reason`` and ``message`` (None
-        when solved), ``attempts``, ``star_count``.
+        when solved), ``attempts``, ``star_count``, ``photometry`` (None where it is not known).
 
     Raises
     ------
@@ -82,7 +92,11 @@ def solve(
     hints = _hints(position, radius_deg, scale_arcsec, parity)
     backends = _backends(solvers, folders, astap_database)
     found = _search(_Frame(field, Path(scratch), indexes), hints, backends, wall_s)
-    return _result(found, field, hints, indexes)
+    light = None
+    if found.accepted is not None and exposure_s:
+        sky = background_adu if pedestal_removed else None
+        light = photometry(listed, found.accepted, indexes, exposure_s=exposure_s, sky_adu=sky)
+    return _result(found, field, hints, indexes) | {"photometry": light}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -8,7 +8,7 @@ from pictor.contracts.solutions import FrameSolved, FrameUnsolved, Solution
 from pictor.contracts.subjects import FRAME_SOLVED, FRAME_UNSOLVED
 from pictor.imaging.errors import ImagingError
 from pictor.runtime.step import Step
-from pictor.state import observatories, products, solutions
+from pictor.state import observatories, products, quality, solutions
 from pictor.state.frames import Frame
 
 ARCSEC_PER_RADIAN = math.degrees(1) * 3600
@@ -25,6 +25,7 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
     rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
     focal = described.get("focal_mm") or (rig.focal_mm if rig else None)
     pixel = described.get("pixel_um_binned") or (rig.pixel_um if rig else None)
+    measured = await step.read(quality.quality_of, frame.id)
     mount = _pair(described.get("ra_deg"), described.get("dec_deg"))
     target = _pair(described.get("target_ra_deg"), described.get("target_dec_deg"))
     return {
@@ -39,14 +40,17 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
         "solvers": list(settings.solver_order),
         "wall_s": settings.solve_seconds,
         "astap_database": str(settings.astap_database) if settings.astap_database else None,
+        "exposure_s": described.get("exposure_s"),
+        "background_adu": measured[0].background_adu if measured else None,
+        "pedestal_removed": measured is not None and "dark" in measured[1].get("applied", ()),
     }
 
 
 def keep_results(step: Step, frame: Frame, found: dict[str, Any]) -> None:
     """Record a verified solution, or say why there is none."""
     if found["solution"] is not None:
-        solution = Solution.model_validate(found["solution"])
-        details = {name: found[name] for name in ("attempts", "star_count")} | {"full": found["solution"]}
+        solution = Solution.model_validate(found["solution"] | (found["photometry"] or {}))
+        details = {name: found[name] for name in ("attempts", "star_count", "photometry")} | {"full": found["solution"]}
         step.save(
             solutions.save_solution, frame.id, step.order.job_id, solution,
             healpix=found["solution"].get("healpix"), cards=found["cards"], details=details,

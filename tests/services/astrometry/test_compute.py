@@ -145,3 +145,20 @@ def test_a_file_without_a_star_list_is_unreadable(tmp_path: Path) -> None:
     (tmp_path / "s.fits").write_bytes(b"no stars here")
     with pytest.raises(UnreadableFrameError):
         solve(str(tmp_path / "s.fits"), str(tmp_path))
+
+
+def test_photometry_comes_with_the_solution_and_the_sky_only_above_a_known_pedestal(
+    star_file: Callable[..., str], tmp_path: Path
+) -> None:
+    asked = {"position": CENTRE, "scale_arcsec": SCALE, "exposure_s": 30.0, "background_adu": 600.0}
+    path = star_file(sample_truth())
+    raw, dark = (solve(path, str(tmp_path), **asked, pedestal_removed=known) for known in (False, True))
+    light = raw["photometry"]
+    print(light)
+    assert light["zero_point_stars"] >= 20
+    assert light["system"] == "VT, no colour term"
+    assert light["sky_mag_arcsec2"] is None
+    expected = light["zero_point_mag"] - 2.5 * np.log10(600 / 30 / SCALE**2)
+    assert dark["photometry"]["sky_mag_arcsec2"] == pytest.approx(expected, abs=0.001)
+    assert Solution.model_validate(raw["solution"] | light).zero_point_mag == light["zero_point_mag"]
+    assert solve(path, str(tmp_path), position=CENTRE, scale_arcsec=SCALE)["photometry"] is None

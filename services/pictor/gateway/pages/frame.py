@@ -10,7 +10,7 @@ from pictor.contracts.modules import Module, RunState
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
 from pictor.gateway.wiring import RuntimeDep
-from pictor.state import frames, jobs, nights, products, quality, runs, solutions
+from pictor.state import frames, jobs, masters, nights, products, quality, runs, solutions
 from pictor.state.database import Connection
 from pictor.state.jobs import Job
 from pictor.state.products import Product
@@ -66,6 +66,7 @@ async def _read(db: Connection, visitor: Visitor, frame_id: UUID) -> dict[str, A
         "quality": measured[0] if measured else None,
         "grade": await quality.grade_of(db, frame_id),
         "solution": await solutions.solution_of(db, frame_id),
+        "masters": masters_used(await masters.use_of(db, frame_id)),
         "unsolved": why_unsolved(timeline),
         "jobs": timeline,
         "cards": frame.cards or [],
@@ -107,6 +108,12 @@ def why_unsolved(timeline: Timeline) -> str | None:
             if step.module is Module.ASTROMETRY and step.state is not RunState.COMPLETED:
                 return step.message or f"astrometry is {step.state}."
     return None
+
+
+def masters_used(used: dict[str, Any] | None) -> list[str]:
+    """Say of dark and flat which master a light was measured with, or why with none."""
+    told = (used or {}).get("explanation") or {}
+    return [f"{kind}: {told[kind]['reason']}" for kind in ("dark", "flat") if told.get(kind, {}).get("reason")]
 
 
 def observed(facts: dict[str, object]) -> list[tuple[str, str]]:

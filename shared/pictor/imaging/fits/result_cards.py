@@ -64,6 +64,10 @@ _SOLUTION = {
     "rms_arcsec": ("WCSRMS", "[arcsec] residual of the matched stars", 4),
     "target_offset_arcsec": ("TGTOFF", "[arcsec] centre from the target", 2),
     "mount_offset_arcsec": ("MNTOFF", "[arcsec] centre from the mount's claim", 2),
+    "zero_point_mag": ("MAGZPT", "[mag] of 1 ADU/s, Tycho-2 VT, no colour term", 3),
+    "zero_point_scatter_mag": ("MAGZPSIG", "[mag] robust scatter of the zero point", 3),
+    "limiting_mag": ("MAGLIM", "[mag] of a star of SNR 5, VT", 2),
+    "sky_mag_arcsec2": ("SKYMAG", "[mag/arcsec2] sky brightness, VT", 2),
     "solver": ("WCSSOLV", "plate solver", None),
     "index": ("WCSINDEX", "star index", None),
 }

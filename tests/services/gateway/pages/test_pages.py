@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 
 from pictor.contracts.modules import Module, RunState
-from pictor.state import loads, nights
+from pictor.state import loads, masters, nights, solutions
 from pictor.state.database import Connection
 from tests.services.gateway.pages.conftest import Client
-from tests.support.nights import HOSTILE, NIGHT, Place, add_light, add_parked, add_results, fill, make_place
+from tests.support.nights import HOSTILE, NIGHT, Place, add_light, add_parked, add_results, fill, make_place, solution
 
 
 class Elements(HTMLParser):
@@ -78,6 +78,22 @@ async def test_the_frame_page_shows_numbers_with_units_position_and_reasons(
                   "only 7 stars were found, 12 are needed", "ROWORDER is missing"):  # fmt: skip
         assert piece in text, piece
     assert f'href="/api/v1/frames/{frame_id}/fits"' in text
+
+
+async def test_the_frame_page_shows_photometry_and_masters(browser: Client, db: Connection, place: Place) -> None:
+    frame_id = await add_light(db, place, 5)
+    await add_results(db, place, frame_id, 5)
+    assert "Zero point" not in (await browser.get(f"/frames/{frame_id}")).text
+    light = {"zero_point_mag": 21.374, "zero_point_scatter_mag": 0.08, "limiting_mag": 17.62, "sky_mag_arcsec2": 20.91}
+    await solutions.save_solution(
+        db, frame_id, uuid4(), solution(), healpix=None, cards=[], details={"photometry": light}
+    )
+    told = {"dark": {"reason": "same gain & -10 °C"}, "flat": {"reason": "no flat of filter R"}}
+    await masters.save_use(db, frame_id, uuid4(), {}, weak=False, explanation=told)
+    text = (await browser.get(f"/frames/{frame_id}")).text
+    for piece in ("21.37 mag at 1 ADU/s", "0.08 mag · VT, no colour term", "17.62 mag", "20.91 mag/arcsec²",
+                  "dark: same gain &amp; -10 °C", "flat: no flat of filter R"):  # fmt: skip
+        assert piece in text, piece
 
 
 async def test_an_unsolved_frame_says_why(browser: Client, db: Connection, place: Place) -> None:
