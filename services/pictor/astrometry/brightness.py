@@ -18,9 +18,16 @@ from pictor.imaging.astrometry.photometry import (
 from pictor.imaging.astrometry.solution import Solution
 from pictor.imaging.stars.starlist import StarList
 
+_VT_FILES = ("index-sample", "index-41")
+"""Indexes made of Tycho-2; the 5200 series is made of Gaia and carries other magnitudes."""
 _CATALOGUE_STARS = 5000
 _LEAST_RADIUS_PX = 1.0
 _RADIUS_PER_RMS = 3.5
+
+
+def with_vt(indexes: Sequence[Index]) -> list[Index]:
+    """Keep the indexes whose magnitudes are Tycho-2 VT."""
+    return [index for index in indexes if index.path.name.startswith(_VT_FILES)]
 
 
 def photometry(
@@ -48,7 +55,7 @@ def photometry(
         and ``system``; None when fewer than five usable stars carry a magnitude.
     """
     radius_deg = float(np.hypot(solution.width_deg, solution.height_deg)) / 2
-    sky = stars_around(indexes, solution.ra_deg, solution.dec_deg, radius_deg, most=_CATALOGUE_STARS)
+    sky = stars_around(with_vt(indexes), solution.ra_deg, solution.dec_deg, radius_deg, most=_CATALOGUE_STARS)
     radius_px = max(_LEAST_RADIUS_PX, _RADIUS_PER_RMS * solution.rms_px)
     star, known = match(solution.wcs, listed.x + 1, listed.y + 1, sky, radius_px=radius_px)
     clean = np.asarray(listed.flags == 0)

@@ -8,7 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pictor.astrometry.brightness import with_vt
 from pictor.astrometry.compute import solve
+from pictor.astrometry.indexes import installed, sample_folder
 from pictor.contracts.solutions import Solution
 from pictor.imaging.astrometry.geometry import separation
 from pictor.imaging.astrometry.stars import field_stars
@@ -162,3 +164,11 @@ def test_photometry_comes_with_the_solution_and_the_sky_only_above_a_known_pedes
     assert dark["photometry"]["sky_mag_arcsec2"] == pytest.approx(expected, abs=0.001)
     assert Solution.model_validate(raw["solution"] | light).zero_point_mag == light["zero_point_mag"]
     assert solve(path, str(tmp_path), position=CENTRE, scale_arcsec=SCALE)["photometry"] is None
+
+
+def test_magnitudes_of_other_catalogues_make_no_zero_point() -> None:
+    folder = sample_folder()
+    assert folder is not None
+    sample = installed((folder,))[0]
+    gaia, tycho = (replace(sample, path=folder / name) for name in ("index-5204-11.fits", "index-4110.fits"))
+    assert with_vt([gaia, tycho, sample]) == [tycho, sample]
