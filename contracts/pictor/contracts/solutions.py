@@ -17,7 +17,10 @@ class Solution(BaseModel):
     dec_deg: float = Field(ge=-90, le=90, description="Declination of the frame's centre")
     scale_arcsec: float = Field(gt=0, description="Pixel scale, arcsec per pixel")
     pa_deg: float = Field(description="Position angle of up (+y), degrees east of north")
-    parity: int = Field(description="+1 when the sky is as seen, -1 when mirrored")
+    parity: int = Field(
+        description="+1 when the stored rows, first row at the bottom, show the sky as seen; -1 when mirrored. "
+        "Frames stored top-down are -1."
+    )
     width_deg: float
     height_deg: float
     corners: tuple[tuple[float, float], ...] = Field(description="RA, Dec of the four corners, degrees")
