@@ -1,17 +1,16 @@
 """What the astrometry service asks of a solver, and what it keeps."""
 
-import math
 from typing import Any
 
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.solutions import FrameSolved, FrameUnsolved, Solution
 from pictor.contracts.subjects import FRAME_SOLVED, FRAME_UNSOLVED
 from pictor.imaging.errors import ImagingError
+from pictor.runtime.local import believed_scale
 from pictor.runtime.step import Step
 from pictor.state import observatories, products, quality, solutions
 from pictor.state.frames import Frame
 
-ARCSEC_PER_RADIAN = math.degrees(1) * 3600
 NOT_CONFIGURED = frozenset({"not-configured", "solver-unavailable"})
 """Reasons that are a visible state with a remedy, not a failed frame."""
 
@@ -23,8 +22,6 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
         raise ImagingError("the frame has no star list; measure its quality first", reason="no-star-list")
     described, settings = frame.description or {}, step.runtime.settings
     rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
-    focal = described.get("focal_mm") or (rig.focal_mm if rig else None)
-    pixel = described.get("pixel_um_binned") or (rig.pixel_um if rig else None)
     measured = await step.read(quality.quality_of, frame.id)
     mount = _pair(described.get("ra_deg"), described.get("dec_deg"))
     target = _pair(described.get("target_ra_deg"), described.get("target_dec_deg"))
@@ -32,7 +29,7 @@ async def sources(step: Step, frame: Frame) -> dict[str, Any]:
         "stars_path": str(await step.fetch(stars.key, stars.sha256)),
         "scratch": str(step.scratch),
         "position": mount or target,
-        "scale_arcsec": pixel / 1000 / focal * ARCSEC_PER_RADIAN if pixel and focal else None,
+        "scale_arcsec": believed_scale(frame, rig),
         "parity": None,
         "target": target,
         "mount": mount,

@@ -187,3 +187,15 @@ def lit_clouds(stars: float, usual: float, brighter: float) -> str:
         f"probably clouds (or Moon, twilight): {stars:.0f} stars where other frames of this rig and filter have "
         f"{usual:.0f}, and a sky {brighter:.1f} times as bright"
     )
+
+
+DEFOCUSED_PX, DEFOCUSED_ARCSEC = 2.5, (4.5, 6.0, 12.0)
+"""Half-flux radii beyond seeing (B, C, D): 4.5 arcsec is a FWHM of about 9. In pixels, so that no short lens is blamed."""
+
+
+def defocused_on_sky(hfr_px: float, hfr_arcsec: float) -> str:
+    """Say that stars are wider than any seeing makes them."""
+    return (
+        f"out of focus: half-flux radius HFR {hfr_px:.1f} px is {hfr_arcsec:.1f} arcsec at the header's scale, "
+        f"more than seeing makes ({DEFOCUSED_ARCSEC[0]:g})"
+    )

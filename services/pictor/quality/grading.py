@@ -9,9 +9,12 @@ from pictor.quality.criteria import (
     ABSOLUTE,
     CLOUDED_SKY,
     CLOUDED_STARS,
+    DEFOCUSED_ARCSEC,
+    DEFOCUSED_PX,
     RELATIVE,
     Finding,
     Limits,
+    defocused_on_sky,
     lit_clouds,
 )
 
@@ -35,6 +38,7 @@ class Metrics:
     pattern_noise: bool | None = None
     trail_count: int | None = None
     guiding_rms_px: float | None = None
+    scale_arcsec: float | None = None
 
     @classmethod
     def of(cls, stored: Mapping[str, object] | object) -> "Metrics":
@@ -163,7 +167,7 @@ def grade(
     found = (
         _by_target_scheduler(metrics, baseline, rules)
         if isinstance(rules, TargetSchedulerRules)
-        else [*_by_limits(metrics, baseline, rules), *_by_rig(metrics, rig, rules)]
+        else [*_by_limits(metrics, baseline, rules), *_by_rig(metrics, rig, rules), *_by_sky(metrics)]
     )
     worst = max((finding.level for finding in found), default=0)
     ordered = sorted(found, key=lambda finding: -finding.level)
@@ -193,6 +197,18 @@ def _by_rig(metrics: Metrics, rig: Baseline, rules: PictorRules) -> list[Finding
     if metrics.star_count > CLOUDED_STARS * stars[0] or metrics.background_adu < CLOUDED_SKY * sky[0]:
         return []
     return [Finding(2, lit_clouds(metrics.star_count, stars[0], metrics.background_adu / sky[0]))]
+
+
+def _by_sky(metrics: Metrics) -> list[Finding]:
+    """Tell defocus from seeing on a target without a baseline: no seeing spreads stars over this much sky.
+
+    A short lens does, in few pixels: the radius must be large in both.
+    """
+    if metrics.hfr_px is None or metrics.scale_arcsec is None or metrics.hfr_px < DEFOCUSED_PX:
+        return []
+    radius = metrics.hfr_px * metrics.scale_arcsec
+    level = sum(radius >= limit for limit in DEFOCUSED_ARCSEC)
+    return [Finding(level, defocused_on_sky(metrics.hfr_px, radius))] if level else []
 
 
 def _by_target_scheduler(metrics: Metrics, baseline: Baseline, rules: TargetSchedulerRules) -> list[Finding]:

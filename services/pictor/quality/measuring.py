@@ -7,7 +7,7 @@ from pictor.contracts.frames import ProductKind
 from pictor.contracts.quality import FrameMeasured, Grade, Quality
 from pictor.quality.grading import Metrics, baseline_of, grade
 from pictor.runtime.library import choose_masters
-from pictor.runtime.local import local_frame
+from pictor.runtime.local import believed_scale, local_frame
 from pictor.runtime.step import Step
 from pictor.state import masters, observatories, quality
 from pictor.state.frames import Frame
@@ -50,4 +50,6 @@ async def _grade(step: Step, frame: Frame, metrics: dict[str, Any]) -> Grade | N
     peers = await step.read(quality.peers, frame.id, before=frame.night)
     of_rig = await step.read(quality.peers, frame.id, before=frame.night, any_target=True)
     guiding = (frame.metadata.get("guiding") or {}).get("rms_total_px")
-    return grade(Metrics.of({**metrics, "guiding_rms_px": guiding}), baseline_of(peers), rig=baseline_of(of_rig))
+    rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
+    known = {**metrics, "guiding_rms_px": guiding, "scale_arcsec": believed_scale(frame, rig)}
+    return grade(Metrics.of(known), baseline_of(peers), rig=baseline_of(of_rig))

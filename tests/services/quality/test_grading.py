@@ -138,3 +138,14 @@ def test_few_stars_under_a_bright_sky_are_clouds_even_on_a_target_never_seen_bef
 def test_a_sparse_field_under_the_usual_sky_is_no_cloud() -> None:
     of_rig = baseline_of([{"star_count": 1400, "background_adu": 540.0}] * 3)
     assert grade(Metrics(star_count=200, background_adu=545.0), Baseline(), rig=of_rig).letter == "A"
+
+
+def test_stars_wider_than_any_seeing_are_out_of_focus_even_in_few_pixels() -> None:
+    soft = grade(Metrics(star_count=50, hfr_px=3.5, scale_arcsec=2.65), Baseline())
+    assert soft.letter == "C"
+    assert "out of focus" in soft.reasons[0]
+
+
+def test_a_short_lens_in_focus_and_a_long_focus_in_poor_seeing_are_no_defocus() -> None:
+    assert grade(Metrics(star_count=50, hfr_px=1.4, scale_arcsec=10.3), Baseline()).letter == "A"
+    assert grade(Metrics(star_count=50, hfr_px=4.0, scale_arcsec=0.5), Baseline()).letter == "A"
