@@ -190,7 +190,7 @@ def lit_clouds(stars: float, usual: float, brighter: float) -> str:
 
 
 DEFOCUSED_PX, DEFOCUSED_ARCSEC = 2.5, (4.5, 6.0, 12.0)
-"""Half-flux radii beyond seeing (B, C, D): 4.5 arcsec is a FWHM of about 9. In pixels, so that no short lens is blamed."""
+"""Half-flux radii beyond seeing (B, C, D): 4.5 arcsec is a FWHM of 9. In pixels, so that no short lens is blamed."""
 
 
 def defocused_on_sky(hfr_px: float, hfr_arcsec: float) -> str:
