@@ -118,12 +118,25 @@ def unpack_debian(folder: Path, names: Iterable[str], progress: Progress) -> Non
             if package not in DEBIAN.values():
                 raise InstallError(f"unknown package {name}; known are {', '.join(DEBIAN)}")
             progress(package, 0, None)
-            _run(["apt-get", "download", package], Path(work), f"package {package} could not be downloaded")
+            _apt_download(package, Path(work))
         for archive in Path(work).glob("*.deb"):
             _run(["dpkg-deb", "-x", archive.name, "unpacked"], Path(work), f"{archive.name} could not be unpacked")
         for path in Path(work).glob("unpacked/**/*.fits"):
             _keep(path, folder / path.name)
             progress(path.name, path.stat().st_size if path.exists() else 0, None)
+
+
+def _apt_download(package: str, work: Path) -> None:
+    """Download a package; a machine whose package lists were never fetched gets private ones, without root."""
+    problem = f"package {package} could not be downloaded"
+    try:
+        _run(["apt-get", "download", package], work, problem)
+    except InstallError:
+        for part in ("lists/partial", "cache/archives/partial"):
+            (work / part).mkdir(parents=True, exist_ok=True)
+        private = ["-o", f"Dir::State::Lists={work / 'lists'}", "-o", f"Dir::Cache={work / 'cache'}"]
+        _run(["apt-get", *private, "update"], work, "the package lists could not be fetched")
+        _run(["apt-get", *private, "download", package], work, problem)
 
 
 def download(folder: Path, names: Iterable[str], progress: Progress, *, host: str = HOST) -> None:

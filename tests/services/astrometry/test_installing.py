@@ -110,11 +110,31 @@ def test_packages_are_unpacked_with_the_tools_on_the_path(tmp_path: Path, monkey
     assert [path.name for path in install(folder, ["07"])] == ["index-sample-05.fits"]
     assert sorted(path.name for path in folder.iterdir()) == ["index-sample-05.fits"]
     (tools / "apt-get").write_text("#!/bin/sh\necho 'E: Unable to locate package' >&2\nexit 100\n", encoding="utf-8")
-    with pytest.raises(InstallError, match=r"could not be downloaded: E: Unable to locate"):
+    with pytest.raises(InstallError, match=r"package lists could not be fetched: E: Unable to locate"):
         install(folder, ["08"])
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(InstallError, match="apt-get is not on this machine"):
         install(folder, ["08"])
+
+
+def test_a_machine_without_package_lists_gets_private_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for apt-get that knows packages only after an update of lists below our own folder."""
+    tools, folder = tmp_path / "tools", tmp_path / "indexes"
+    tools.mkdir()
+    apt = """#!/bin/sh
+lists=${2#Dir::State::Lists=}
+case "$5" in
+  update) touch "$lists/fetched" ;;
+  download) test -e "$lists/fetched" && echo deb > "$6_1_all.deb" ;;
+  *) echo 'E: Unable to locate package' >&2; exit 100 ;;
+esac
+"""
+    dpkg = f'#!/bin/sh\nmkdir -p "$3/usr/share"\ncp {sample_folder()}/index-sample-05.fits "$3/usr/share/"\n'
+    for name, text in {"apt-get": apt, "dpkg-deb": dpkg}.items():
+        (tools / name).write_text(text, encoding="utf-8")
+        (tools / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:/usr/bin:/bin")
+    assert [path.name for path in install(folder, ["07"])] == ["index-sample-05.fits"]
 
 
 def test_the_default_packages_are_known() -> None:
