@@ -125,8 +125,9 @@ async def open_flow(dsn: str, bus_server: Endpoints, folder: Path) -> AsyncItera
         yield Flow(runtime, observatory_id)
     finally:
         await control.stop()
-        await bus.close()
-        await pool.close()
+        await asyncio.wait({asyncio.ensure_future(bus.close())}, timeout=10)
+        await asyncio.wait({asyncio.ensure_future(pool.close())}, timeout=10)
+        pool.terminate()
 
 
 @pytest.fixture

@@ -34,11 +34,10 @@ class Control:
         self._task = asyncio.create_task(self._follow(), name="control")
 
     async def stop(self) -> None:
-        """Stop following."""
-        if self._task is not None:
+        """Stop following; a cancellation lost inside the client library is repeated."""
+        while self._task is not None and not self._task.done():
             self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+            await asyncio.wait({self._task}, timeout=1.0)
 
     async def cancel(self, job_id: UUID) -> None:
         """Tell workers that a job is cancelled; a lost flag only delays the stop to the next heartbeat."""
