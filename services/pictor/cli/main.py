@@ -70,14 +70,19 @@ def upload(
     watch: Annotated[bool, typer.Option("--watch", help="Stay and upload frames as they appear.")] = False,
     bulk: Annotated[bool, typer.Option("--bulk", help="Use the bulk lane, for mass imports.")] = False,
     limit_mbit: Annotated[float | None, typer.Option(help="Bandwidth limit in Mbit/s.")] = None,
+    journal: Annotated[
+        Path | None,
+        typer.Option(envvar="PICTOR_JOURNAL", help="Where accepted uploads are written down; default: ~/.local/state."),
+    ] = None,
     json: Json = False,
 ) -> None:
     """Upload frames; what the gateway has already is not sent again."""
     from pictor.cli import upload as command
+    from pictor.cli.journal import default_path
 
-    raise SystemExit(
-        command.main(paths, url=url, token=token, data=data, watch=watch, bulk=bulk, limit_mbit=limit_mbit, json=json)
-    )
+    manner = command.Manner(watch=watch, bulk=bulk, limit_mbit=limit_mbit, json=json)
+    book = journal or default_path()
+    raise SystemExit(command.main(paths, url=url, token=token, data=data, journal=book, manner=manner))
 
 
 @app.command()

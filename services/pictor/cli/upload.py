@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from pictor.cli.client import CommandError, find_token, gateway, guarded
+from pictor.cli.journal import Journal
 
 SUFFIXES = (".fits", ".fit", ".fts", ".fits.fz", ".fit.fz", ".fits.gz", ".fit.gz", ".xisf")
 CHUNK = 1 << 20
@@ -36,14 +37,21 @@ class Sent:
     detail: str | None = None
 
 
-def main(
-    paths: list[Path], *, url: str, token: str | None, data: Path, watch: bool, bulk: bool,
-    limit_mbit: float | None, json: bool,
-) -> int:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How files are sent."""
+
+    watch: bool = False
+    bulk: bool = False
+    limit_mbit: float | None = None
+    json: bool = False
+
+
+def main(paths: list[Path], *, url: str, token: str | None, data: Path, journal: Path, manner: Manner) -> int:
     """Upload files and folders; exit 1 when a file was refused."""
     try:
-        with gateway(url, find_token(token, data)) as client:
-            sent = _session(client, paths, watch=watch, bulk=bulk, limit=limit_mbit, json=json)
+        with gateway(url, find_token(token, data)) as client, _opened(journal) as book:
+            sent = _session(client, paths, book, manner)
     except CommandError as error:
         return guarded(error)
     except KeyboardInterrupt:
@@ -51,22 +59,27 @@ def main(
     return 1 if any(one.outcome == "refused" for one in sent) else 0
 
 
-def _session(
-    client: httpx.Client, paths: list[Path], *, watch: bool, bulk: bool, limit: float | None, json: bool
-) -> list[Sent]:
+def _opened(path: Path) -> Journal:
+    try:
+        return Journal(path)
+    except OSError as error:
+        raise CommandError(f"the journal {path} cannot be written: {error.strerror}; give --journal FILE", 2) from error
+
+
+def _session(client: httpx.Client, paths: list[Path], journal: Journal, manner: Manner) -> list[Sent]:
     done: dict[Path, float] = {}
     results: list[Sent] = []
-    console = Console(stderr=json)
+    console = Console(stderr=manner.json)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=console, transient=True) as progress:
         while True:
-            for path in _complete(paths, done, settle=watch):
+            for path in _complete(paths, done, settle=manner.watch):
                 done[path] = path.stat().st_mtime
                 task = progress.add_task(path.name, total=path.stat().st_size)
-                sent = upload_one(client, path, bulk=bulk, limit_mbit=limit, on_bytes=partial(progress.advance, task))
+                sent = upload_one(client, path, manner, journal=journal, on_bytes=partial(progress.advance, task))
                 progress.remove_task(task)
                 results.append(sent)
-                if json:
+                if manner.json:
                     print(jsonlib.dumps(asdict(sent)), flush=True)
                 else:
                     console.print(
@@ -75,7 +88,7 @@ def _session(
                         markup=False,
                         soft_wrap=True,
                     )
-            if not watch:
+            if not manner.watch:
                 return results
             time.sleep(1.0)
 
@@ -94,34 +107,51 @@ def _complete(paths: list[Path], done: dict[Path, float], *, settle: bool) -> It
 def upload_one(
     client: httpx.Client,
     path: Path,
+    manner: Manner = Manner(),
     *,
-    bulk: bool = False,
-    limit_mbit: float | None = None,
+    journal: Journal | None = None,
     on_bytes: Progressing | None = None,
 ) -> Sent:
-    """Send one file by its content; try again over a bad line or a busy gateway."""
+    """Send one file by its content; try again over a bad line or a busy gateway, and write down what was accepted."""
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    metadata = jsonlib.dumps({"name": path.name, "size": path.stat().st_size, "lane": "bulk" if bulk else "live"})
-    headers = {"X-Frame-Metadata": metadata, "Content-Type": "application/octet-stream"}
     pause = 1.0
     for attempt in range(RETRIES):
         try:
-            if client.head(f"/frames/{digest}").status_code == httpx.codes.OK:
-                return Sent(str(path), "duplicate", detail="already there")
-            body = _chunks(path, limit_mbit, on_bytes)
-            size = {"Content-Length": str(path.stat().st_size)}
-            response = client.put(f"/frames/{digest}", content=body, headers={**headers, **size}, timeout=300)
+            response = _ask_and_put(client, path, digest, manner, on_bytes)
         except httpx.TransportError:
             if attempt == RETRIES - 1:
                 raise
         else:
             if response.status_code not in {429, 502, 503, 504}:
-                return _outcome(path, response)
+                sent = _outcome(path, response)
+                if journal is not None and sent.frame_id is not None:
+                    journal.add(
+                        sha256=digest, size=path.stat().st_size, frame_id=sent.frame_id, name=path.name,
+                        status=response.status_code, server=_server(client),
+                    )  # fmt: skip
+                return sent
             pause = float(response.headers.get("Retry-After", pause))
         time.sleep(pause)
         pause = min(pause * 2, 60.0)
     return Sent(str(path), "refused", detail="the gateway stayed busy; try again later")
+
+
+def _ask_and_put(
+    client: httpx.Client, path: Path, digest: str, manner: Manner, on_bytes: Progressing | None
+) -> httpx.Response:
+    known = client.head(f"/frames/{digest}")
+    if known.status_code == httpx.codes.OK:
+        return known
+    size = path.stat().st_size
+    metadata = jsonlib.dumps({"name": path.name, "size": size, "lane": "bulk" if manner.bulk else "live"})
+    headers = {"X-Frame-Metadata": metadata, "Content-Type": "application/octet-stream", "Content-Length": str(size)}
+    body = _chunks(path, manner.limit_mbit, on_bytes)
+    return client.put(f"/frames/{digest}", content=body, headers=headers, timeout=300)
+
+
+def _server(client: httpx.Client) -> str:
+    return f"{client.base_url.scheme}://{client.base_url.netloc.decode()}"
 
 
 def _chunks(path: Path, limit_mbit: float | None, on_bytes: Progressing | None) -> Iterator[bytes]:
@@ -135,6 +165,8 @@ def _chunks(path: Path, limit_mbit: float | None, on_bytes: Progressing | None) 
 
 
 def _outcome(path: Path, response: httpx.Response) -> Sent:
+    if response.request.method == "HEAD":
+        return Sent(str(path), "duplicate", response.headers["X-Frame-Id"], detail="already there")
     try:
         body = response.json()
     except ValueError:
