@@ -10,12 +10,11 @@ from pathlib import Path
 from pictor.imaging.errors import UnreadableFrameError
 from pictor.imaging.fits.cards import BLOCK, CARD, padded
 from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
-from pictor.imaging.fits.structure import ByteReader, Hdu, HduKind, read_hdu, read_header
+from pictor.imaging.fits.structure import ByteReader, Hdu, HduKind, read_header
+from pictor.imaging.fits.walk import SIMPLE, Walk, ended_inside
 
 HEAD_BYTES = padded((DEFAULT_LIMITS.cards + 1) * CARD)
 """Bytes from the start of a file that always decide about its first header: 401,760."""
-
-SIMPLE = b"SIMPLE  =                    T"
 
 
 class Container(StrEnum):
@@ -124,29 +123,22 @@ def prescan_file(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Prescan:
 
 
 def _scan(read: ByteReader, *, known: int, total: int, limits: Limits) -> Prescan:
-    if total > limits.file_bytes:
-        raise UnreadableFrameError(f"The file has {total} bytes; the limit is {limits.file_bytes}.", reason="too-large")
-    _check_start(read(0, BLOCK), total)
-    hdus: list[Hdu] = []
-    warnings: list[str] = []
-    offset = 0
-    while offset < known:
-        if len(hdus) == limits.hdus:
-            raise UnreadableFrameError(f"The file holds more than {limits.hdus} HDUs.", reason="too-many-hdus")
-        if hdus and not read(offset, 10).startswith(b"XTENSION= "[: max(0, known - offset)]):
-            warnings.append(_trailing(total - offset, hdus, limits))
+    walk = Walk(total, limits)
+    check_start(read(0, BLOCK), total)
+    complete = known == total
+    while walk.offset < known:
+        walk.may_go_on()
+        if walk.hdus and not walk.begins(read(walk.offset, min(10, known - walk.offset))):
+            walk.trail(total - walk.offset)
+            complete = True
             break
-        header, ended = read_header(read, offset, limits)
+        header, ended = read_header(read, walk.offset, limits)
         if not ended:
             if known < total:
                 break
-            raise _no_end(header, total)
-        hdus.append(read_hdu(header, len(hdus), offset, limits))
-        warnings.extend(_check_length(hdus[-1], total))
-        warnings.extend(hdus[-1].warnings)
-        offset = hdus[-1].end
-    complete = known == total or bool(warnings and offset < known)
-    return _conclude(hdus, warnings, complete=complete)
+            raise ended_inside(header, total)
+        walk.add(header)
+    return _conclude(walk.hdus, walk.warnings, complete=complete)
 
 
 def _conclude(hdus: list[Hdu], warnings: list[str], *, complete: bool) -> Prescan:
@@ -164,7 +156,21 @@ def _conclude(hdus: list[Hdu], warnings: list[str], *, complete: bool) -> Presca
 _IMAGES = frozenset({HduKind.IMAGE, HduKind.COMPRESSED})
 
 
-def _check_start(start: bytes, total: int) -> None:
+def check_start(start: bytes, total: int) -> None:
+    """Refuse a file whose first block is not that of plain FITS.
+
+    Parameters
+    ----------
+    start
+        The first block, or all there is.
+    total
+        Length of the file, in bytes; that of the block at least, where it is not known.
+
+    Raises
+    ------
+    UnreadableFrameError
+        ``empty-file``, ``not-fits``, ``packed`` or ``header-truncated``.
+    """
     if total == 0:
         raise UnreadableFrameError("The file is empty.", reason="empty-file")
     container = sniff(start)
@@ -180,32 +186,6 @@ def _check_start(start: bytes, total: int) -> None:
         )
     if not start.startswith(SIMPLE):
         raise UnreadableFrameError("The file says of itself that it is not standard FITS.", reason="not-fits")
-
-
-def _no_end(header: bytes, total: int) -> UnreadableFrameError:
-    if len(header) % BLOCK:
-        return UnreadableFrameError(f"The file ends inside a header, after {total} bytes.", reason="header-truncated")
-    return UnreadableFrameError("A header has no END card.", reason="no-end-card")
-
-
-def _check_length(hdu: Hdu, total: int) -> list[str]:
-    """Compare the claimed data with the file; a missing final padding is forgiven."""
-    missing = hdu.data_offset + hdu.data_size - total
-    if missing > 0:
-        raise UnreadableFrameError(
-            f"HDU {hdu.index} claims {hdu.data_size} bytes of data and the file ends {missing} bytes too early; "
-            "send the file again.",
-            reason="data-truncated",
-        )
-    return ["the last block is not filled up to 2880 bytes"] if hdu.end > total else []
-
-
-def _trailing(size: int, hdus: list[Hdu], limits: Limits) -> str:
-    if size > limits.trailing_bytes:
-        raise UnreadableFrameError(
-            f"After HDU {hdus[-1].index} follow {size} bytes that belong to no HDU.", reason="length-mismatch"
-        )
-    return f"{size} bytes after the last HDU belong to nothing and are ignored"
 
 
 def _no_image(hdus: list[Hdu]) -> UnreadableFrameError:

@@ -9,8 +9,9 @@ from typing import BinaryIO
 
 from pictor.imaging.errors import UnreadableFrameError
 from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
-from pictor.imaging.fits.prescan import SIMPLE, Container, prescan_file, sniff
+from pictor.imaging.fits.prescan import Container, prescan_file, sniff
 from pictor.imaging.fits.structure import read_hdu, read_header
+from pictor.imaging.fits.walk import SIMPLE
 from pictor.imaging.fits.xisf import convert
 
 _CHUNK = 256 * 1024
