@@ -1,7 +1,7 @@
 """The arrival of a frame: bytes into the store, then frame, job and first order in one transaction."""
 
 import re
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -13,7 +13,6 @@ from pictor.contracts.subjects import FRAME_RECEIVED
 from pictor.contracts.work import WorkOrder
 from pictor.gateway.auth import Principal
 from pictor.gateway.problems import Problem
-from pictor.imaging.fits.prescan import Container, sniff
 from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
@@ -24,12 +23,6 @@ from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.observatories import Observatory
 from pictor.state.outbox import Outgoing
-
-SNIFFED = 9
-"""Bytes that tell every container apart; no frame is shorter."""
-
-SUFFIX = {Container.GZIP: ".fits.gz", Container.XISF: ".xisf"}
-REFUSED = frozenset({Container.ARCHIVE, Container.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,34 +64,6 @@ def clean_name(name: str) -> str:
     last = re.split(r"[/\\]", name)[-1]
     printable = "".join(letter if letter.isprintable() else "_" for letter in last)
     return printable.strip(" .")[:255]
-
-
-async def recognised(chunks: AsyncIterable[bytes], *, limit: int) -> AsyncIterator[bytes]:
-    """Pass a body on while it may be a frame of acceptable size; raises before anything is kept otherwise."""
-    head = b""
-    size = 0
-    async for chunk in chunks:
-        size += len(chunk)
-        if size > limit:
-            raise Problem("too-large", f"A frame may have {limit} bytes.")
-        if len(head) >= SNIFFED:
-            yield chunk
-            continue
-        head += chunk
-        if len(head) >= SNIFFED:
-            _recognise(head)
-            yield head
-    if len(head) < SNIFFED:
-        _recognise(head)
-
-
-def _recognise(head: bytes) -> None:
-    if not head:
-        raise Problem("empty-body", "The upload holds no bytes.")
-    container = sniff(head)
-    if container in REFUSED:
-        kind = "an archive; send the frames themselves" if container is Container.ARCHIVE else "neither FITS nor XISF"
-        raise Problem("not-a-frame", f"The file is {kind}.")
 
 
 async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received | None:

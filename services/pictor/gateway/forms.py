@@ -15,6 +15,7 @@ from pictor.gateway import arrival
 from pictor.gateway.auth import require
 from pictor.gateway.bodies import chunks_of
 from pictor.gateway.problems import Http, Problem
+from pictor.gateway.scanning import recognised
 from pictor.gateway.uploads import (
     MAX_METADATA_BYTES,
     UploadReceipt,
@@ -86,7 +87,7 @@ async def spooled(request: Http, runtime: Runtime) -> AsyncIterator[Form]:
         form = Form(Path(file.name))
         digest = hashlib.sha256()
         body = _parts(request, form, limit=runtime.settings.max_upload_bytes)
-        async for chunk in arrival.recognised(body, limit=runtime.settings.max_upload_bytes):
+        async for chunk in recognised(body, limit=runtime.settings.max_upload_bytes):
             digest.update(chunk)
             file.write(chunk)
         form.sha256 = digest.hexdigest()

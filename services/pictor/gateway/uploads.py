@@ -16,6 +16,7 @@ from pictor.gateway.arrival import Arrival, Received
 from pictor.gateway.auth import principal_of, require
 from pictor.gateway.bodies import check_json, chunks_of
 from pictor.gateway.problems import Http, Problem, invalid
+from pictor.gateway.scanning import recognised
 from pictor.gateway.wiring import RuntimeDep
 from pictor.runtime import metrics
 from pictor.runtime.runtime import Runtime
@@ -60,7 +61,7 @@ async def put_frame(
             await _pass_over(request)
             return receipt(coming.sha256, before)
         with holding(request, coming):
-            body = arrival.recognised(chunks_of(request), limit=runtime.settings.max_upload_bytes)
+            body = recognised(chunks_of(request), limit=runtime.settings.max_upload_bytes, size=size)
             try:
                 received = await arrival.receive(runtime, coming, body, size)
             except DigestMismatch as error:

@@ -101,9 +101,36 @@ async def test_a_body_without_length_is_accepted(api: Api) -> None:
     assert answer.status_code == 201
 
 
-async def test_a_truncated_frame_that_arrived_whole_is_kept_for_ingest_to_judge(api: Api) -> None:
+async def test_a_frame_that_is_truncated_already_is_refused_and_not_kept(api: Api) -> None:
     answer = await api.upload(tiny_frame(7)[:3000])
-    assert answer.status_code == 201
+    assert (answer.status_code, answer.json()["code"]) == (422, "data-truncated")
+    assert "ends 8 bytes too early; send the file again" in answer.json()["detail"]
+    assert await objects(api) == []
+    assert await api.count("frame") == 0
+
+
+async def test_a_truncated_frame_of_unannounced_length_is_refused_and_not_kept(api: Api) -> None:
+    body = tiny_frame(7)[:3000]
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield body
+
+    answer = await api.request("PUT", f"/api/v1/frames/{sha(body)}", content=chunks())
+    assert (answer.status_code, answer.json()["code"]) == (422, "data-truncated")
+    assert await objects(api) == []
+
+
+async def test_a_hostile_header_is_refused_with_the_card_that_is_wrong(api: Api) -> None:
+    body = tiny_frame(7).replace(f"NAXIS   = {2:>20}".encode(), f"NAXIS   = {338069165:>20}".encode())
+    answer = await api.upload(body)
+    assert (answer.status_code, answer.json()["code"]) == (422, "bad-naxis")
+    assert "NAXIS is 338069165; a frame has 0 to 3 axes." in answer.json()["detail"]
+
+
+async def test_a_form_with_a_broken_frame_is_refused(api: Api) -> None:
+    answer = await api.post("/api/v1/frames:upload", files={"file": ("a.fits", tiny_frame(7)[:2900])})
+    assert (answer.status_code, answer.json()["code"]) == (422, "data-truncated")
+    assert await objects(api) == []
 
 
 async def test_asking_first_tells_whether_to_send(api: Api) -> None:
