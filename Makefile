@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real faults check lint types imports contracts bench format clean
+.PHONY: setup demo test test-real faults fuzz check lint types imports contracts bench format clean
 
 setup: $(STAMP)
 
@@ -42,6 +42,15 @@ types: setup
 
 imports: setup
 	$(BIN)/lint-imports
+
+FUZZ := $(VENV)/.fuzz
+
+$(FUZZ): fuzz/requirements.lock $(STAMP)
+	$(BIN)/python tools/install.py fuzz/requirements.lock
+	@touch $@
+
+fuzz: $(FUZZ)
+	$(BIN)/python -m fuzz.run --minutes $(or $(MINUTES),10) --seed $(or $(SEED),1) $(ARGS)
 
 bench: setup
 	$(BIN)/python -m bench.run $(ARGS)

@@ -1,4 +1,7 @@
-"""Install the locked environment and Pictor itself into the running virtual environment, and compile its kernels."""
+"""Install the locked environment and Pictor itself into the running virtual environment, and compile its kernels.
+
+With the name of another lock file: install those packages besides, and nothing else.
+"""
 
 import subprocess
 import sys
@@ -16,12 +19,14 @@ def run(*command: str) -> bool:
 def main() -> None:
     """Prefer uv (seconds); fall back to pip, which reads the machine's own index settings."""
     pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "-q")
-    lock = ("--require-hashes", "-r", "requirements.lock")
+    lock = ("--require-hashes", "-r", *(sys.argv[1:] or ["requirements.lock"]))
     fast = run(*pip, "install", UV) and run(
         sys.executable, "-m", "uv", "pip", "install", "-q", "--python", sys.executable, *lock
     )
     if not fast and not run(*pip, "install", *lock):
         sys.exit("the locked packages could not be installed; see the message above")
+    if sys.argv[1:]:
+        return
     if not run(*pip, "install", "--no-deps", "--no-build-isolation", "-e", "."):
         sys.exit("pictor itself could not be installed; see the message above")
     if not run(sys.executable, "-m", "pictor.cli.warm"):
