@@ -1,5 +1,6 @@
 """The whole product as a person meets it: ``pictor up``, a frame in, everything out, stop, start again."""
 
+import gzip
 import io
 import json
 import shutil
@@ -190,17 +191,22 @@ def test_the_same_file_again_makes_no_second_frame_and_no_second_job(up: Install
     assert up.get("/jobs", limit=1)["total"] == before
 
 
-def test_a_truncated_file_is_quarantined_with_its_reason_and_kept(
+def test_a_truncated_file_is_refused_and_the_same_inside_gzip_is_quarantined_and_kept(
     up: Installation, light: FirstLight, tmp_path: Path
 ) -> None:
     path = tmp_path / "truncated.fits"
     path.write_bytes(light.raw[: len(light.raw) * 2 // 3])
-    sent = up.upload(path)
+    answer = up.send(path)
+    assert (answer.status_code, answer.json()["code"]) == (422, "data-truncated")
+    assert "too early; send the file again" in answer.json()["detail"]
+    packed = path.with_suffix(".fits.gz")
+    packed.write_bytes(gzip.compress(path.read_bytes(), 1))
+    sent = up.upload(packed)
     job = up.ended(sent["job_id"], within_s=ENDS_WITHIN_S)
     frame = up.frame(sent["frame_id"])
     assert (job["state"], frame["state"], frame["reason"]) == ("failed", "quarantined", "data-truncated")
     assert "too early" in frame["message"]
-    assert up.client.get(f"/frames/{frame['id']}/fits").content == path.read_bytes()
+    assert up.client.get(f"/frames/{frame['id']}/fits").content == packed.read_bytes()
     assert up.client.get(f"/frames/{frame['id']}/preview").status_code == 404
 
 

@@ -53,12 +53,12 @@ def judge(client: httpx.Client, truth: dict[str, Any], sent: Sent) -> Outcome:
     if expected["state"] == "duplicate":
         wrong = None if sent.outcome == "duplicate" else f"a second upload of the same bytes was {sent.outcome}"
         return _line(truth, {}, state="duplicate", complaint=wrong)
+    if expected["state"] == "refused":
+        wrong = None if sent.outcome == "refused" else f"a broken file was {sent.outcome}"
+        return _line(truth, {}, state="refused", complaint=wrong)
     if sent.frame_id is None:
         return _line(truth, {}, state=sent.outcome, complaint=f"the upload was {sent.outcome}: {sent.detail}")
     frame = client.get(f"/frames/{sent.frame_id}").raise_for_status().json()
-    if expected["state"] == "quarantined":
-        wrong = None if frame["state"] == "quarantined" and frame["reason"] else f"its state is {frame['state']}"
-        return _line(truth, frame, state="quarantined", complaint=wrong)
     complaints = [*_registered(truth, frame), *(_light(truth, frame) if truth["type"] == "LIGHT" else [])]
     return _line(truth, frame, state=frame["status"] or frame["state"], complaint="; ".join(complaints) or None)
 

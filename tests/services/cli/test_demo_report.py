@@ -62,6 +62,12 @@ def test_a_duplicate_must_be_recognised() -> None:
     assert not judge(_gateway({}), again, SENT).ok
 
 
+def test_a_broken_file_must_be_refused() -> None:
+    broken = {**TRUTH, "expected": {"state": "refused", "reason": "data-truncated"}}
+    assert judge(_gateway({}), broken, Sent("x", "refused")).ok
+    assert not judge(_gateway({}), broken, SENT).ok
+
+
 def test_distances_on_the_sky_shrink_with_declination() -> None:
     truth = {"wcs": {"center_ra_deg": 10.0, "center_dec_deg": 60.0}}
     assert offset_arcsec(truth, {"ra_deg": 10.001, "dec_deg": 60.0}) == pytest.approx(1.8, abs=0.001)

@@ -14,6 +14,9 @@ from pictor.imaging.fits.walk import SIMPLE, Walk, ended_inside
 TELLING = len(SIMPLE)
 """Bytes that tell what a file is."""
 
+SOUND = frozenset({"random-groups"})
+"""Whole FITS that holds no frame: not damaged, so it is let pass and judged by those who read it all."""
+
 _PEEK = 64 * 1024
 _GZIP_WINDOW = 31
 _END_PADDING = b" \0"
@@ -38,6 +41,7 @@ class PassingScan:
         self._header = bytearray()
         self._scanned = 0
         self._trailing = False
+        self._judged = False
         self._inside: PassingScan | None = None
         self._engine: zlib._Decompress | None = None
 
@@ -67,7 +71,7 @@ class PassingScan:
             chunk = self._tell()
         if self.container is Container.GZIP:
             self._peek(chunk)
-        elif self.container is Container.FITS:
+        elif self.container is Container.FITS and not self._judged:
             self._pass(chunk)
 
     def finish(self) -> None:
@@ -81,7 +85,7 @@ class PassingScan:
         """
         if self.container is None:
             check_start(bytes(self._header), self._position)
-        if self.container is not Container.FITS:
+        if self.container is not Container.FITS or self._judged:
             return
         if self._walk.total != self._position:
             self._walk.measure(self._position)
@@ -119,13 +123,24 @@ class PassingScan:
             if header is None:
                 break
             begun = self._walk.offset
-            self._walk.add(header)
+            if not self._add(header):
+                return
             held, self._scanned = bytes(self._header), 0
             self._header.clear()
             rest = held[self._walk.offset - begun :]
         after = max(self._walk.total or 0, self._position) - self._walk.offset
         if self._trailing and after > self._limits.trailing_bytes:
             self._walk.trail(after)
+
+    def _add(self, header: bytes) -> bool:
+        """Add an HDU; False when it is sound, but nothing that could be walked over."""
+        try:
+            self._walk.add(header)
+        except UnreadableFrameError as error:
+            if error.reason not in SOUND:
+                raise
+            self._judged = True
+        return not self._judged
 
     def _whole_header(self) -> bytes | None:
         """Give the header once its END card has come; None while there are cards to come, or none follow at all."""

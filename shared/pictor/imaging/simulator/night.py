@@ -115,7 +115,7 @@ def _truncate(frame: NightFrame) -> NightFrame:
     path = frame.path.with_stem(f"{frame.path.stem}_truncated")
     content = frame.path.read_bytes()
     path.write_bytes(content[: len(content) * 2 // 3])
-    expected: JsonValue = {"state": "quarantined", "reason": "truncated"}
+    expected: JsonValue = {"state": "refused", "reason": "data-truncated"}
     return _with_truth(path, {**frame.truth, "file": path.name, "fault": "truncated", "expected": expected})
 
 
