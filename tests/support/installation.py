@@ -9,29 +9,56 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 
+from pictor.cli.journal import Journal
+
 STOP_S = 60
 
 
-@dataclass
-class Installation:
-    """A running ``pictor up``."""
+class Api:
+    """A running installation as its users see it; every upload it answered for is in its journal.
 
-    data: Path
-    url: str
-    process: subprocess.Popen[str]
-    client: httpx.Client
+    Parameters
+    ----------
+    data
+        Folder of its state, where the administrator's token is.
+    url
+        Address of the gateway.
+    """
 
-    def pid(self, service: str) -> int:
-        """Return the process id of a service of ``--separate``."""
-        return int((self.data / "run" / f"{service}.pid").read_text())
+    def __init__(self, data: Path, url: str) -> None:
+        self.data = data
+        self.url = url
+        self.journal = data.with_name(f"{data.name}.journal")
+        """Where the client writes down every upload that was answered with success."""
+        self._client: httpx.Client | None = None
 
-    def send(self, path: Path, *, name: str | None = None, observatory: str | None = None) -> httpx.Response:
+    @property
+    def token(self) -> str:
+        """Token of the first administrator."""
+        return (self.data / "admin.token").read_text().strip()
+
+    @property
+    def client(self) -> httpx.Client:
+        """A client with the administrator's token."""
+        if self._client is None:
+            headers = {"Authorization": f"Bearer {self.token}"}
+            self._client = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60)
+        return self._client
+
+    def close(self) -> None:
+        """Close the client."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def send(
+        self, path: Path, *, name: str | None = None, observatory: str | None = None, client: httpx.Client | None = None
+    ) -> httpx.Response:
         """Send a file by its content, as a plugin would, and return the answer whatever it is."""
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
@@ -39,7 +66,30 @@ class Installation:
             headers = {"X-Frame-Metadata": json.dumps({"name": name or path.name})}
             headers["Content-Length"] = str(path.stat().st_size)
             place = {"observatory": observatory} if observatory else {}
-            return self.client.put(f"/frames/{digest}", content=file, headers=headers, params=place)
+            found = (client or self.client).put(f"/frames/{digest}", content=file, headers=headers, params=place)
+        if found.is_success:
+            self.note(digest, path.stat().st_size, found)
+        return found
+
+    def note(self, sha256: str, size: int, answer: httpx.Response) -> None:
+        """Write an upload that was answered with success into the journal."""
+        with Journal(self.journal) as journal:
+            journal.add(
+                sha256=sha256, size=size, frame_id=answer.json()["frame_id"], status=answer.status_code, server=self.url
+            )
+
+    def send_again(self, path: Path, *, within_s: float = 60.0, client: httpx.Client | None = None) -> httpx.Response:
+        """Send a file as a patient plugin would: over a broken line and while the gateway says 503, again and again."""
+        end = time.monotonic() + within_s
+        while True:
+            try:
+                answer = self.send(path, client=client)
+            except httpx.TransportError:
+                assert time.monotonic() < end, f"no gateway answered within {within_s} s"
+            else:
+                if answer.status_code not in {429, 502, 503, 504} or time.monotonic() > end:
+                    return answer
+            time.sleep(0.5)
 
     def upload(self, path: Path) -> dict[str, Any]:
         """Send a file that must be accepted."""
@@ -91,6 +141,18 @@ class Installation:
         """Run a command that talks to this installation with its administrator's token."""
         return pictor(*arguments, PICTOR_URL=self.url, PICTOR_DATA_DIR=str(self.data))
 
+
+class Installation(Api):
+    """A running ``pictor up``."""
+
+    def __init__(self, data: Path, url: str, process: subprocess.Popen[str]) -> None:
+        super().__init__(data, url)
+        self.process = process
+
+    def pid(self, service: str) -> int:
+        """Return the process id of a service of ``--separate``."""
+        return int((self.data / "run" / f"{service}.pid").read_text())
+
     def stop(self) -> tuple[int, str]:
         """Ask it to stop, as Ctrl-C or a service manager would; return the exit code and what else it printed."""
         self.process.send_signal(signal.SIGTERM)
@@ -117,13 +179,14 @@ def installation(data: Path, *options: str, environment: Mapping[str, str] | Non
         )
     try:
         url = _address(process, complaints)
-        token = (data / "admin.token").read_text().strip()
-        with httpx.Client(base_url=f"{url}/api/v1", headers={"Authorization": f"Bearer {token}"}, timeout=60) as client:
-            flow = Installation(data, url, process, client)
+        flow = Installation(data, url, process)
+        try:
             yield flow
-            if process.returncode is None:
-                code, _ = flow.stop()
-                assert code == 0, complaints.read_text()
+        finally:
+            flow.close()
+        if process.returncode is None:
+            code, _ = flow.stop()
+            assert code == 0, complaints.read_text()
     finally:
         if process.poll() is None:
             process.terminate()

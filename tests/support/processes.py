@@ -1,8 +1,11 @@
-"""Whether programs are really gone."""
+"""Whether programs are really gone, and what they started."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -26,3 +29,28 @@ async def eventually(condition: Callable[[], bool], within_s: float) -> bool:
 async def gone(pid: int, within_s: float) -> bool:
     """Wait until a process has ended, at most so long; returns whether it has."""
     return await eventually(lambda: not is_alive(pid), within_s)
+
+
+def family(pid: int) -> list[int]:
+    """Return a process and everything it started that still runs, parents first."""
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                parent = int(
+                    (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[1]
+                )
+                children.setdefault(parent, []).append(int(entry.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found
+
+
+def signal_family(pid: int, number: signal.Signals) -> list[int]:
+    """Send a signal to a process and everything it started, parents first; returns them."""
+    found = family(pid)
+    for one in found:
+        with suppress(ProcessLookupError):
+            os.kill(one, number)
+    return found

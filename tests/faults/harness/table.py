@@ -1,0 +1,122 @@
+"""The table of ``make faults``: every row of the catalogue, what happened to it, or why it was not injected."""
+
+import os
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.faults.harness.catalogue import CATALOGUE
+from tests.faults.harness.rows import Row
+
+Outcome = dict[str, Any]
+PROPERTY = "fault row"
+
+HEAD = """# What Pictor survives
+
+Written by `make faults`, which injects every fault below into real servers and services on loopback, waits, and ends
+with `pictor check --deep` and the journal of a client that wrote down every answered upload. A row is *whole* when the
+check finds nothing lost, doubled or stuck; *seconds* is the time from the end of the fault until then (of the slowest
+run), *limit* what it may take on an idle machine. On a busy one the limit is stretched by the load per processor, at
+most four-fold; the factor is given where it was needed. `make chaos SEED=n MINUTES=m` injects them at random.
+
+"""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of ``make faults``."""
+    group = parser.getgroup("faults")
+    group.addoption("--faults", choices=("core", "all"), default="core", help="fault rows to run")
+    group.addoption("--faults-page", type=Path, default=None, help="file to write the table of faults to")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the marker of rows."""
+    config.addinivalue_line("markers", "fault(number, how, limit_s, core): a row of the fault catalogue")
+    config.pluginmanager.register(Table(config.getoption("--faults-page")), "fault table")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the rows out that are not part of every test run."""
+    if config.getoption("--faults") == "all":
+        return
+    left_out = [item for item in items if (mark := item.get_closest_marker("fault")) and not mark.kwargs["core"]]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture
+def row(request: pytest.FixtureRequest) -> Iterator[Row]:
+    """The row of the catalogue that the test is a run of."""
+    mark = request.node.get_closest_marker("fault")
+    found = Row(mark.kwargs["number"], mark.kwargs["limit_s"])
+    yield found
+    outcome = {
+        **mark.kwargs, "seconds": found.seconds, "factor": found.factor, "reason": found.reason, "notes": found.notes,
+        "load": os.getloadavg()[0],
+    }  # fmt: skip
+    request.node.user_properties.append((PROPERTY, outcome))
+
+
+class Table:
+    """Gathers what became of every run of a row, from this process and from workers."""
+
+    def __init__(self, page: Path | None) -> None:
+        self._page = page
+        self._verdicts: dict[str, str] = {}
+        self._rows: dict[str, Outcome] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Take a verdict, and at the end of a test what its row wrote down."""
+        if report.when == "call" or report.outcome != "passed":
+            if self._verdicts.get(report.nodeid) != "failed":
+                self._verdicts[report.nodeid] = report.outcome
+        row = dict(report.user_properties).get(PROPERTY)
+        if isinstance(row, dict):
+            self._rows[report.nodeid] = row
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the table, and write its page when asked."""
+        runs: dict[str, list[Outcome]] = defaultdict(list)
+        for node, row in self._rows.items():
+            runs[row["number"]].append({**row, "verdict": self._verdicts.get(node, "failed")})
+        if not runs:
+            return
+        lines = [_line(number, runs.get(number, [])) for number in CATALOGUE]
+        terminalreporter.section("faults")
+        for number, fields in zip(CATALOGUE, lines, strict=True):
+            if runs.get(number) or self._page:
+                terminalreporter.write_line(" | ".join(fields))
+        if self._page is not None:
+            self._page.write_text(HEAD + _markdown(lines, runs), encoding="utf-8")
+
+
+def _line(number: str, runs: list[Outcome]) -> list[str]:
+    title, rank = CATALOGUE[number]
+    if not runs:
+        return [number, title, "", f"not part of this release ({rank})" if rank != "R1" else "not run", "", ""]
+    how = "; ".join(dict.fromkeys(one["how"] for one in runs))
+    reason = next((one["reason"] for one in runs if one["reason"]), None)
+    if reason:
+        return [number, title, how, f"not injectable here: {reason}", "", ""]
+    bad = [one for one in runs if one["verdict"] != "passed"]
+    times = f" ({len(runs)} runs)" if len(runs) > 1 else ""
+    verdict = f"FAILED{times}" if bad else f"whole{times}"
+    seconds = [one["seconds"] for one in runs if one["seconds"] is not None]
+    factor = max(one["factor"] for one in runs)
+    stretched = f" (x {factor:.1f})" if factor > 1 else ""
+    limit = max(one["limit_s"] for one in runs)
+    return [number, title, how, verdict, f"{max(seconds):.1f}" if seconds else "-", f"{limit:g} s{stretched}"]
+
+
+def _markdown(lines: list[list[str]], runs: dict[str, list[Outcome]]) -> str:
+    rows = ["| row | fault | injected by | verdict | seconds | limit |", "|---|---|---|---|---|---|"]
+    rows += ["| " + " | ".join(field.replace("|", "\\|") for field in line) + " |" for line in lines]
+    load = max((one["load"] for found in runs.values() for one in found), default=0.0)
+    measured = [f"- {number}: {note}" for number, found in runs.items() for one in found for note in one["notes"]]
+    foot = f"Run on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors, load up to {load:.1f}."
+    return "\n".join([*rows, "", foot, *(["", "## Measured on the way", "", *measured] if measured else []), ""])
