@@ -1,4 +1,4 @@
-"""A TCP line that misbehaves on request, in the words of Toxiproxy: latency, rate, black hole, cut, reset, half-close."""
+"""A TCP line that misbehaves on request: latency, rate, black hole, cut, reset, half-close (as in Toxiproxy)."""
 
 import asyncio
 import contextlib

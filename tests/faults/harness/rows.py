@@ -82,9 +82,7 @@ class Row:
         """
         print(f"{self.number}: load {os.getloadavg()[0]:.1f}, limit {self.limit_s:g} s x {load_factor():.1f}")
         while (open_now := _open(flow)) != 0:
-            assert self.left_s > 0, (
-                f"{open_now} jobs or messages are still open {self.limit_s:g} s x {self.factor:.1f} after the fault"
-            )
+            assert self.left_s > 0, f"open after {self.limit_s:g} s x {self.factor:.1f}: {open_now} jobs"
             time.sleep(POLL_S)
         while True:
             self.seconds = time.monotonic() - self._over

@@ -72,9 +72,8 @@ class Table:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a verdict, and at the end of a test what its row wrote down."""
-        if report.when == "call" or report.outcome != "passed":
-            if self._verdicts.get(report.nodeid) != "failed":
-                self._verdicts[report.nodeid] = report.outcome
+        if report.outcome == "failed" or (report.when == "call" and report.nodeid not in self._verdicts):
+            self._verdicts[report.nodeid] = report.outcome
         row = dict(report.user_properties).get(PROPERTY)
         if isinstance(row, dict):
             self._rows[report.nodeid] = row
