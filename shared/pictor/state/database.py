@@ -2,11 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from importlib import resources
 from typing import Any, TypeAlias
 
 import asyncpg
+
+from pictor.state import rights, tenancy
+from pictor.state.pooling import make_pool
 
 Connection: TypeAlias = asyncpg.Connection
 """One connection; asyncpg ships no types, so state functions are where types are restored."""
@@ -57,11 +61,20 @@ def _dump(value: Any) -> str:  # noqa: ANN401 - a JSON value
 
 
 async def open_pool(dsn: str, *, size: int = 8, statement_timeout_ms: int = 15_000) -> Pool:
-    """Open a pool whose sessions speak JSON and never wait for ever."""
-    return await asyncpg.create_pool(
+    """Open a pool whose sessions speak JSON, never wait for ever, and see the rows of their task (``tenancy``).
+
+    Parameters
+    ----------
+    dsn
+        Where the database is and who we are there.
+    size
+        Connections at most.
+    statement_timeout_ms
+        Time one statement may take.
+    """
+    pool = make_pool(
         dsn,
-        min_size=1,
-        max_size=size,
+        size=size,
         init=_prepare,
         timeout=5,
         command_timeout=statement_timeout_ms / 1000 + 1,
@@ -71,8 +84,18 @@ async def open_pool(dsn: str, *, size: int = 8, statement_timeout_ms: int = 15_0
             "idle_in_transaction_session_timeout": "30000",
             "timezone": "UTC",
             "application_name": "pictor",
+            tenancy.SETTING: tenancy.NOTHING,
         },
     )
+    return await pool
+
+
+@asynccontextmanager
+async def with_all_rows(pool: Pool) -> AsyncIterator[Connection]:
+    """Lend a connection that sees every observatory, within a request too: for the question who asks."""
+    with tenancy.seeing_everything():
+        async with pool.acquire() as db:
+            yield db
 
 
 def migrations() -> list[tuple[int, str, str]]:
@@ -83,7 +106,7 @@ def migrations() -> list[tuple[int, str, str]]:
 
 
 async def migrate(pool: Pool) -> list[str]:
-    """Bring the schema up to this version under an advisory lock; return the names applied.
+    """Bring schema and rights up to this version under an advisory lock; return the names applied.
 
     Raises
     ------
@@ -93,7 +116,10 @@ async def migrate(pool: Pool) -> list[str]:
     async with pool.acquire() as connection:
         await connection.execute("SELECT pg_advisory_lock($1)", MIGRATION_LOCK)
         try:
-            return await _apply(connection, migrations())
+            applied = await _apply(connection, migrations())
+            async with connection.transaction():
+                await rights.grant_all(connection)
+            return applied
         finally:
             await connection.execute("SELECT pg_advisory_unlock($1)", MIGRATION_LOCK)
 

@@ -1,0 +1,88 @@
+"""Which role may do what to which table: least rights, granted anew after every migration.
+
+``pictor_setup`` owns the schema and is used by the setup job alone. The others log in for one class of services each;
+none of them owns anything, and none may empty a table, disable a trigger or see past row-level security.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import asyncpg
+
+OWNER = "pictor_setup"
+GATEWAY = "pictor_gateway"
+INGEST = "pictor_ingest"
+MODULE = "pictor_module"
+STACKER = "pictor_stacker"
+READONLY = "pictor_readonly"
+
+LIMITS = {
+    "statement_timeout": "15s",
+    "lock_timeout": "5s",
+    "idle_in_transaction_session_timeout": "30s",
+}
+"""What a session of any role is held to, unless it asks for another limit itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A role that logs in: how many sessions it may have, and its rights (S, I, U, D) by table."""
+
+    connections: int
+    rights: Mapping[str, str]
+
+
+_FLOW = {
+    "schema_migration": "S", "observatory": "S", "rig": "S", "frame": "S", "job": "SU", "module_run": "SUD",
+    "outbox": "SIU", "parked": "SI", "product": "SIU",
+}  # fmt: skip
+"""What every module does with its order: claim and end a run, pass the job on, record products, park."""
+
+ROLES: Mapping[str, Role] = {
+    GATEWAY: Role(40, {
+        "schema_migration": "S", "observatory": "SIU", "rig": "SIU", "token": "SIU", "session": "SID",
+        "login_code": "SID", "account": "SIU", "membership": "SIUD", "frame": "SIUD", "job": "SIUD",
+        "module_run": "SIUD", "outbox": "SIUD", "parked": "SIU", "product": "SIUD", "frame_quality": "SD",
+        "frame_grade": "SID", "frame_solution": "SD", "frame_calibration": "SD", "calibration_policy": "SIU",
+        "calibration_note": "S", "master": "S", "master_component": "S", "stack_request": "SU",
+        "audit": "SI", "audit_end": "S",
+    }),
+    INGEST: Role(16, {**_FLOW, "frame": "SU", "calibration_policy": "S"}),
+    MODULE: Role(40, {
+        **_FLOW, "frame": "SU", "frame_quality": "SIU", "frame_grade": "SI", "frame_solution": "SIU",
+        "frame_calibration": "SIU", "calibration_policy": "S", "master": "S", "master_component": "S",
+        "stack_request": "SU",
+    }),
+    STACKER: Role(12, {
+        **_FLOW, "job": "SIU", "module_run": "SIUD", "calibration_policy": "S", "calibration_note": "SIU",
+        "master": "SIU", "master_component": "SI", "stack_request": "SIU", "frame_quality": "S", "frame_grade": "S",
+    }),
+    READONLY: Role(6, {}),
+}  # fmt: skip
+
+_WORDS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
+
+HIDDEN_FROM_READONLY = frozenset({"session", "login_code"})
+"""Tables the check has no question about, and whose rows let somebody in."""
+
+
+async def grant_all(db: asyncpg.Connection) -> None:
+    """Secure every table's rows, and give each role that exists its rights and no other."""
+    await db.execute("SELECT secure_tenants()")
+    known = {row["rolname"] for row in await db.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", [*ROLES])}
+    tables = [row["tablename"] for row in await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
+    await db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC")
+    for role in sorted(known):
+        await db.execute("; ".join(_statements(role, tables)))
+
+
+def _statements(role: str, tables: list[str]) -> list[str]:
+    granted = ROLES[role].rights
+    if role == READONLY:
+        granted = {table: "S" for table in tables if table not in HIDDEN_FROM_READONLY}
+    statements = [f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}", f"GRANT USAGE ON SCHEMA public TO {role}"]
+    for letters in sorted(set(granted.values())):
+        named = ", ".join(table for table in sorted(granted) if granted[table] == letters and table in tables)
+        if named:
+            statements.append(f"GRANT {', '.join(_WORDS[letter] for letter in letters)} ON {named} TO {role}")
+    return statements
