@@ -4,8 +4,6 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import UUID
 
@@ -17,9 +15,11 @@ from pictor.contracts.modules import Module
 from pictor.contracts.subjects import STREAM_WORK
 from pictor.runtime import keepers
 from pictor.runtime.bus import connection_options
+from pictor.runtime.closing import end
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, ServerName
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.health import readiness
+from pictor.runtime.hosting import keeping
 from pictor.runtime.provision import provision
 from pictor.runtime.settings import Settings
 from pictor.runtime.step import Step
@@ -31,16 +31,6 @@ from tests.support.flow import Flow, open_flow, serving_flow
 SHORT = (Module.INGEST, Module.PREVIEW, Module.QUALITY)
 
 
-@asynccontextmanager
-async def _kept(flow: Flow) -> AsyncIterator[None]:
-    task = asyncio.create_task(keepers.keep(flow.runtime))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
 async def _twenty_jobs_survive(flow: Flow, embedded: Embedded, victim: ServerName) -> None:
     async def act(step: Step) -> None:
         await asyncio.sleep(0.02)
@@ -50,7 +40,7 @@ async def _twenty_jobs_survive(flow: Flow, embedded: Embedded, victim: ServerNam
     pool = flow.runtime.pool
     await pool.execute("CREATE TABLE effect (job_id uuid, module text)")
     jobs = [await flow.submit(itinerary=SHORT) for _ in range(20)]
-    async with serving_flow(flow), _kept(flow):
+    async with serving_flow(flow), keeping(flow.runtime):
         while await pool.fetchval("SELECT count(*) FROM effect") < 10:
             await asyncio.sleep(0.01)
         pid = embedded.pids[victim]
@@ -134,8 +124,7 @@ async def test_a_service_started_before_the_setup_waits_and_makes_no_consumer(fl
     await provision(js, flow.runtime.settings)
     job = await flow.submit(itinerary=(Module.QUALITY,))
     assert await flow.ended(job, within_s=10) is JobState.COMPLETED
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    assert await end(task, repeat_s=2.0)
 
 
 async def test_an_order_whose_last_delivery_passed_without_a_word_is_given_again(flow: Flow) -> None:

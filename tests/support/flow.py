@@ -21,7 +21,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.consuming import consume
 from pictor.runtime.control import Control
 from pictor.runtime.embedded.config import Endpoints
-from pictor.runtime.hosting import serving
+from pictor.runtime.hosting import close_pool, serving
 from pictor.runtime.lanes import Gate
 from pictor.runtime.passing import give_first
 from pictor.runtime.provision import provision
@@ -102,11 +102,13 @@ async def serving_flow(flow: Flow) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def open_flow(dsn: str, bus_server: Endpoints, folder: Path) -> AsyncIterator[Flow]:
+async def open_flow(
+    dsn: str, bus_server: Endpoints, folder: Path, *, slug: str = "hill", shutdown_seconds: float = 30.0
+) -> AsyncIterator[Flow]:
     """Open a runtime on the servers of a test."""
     settings = Settings(
         nats_url=bus_server.nats_url, nats_user="pictor", nats_password=SecretStr(bus_server.nats_passwords["pictor"]),
-        postgres_dsn=SecretStr(dsn), data_dir=folder, reconcile_seconds=1,
+        postgres_dsn=SecretStr(dsn), data_dir=folder, reconcile_seconds=1, shutdown_seconds=shutdown_seconds,
     )  # fmt: skip
     pool = await open_pool(dsn)
     await migrate(pool)
@@ -120,14 +122,13 @@ async def open_flow(dsn: str, bus_server: Endpoints, folder: Path) -> AsyncItera
         stopping=asyncio.Event(),
     )  # fmt: skip
     observatory_id = uuid4()
-    await pool.execute("INSERT INTO observatory (id, slug, name) VALUES ($1, 'hill', 'Hill')", observatory_id)
+    await pool.execute("INSERT INTO observatory (id, slug, name) VALUES ($1, $2, 'Hill')", observatory_id, slug)
     try:
         yield Flow(runtime, observatory_id)
     finally:
         await control.stop()
-        await asyncio.wait({asyncio.ensure_future(bus.close())}, timeout=10)
-        await asyncio.wait({asyncio.ensure_future(pool.close())}, timeout=10)
-        pool.terminate()
+        await bus.close()
+        await close_pool(pool)
 
 
 @pytest.fixture

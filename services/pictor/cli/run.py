@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 
 from pictor.cli.health import serve_health
 from pictor.cli.services import create_app_of
 from pictor.cli.signals import on_stop
 from pictor.contracts.modules import Service
-from pictor.runtime import logs
-from pictor.runtime.hosting import keeping, open_runtime, serving
+from pictor.runtime import closing, logs
+from pictor.runtime.hosting import CLOSE_S, keeping, open_runtime, serving
 from pictor.runtime.settings import Settings
 
 
@@ -22,7 +22,7 @@ def main(service: str) -> int:
         return 2
     settings = Settings()
     logs.configure(style=settings.log_format, level=settings.log_level)
-    asyncio.run(run(settings, wanted))
+    closing.run(run(settings, wanted))
     return 0
 
 
@@ -34,11 +34,13 @@ async def run(settings: Settings, service: Service) -> None:
     serving_ = asyncio.ensure_future(_serve(settings, service, opened, stop))
     asked = asyncio.ensure_future(stop.wait())
     await asyncio.wait({serving_, asked}, return_when=asyncio.FIRST_COMPLETED)
-    if not opened.is_set():
-        serving_.cancel()
     asked.cancel()
-    with suppress(asyncio.CancelledError):
+    if not stop.is_set():
         await serving_
+    elif opened.is_set():
+        await closing.close(str(service), serving_, within_s=settings.shutdown_seconds)
+    else:
+        await closing.end(serving_, within_s=settings.shutdown_seconds, repeat_s=CLOSE_S)
 
 
 async def _serve(settings: Settings, service: Service, opened: asyncio.Event, stop: asyncio.Event) -> None:

@@ -18,7 +18,7 @@ from pictor.cli.stack import embedded_stack, settings_for
 from pictor.cli.web import serve_gateway
 from pictor.contracts.modules import Service
 from pictor.gateway.bootstrap import bootstrap
-from pictor.runtime import logs
+from pictor.runtime import closing, logs
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
@@ -43,7 +43,7 @@ def main(data: Path, *, host: str, port: int, separate: bool) -> int:
         settings = settings.model_copy(update={"index_dir": data / INDEX_FOLDER})
     logs.configure(style="json", level=settings.log_level, folder=data / "logs")
     try:
-        return asyncio.run(_main(settings, separate=separate))
+        return closing.run(_main(settings, separate=separate))
     except EmbeddedError as error:
         print(f"pictor: {error}", file=sys.stderr)
         return 1

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import nats
@@ -11,6 +12,7 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from pictor.runtime.closing import close_client
 from pictor.runtime.settings import Settings
 from pictor.state import outbox
 from pictor.state.database import OUTAGES, Pool
@@ -19,6 +21,9 @@ from pictor.state.outbox import Outgoing
 log = structlog.get_logger()
 
 PUBLISH_TIMEOUT_S = 5.0
+
+CLOSING_S = 0.2
+"""A line that breaks is told of unless it was we who closed it, which the client says right afterwards."""
 
 BUS_OUTAGES = (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError)
 """Failures of the bus itself: what could not be published stays in the outbox."""
@@ -38,8 +43,15 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     async def on_reconnect() -> None:
         log.info("bus reconnected", service=name)
 
+    warnings: list[asyncio.TimerHandle] = []
+
     async def on_disconnect() -> None:
-        log.warning("bus disconnected", service=name)
+        warn = partial(log.warning, "bus disconnected", service=name)
+        warnings[:] = [asyncio.get_running_loop().call_later(CLOSING_S, warn)]
+
+    async def on_closed() -> None:
+        for warning in warnings:
+            warning.cancel()
 
     options: dict[str, Any] = {
         "servers": [settings.nats_url],
@@ -52,6 +64,7 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         "error_cb": on_error,
         "reconnected_cb": on_reconnect,
         "disconnected_cb": on_disconnect,
+        "closed_cb": on_closed,
         "inbox_prefix": inbox(name),
     }
     if settings.nats_user:
@@ -108,7 +121,7 @@ class Bus:
 
     async def close(self) -> None:
         """Close the connection at once; nothing unpublished is lost."""
-        await self.nats.close()
+        await close_client(self.nats, "bus")
 
 
 async def relay_once(bus: Bus, *, older_than_s: float = 2.0) -> int:

@@ -11,6 +11,7 @@ from nats.js.kv import KeyValue
 from pictor.contracts.modules import Module
 from pictor.contracts.subjects import BUCKET_CONTROL
 from pictor.runtime.bus import BUS_OUTAGES, Bus
+from pictor.runtime.closing import end
 
 log = structlog.get_logger()
 
@@ -34,10 +35,9 @@ class Control:
         self._task = asyncio.create_task(self._follow(), name="control")
 
     async def stop(self) -> None:
-        """Stop following; a cancellation lost inside the client library is repeated."""
-        while self._task is not None and not self._task.done():
-            self._task.cancel()
-            await asyncio.wait({self._task}, timeout=1.0)
+        """Stop following."""
+        if self._task is not None:
+            await end(self._task)
 
     async def cancel(self, job_id: UUID) -> None:
         """Tell workers that a job is cancelled; a lost flag only delays the stop to the next heartbeat."""

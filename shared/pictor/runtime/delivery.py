@@ -16,6 +16,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.runtime import metrics
 from pictor.runtime.bus import BUS_OUTAGES
 from pictor.runtime.child.errors import ChildCancelled, ChildFailed
+from pictor.runtime.closing import end
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
@@ -35,7 +36,7 @@ MAX_DELIVER = 5
 
 HEARTBEAT_S = 10.0
 
-GRACE_SHARE = 0.7
+GRACE_SHARE = 0.6
 """Part of the time for shutdown in which running work may end; the rest is for giving it back."""
 
 KEPT_BODY = 4096
@@ -261,6 +262,4 @@ async def heartbeats(message: Delivery) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from typing import cast
 
@@ -18,6 +18,7 @@ from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options
 from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.limits import Limits
 from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.closing import close, close_client, end, end_all
 from pictor.runtime.control import Control
 from pictor.runtime.keepers import keep
 from pictor.runtime.lanes import Gate
@@ -27,9 +28,15 @@ from pictor.runtime.scratch import keep_scratch_clean
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
 from pictor.runtime.waiting import until_answered
-from pictor.state.database import open_pool
+from pictor.state.database import Pool, open_pool
 
 log = structlog.get_logger()
+
+CLOSE_S = 2.0
+"""Time one connection or task may take to close; a server that does not answer is not waited for."""
+
+STOP_SHARE = 0.7
+"""Part of the time for shutdown after which work still in hand is broken off; the rest is for closing."""
 
 CreateApp = Callable[[NatsBroker, Runtime], FastStream]
 
@@ -57,16 +64,16 @@ async def open_runtime(
     async with AsyncExitStack() as stack:
         dsn = settings.postgres_dsn.get_secret_value()
         pool = await until_answered("database", lambda: open_pool(dsn, size=settings.postgres_pool))
-        stack.push_async_callback(pool.close)
+        stack.push_async_callback(close_pool, pool)
         store = await until_answered("store", lambda: open_store(settings))
-        stack.push_async_callback(store.close)
+        stack.push_async_callback(lambda: close("store", store.close(), within_s=CLOSE_S))
         bus = await until_answered("bus", lambda: Bus.connect(settings, pool, name=str(service)))
         stack.push_async_callback(bus.close)
         control = Control(bus)
         await control.start()
         stack.push_async_callback(control.stop)
         sweeper = asyncio.create_task(keep_scratch_clean(settings.scratch), name="scratch")
-        stack.callback(sweeper.cancel)
+        stack.push_async_callback(end, sweeper, within_s=CLOSE_S)
         if children is None:
             children = pixel_children(settings, pixels, slots)
             if pixels:
@@ -76,6 +83,12 @@ async def open_runtime(
             settings=settings, service=service, pool=pool, store=store, bus=bus, control=control, children=children,
             cache=cache, gate=Gate(slots), stopping=asyncio.Event(),
         )  # fmt: skip
+
+
+async def close_pool(pool: Pool) -> None:
+    """Close the connections to the database; those a frozen server holds are dropped."""
+    if not await close("database", pool.close(), within_s=CLOSE_S):
+        pool.terminate()
 
 
 def pixel_children(settings: Settings, pixels: Iterable[Service], slots: int) -> ChildPool:
@@ -99,20 +112,32 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     options = connection_options(runtime.settings, str(runtime.service))
     user, password = options.pop("user", None), options.pop("password", "")
     security = SASLPlaintext(username=user, password=password) if user else None
-    broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=runtime.settings.shutdown_seconds)
+    grace_s = STOP_SHARE * runtime.settings.shutdown_seconds
+    broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=grace_s)
     app = create_app(broker, runtime)
-    await until_answered("consumers", lambda: _consumers(broker))
-    await app.start()
-    pulls = _patient(broker, runtime)
-    runtime.pulls.extend(pulls)
-    log.info("service started", service=str(runtime.service))
+    pulls: list[PatientPull] = []
     try:
+        await until_answered("consumers", lambda: _consumers(broker))
+        await app.start()
+        pulls = _patient(broker, runtime)
+        runtime.pulls.extend(pulls)
+        log.info("service started", service=str(runtime.service))
         yield
     finally:
-        await app.stop()
+        await _stop(app, broker, runtime, within_s=grace_s + CLOSE_S)
         for pull in pulls:
             runtime.pulls.remove(pull)
         log.info("service stopped", service=str(runtime.service))
+
+
+async def _stop(app: FastStream, broker: NatsBroker, runtime: Runtime, *, within_s: float) -> None:
+    """End subscriptions, then the work in hand, then the connection; draining it would wait for a frozen broker."""
+    client, broker._connection = broker._connection, None  # noqa: SLF001 - so that FastStream does not drain it
+    work = [task for subscriber in _pulling(broker) for task in subscriber.tasks]
+    await close(f"subscriptions of {runtime.service}", app.stop(), within_s=within_s)
+    await end_all(work, within_s=CLOSE_S)
+    if client is not None:
+        await close_client(client, str(runtime.service))
 
 
 async def _consumers(broker: NatsBroker) -> None:
@@ -143,6 +168,4 @@ async def keeping(runtime: Runtime) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end(task)

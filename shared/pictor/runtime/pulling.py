@@ -1,6 +1,7 @@
 """Pulling from a durable consumer: patient while it is gone, silent once this worker stops."""
 
 import asyncio
+from contextlib import suppress
 
 import structlog
 from nats import errors
@@ -51,5 +52,6 @@ class PatientPull:
         await asyncio.sleep(PAUSE_S)
 
     async def unsubscribe(self) -> None:
-        """Stop pulling."""
-        await self._pull.unsubscribe()
+        """Stop pulling; without a broker there is nothing left to stop."""
+        with suppress(errors.Error, OSError):
+            await self._pull.unsubscribe()

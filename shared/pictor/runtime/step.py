@@ -19,6 +19,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.imaging.errors import ImagingError
 from pictor.runtime import crashpoints, metrics
 from pictor.runtime.child.errors import ChildCancelled
+from pictor.runtime.closing import end
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
@@ -219,9 +220,7 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     finally:
         metrics.module_running.labels(order.module).dec()
         forget()
-        lease.cancel()
-        with suppress(asyncio.CancelledError):
-            await lease
+        await end(lease)
         shutil.rmtree(scratch, ignore_errors=True)
 
 
