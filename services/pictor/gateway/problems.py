@@ -29,17 +29,21 @@ CODES: dict[str, tuple[int, str]] = {
     "bad-metadata": (400, "The frame's metadata cannot be read"),
     "unauthenticated": (401, "A token is needed"),
     "forbidden": (403, "This is not allowed"),
+    "quota-exceeded": (403, "The observatory's room is used up"),
     "csrf": (403, "The form is out of date"),
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "The method is not allowed here"),
     "not-acceptable": (406, "The answer is not available in this form"),
     "conflict": (409, "The state does not allow this"),
     "precondition-failed": (412, "It was changed in the meantime"),
+    "idempotency-in-flight": (409, "The same request is being answered"),
     "too-large": (413, "The body is too large"),
+    "uri-too-long": (414, "The address is too long"),
     "unsupported-media-type": (415, "The content type is not accepted"),
     "not-a-frame": (415, "The file is not a frame"),
     "range-not-satisfiable": (416, "The range lies outside the file"),
     "digest-mismatch": (422, "The bytes are not those announced"),
+    "idempotency-mismatch": (422, "The key was used for another request"),
     "empty-body": (422, "The body is empty"),
     "bad-bitpix": (422, "The file's pixel type does not exist"),
     "bad-naxis": (422, "The file's axes cannot be true"),
@@ -104,11 +108,14 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         self.detail = detail
         self.errors = list(errors)
         self.headers = dict(headers)
+        self.sought: tuple[str, str] | None = None
 
 
-def not_found(what: str) -> Problem:
-    """Say that something is not there; what belongs to others is not there either."""
-    return Problem("not-found", f"There is no such {what}, or it is not yours to see.")
+def not_found(what: str, sought: object = None) -> Problem:
+    """Say that something is not there; what belongs to others is not there either (the audit log tells them apart)."""
+    problem = Problem("not-found", f"There is no such {what}, or it is not yours to see.")
+    problem.sought = None if sought is None else (what, str(sought))
+    return problem
 
 
 def invalid(error: ValidationError, code: str = "invalid-request") -> Problem:
@@ -124,24 +131,29 @@ def invalid(error: ValidationError, code: str = "invalid-request") -> Problem:
 def answer(request: Http, error: Exception) -> Response[ProblemDetails]:
     """Make the response of any error; what nobody expected is logged, never shown."""
     problem = as_problem(error)
+    request.scope["state"]["refusal"] = problem
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = log.error if problem.code == "internal-error" else log.warning
         level(
             "request failed", path=redacted(request.scope["path"]), reason=redacted(repr(error)),
             trace=trace_of(request), exc_info=error if problem.code == "internal-error" else None,
         )  # fmt: skip
-    title = CODES[problem.code][1]
-    body = ProblemDetails(
+    body = details(problem, instance=request.scope["path"], trace=trace_of(request))
+    return Response(body, status_code=problem.status, media_type="application/problem+json", headers=problem.headers)
+
+
+def details(problem: Problem, *, instance: str, trace: str) -> ProblemDetails:
+    """Write a refusal out; tokens in it are blanked."""
+    return ProblemDetails(
         type=f"/problems/{problem.code}",
-        title=title,
+        title=CODES[problem.code][1],
         status=problem.status,
         detail=redacted(problem.detail),
-        instance=redacted(request.scope["path"]),
+        instance=redacted(instance),
         code=problem.code,
         errors=problem.errors,
-        trace_id=trace_of(request),
+        trace_id=trace,
     )
-    return Response(body, status_code=problem.status, media_type="application/problem+json", headers=problem.headers)
 
 
 def as_problem(error: Exception) -> Problem:

@@ -1,9 +1,11 @@
 """What every request passes before any route, and every answer after it."""
 
+import asyncio
+import re
 import secrets
 import time
-from http import HTTPStatus
-from urllib.parse import urlsplit
+from collections.abc import Iterator
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import structlog
 from litestar import Request
@@ -11,6 +13,7 @@ from litestar.enums import ScopeType
 from litestar.types import (
     ASGIApp,
     HTTPReceiveMessage,
+    HTTPResponseStartEvent,
     HTTPScope,
     Message,
     Receive,
@@ -21,18 +24,16 @@ from litestar.types import (
 from prometheus_client import Counter, Histogram
 
 from pictor.gateway.credentials import redacted
+from pictor.gateway.heads import MAX_HEAD_BYTES, MAX_HEADERS
+from pictor.gateway.limits import Allowance
+from pictor.gateway.pace import PacedBody, Patience
 from pictor.gateway.problems import Http, Problem, answer
 from pictor.runtime.settings import Settings
 
 log = structlog.get_logger()
 
-MAX_HEADERS = 100
-MAX_HEADER_BYTES = 48 * 1024
-"""Frame metadata comes in a header and may fill 32 KiB of it."""
-
-MAX_DRAINED_BYTES = 4 * 1024 * 1024
-"""A refused body of this size is read to its end, so that the client sees the refusal instead of a reset."""
-
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+CLOSE = {"Connection": "close"}
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 POLICY = (
@@ -56,20 +57,26 @@ request_seconds = Histogram("pictor_http_request_seconds", "Time to the first by
 
 
 def shield(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Wrap an application: trace id, host check, header limits, security headers, metrics and one log line."""
+    """Wrap an application: trace id, checks of address and host, pace, security headers, metrics and one log line."""
     hosts = hosts_of(settings)
+    patience = Patience.of(settings)
 
     async def shielded(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
             await app(scope, receive, send)
             return
         scope["state"] = {**scope.get("state", {}), "trace_id": secrets.token_hex(8)}
-        exchange = _Exchange(scope, receive, send)
-        refusal = check(scope, hosts)
-        if refusal is None:
-            await app(scope, exchange.receive, exchange.send)
-        else:
+        exchange = _Exchange(scope, receive, send, patience)
+        refusal = check(scope, hosts) or exchange.check()
+        if refusal is not None:
             await _refuse(scope, exchange, refusal)
+            return
+        try:
+            await exchange.run(app)
+        except Exception as error:
+            if exchange.begun:
+                raise
+            await _refuse(scope, exchange, error)
 
     return shielded
 
@@ -88,10 +95,11 @@ def hosts_of(settings: Settings) -> frozenset[str]:
 def check(scope: HTTPScope, hosts: frozenset[str]) -> Problem | None:
     """Refuse requests no route should ever see."""
     headers = list(scope["headers"])
-    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEADER_BYTES:
-        return Problem("headers-too-large", f"At most {MAX_HEADERS} headers of {MAX_HEADER_BYTES} bytes together.")
-    if "\x00" in scope["path"] or b"%00" in scope["query_string"]:
-        return Problem("bad-request", "The address holds a NUL character.")
+    if len(headers) > MAX_HEADERS or sum(len(name) + len(value) for name, value in headers) > MAX_HEAD_BYTES:
+        return Problem("headers-too-large", f"At most {MAX_HEADERS} headers of {MAX_HEAD_BYTES} bytes together.")
+    refusal = check_address(scope.get("raw_path") or scope["path"].encode(), scope["query_string"])
+    if refusal is not None:
+        return refusal
     named = [value.decode("latin-1") for name, value in headers if name == b"host"]
     try:
         host = urlsplit(f"//{named[0]}").hostname if len(named) == 1 else None
@@ -102,47 +110,87 @@ def check(scope: HTTPScope, hosts: frozenset[str]) -> Problem | None:
     return None
 
 
+def check_address(path: bytes, query: bytes) -> Problem | None:
+    """Refuse addresses that are no text, and paths that lead anywhere but down."""
+    try:
+        readable = unquote_to_bytes(path).decode("utf-8"), unquote_to_bytes(query.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        return Problem("bad-request", "The address is not UTF-8.")
+    if any(CONTROL.search(text) for text in readable):
+        return Problem("bad-request", "The address holds a control character.")
+    lowered = path.lower()
+    steps = re.split(r"[/\\]", readable[0])
+    if b"%2f" in lowered or b"%5c" in lowered or "." in steps or ".." in steps:
+        return Problem("not-found", "There is nothing at this address.")
+    return None
+
+
 class _Exchange:
     """One request and its answer, observed."""
 
-    def __init__(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, receive: Receive, send: Send, patience: Patience) -> None:
         self._scope = scope
-        self._receive = receive
         self._send = send
-        self._begun = time.monotonic()
-        self._body_over = False
+        self._since = time.monotonic()
+        self._answer_s = patience.answer_s
+        self._expects = any(name == b"expect" for name, _ in scope["headers"])
+        lengths = [value for name, value in scope["headers"] if name == b"content-length"]
+        chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+        self._body = PacedBody(receive, patience, whole=not chunked and lengths in ([], [b"0"]))
+        self.begun = False
+        self._deadline = asyncio.timeout(patience.answer_s if self._body.whole else None)
+        self._timed = False
+
+    def check(self) -> Problem | None:
+        """Refuse a body where none belongs."""
+        if self._scope["method"] in {"GET", "HEAD"} and not self._body.whole:
+            return Problem("method-not-allowed", "A request to read something has no body.", headers=CLOSE)
+        return None
+
+    async def run(self, app: ASGIApp) -> None:
+        """Have the request answered in time; raises ``TimeoutError``."""
+        async with self._deadline:
+            self._timed = True
+            try:
+                await app(self._scope, self.receive, self.send)
+            finally:
+                self._timed = False
+
+    def _answer_within(self, seconds: float | None) -> None:
+        if self._timed and not self._deadline.expired():
+            self._deadline.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
     async def receive(self) -> HTTPReceiveMessage | WebSocketReceiveMessage:
-        message = await self._receive()
-        if message["type"] == "http.disconnect" or not message.get("more_body", False):
-            self._body_over = True
+        waiting = not self._body.whole
+        message = await self._body.receive()
+        if waiting and self._body.whole and not self.begun:
+            self._answer_within(self._answer_s)
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            status = message["status"]
-            if status >= HTTPStatus.BAD_REQUEST:
-                await self._drain()
-            present = {name for name, _ in message.get("headers", ())}
-            message["headers"] = [
-                *message.get("headers", ()),
-                *((name, value) for name, value in HEADERS if name not in present),
-                (b"x-request-id", self._scope["state"]["trace_id"].encode()),
-            ]
-            self._observe(status)
+            self._begin(message)
         await self._send(message)
 
-    async def _drain(self) -> None:
-        """Read what is left of a small refused body."""
-        lengths = [value for name, value in self._scope["headers"] if name == b"content-length"]
-        expects = any(name == b"expect" for name, _ in self._scope["headers"])
-        if expects or not lengths or int(lengths[0]) > MAX_DRAINED_BYTES:
-            return
-        while not self._body_over:
-            await self.receive()
+    def _begin(self, message: HTTPResponseStartEvent) -> None:
+        self.begun = True
+        self._answer_within(None)
+        present = {name for name, _ in message["headers"]}
+        added = [(name, value) for name, value in self._added() if name not in present]
+        message["headers"] = [*message["headers"], *added]
+        self._observe(message["status"])
+
+    def _added(self) -> Iterator[tuple[bytes, bytes]]:
+        yield from HEADERS
+        yield b"x-request-id", self._scope["state"]["trace_id"].encode()
+        allowance: Allowance | None = self._scope["state"].get("allowance")
+        if allowance is not None:
+            yield from allowance.headers()
+        if self._expects and not self._body.whole and not self._body.asked:
+            yield b"connection", b"close"
 
     def _observe(self, status: int) -> None:
-        seconds = time.monotonic() - self._begun
+        seconds = time.monotonic() - self._since
         method = self._scope["method"]
         requests_total.labels(method, status).inc()
         request_seconds.labels(method).observe(seconds)
@@ -152,10 +200,18 @@ class _Exchange:
               trace=self._scope["state"]["trace_id"])  # fmt: skip
 
 
-async def _refuse(scope: HTTPScope, exchange: _Exchange, problem: Problem) -> None:
+async def _refuse(scope: HTTPScope, exchange: _Exchange, error: Exception) -> None:
     request: Http = Request(scope)
-    response = answer(request, problem)
+    response = answer(request, error)
     body = response.content.model_dump_json().encode()
-    headers = [(b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode())]
-    await exchange.send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    headers = [
+        (b"content-type", b"application/problem+json"), (b"content-length", str(len(body)).encode()),
+        *((name.lower().encode(), str(value).encode()) for name, value in response.headers.items()),
+    ]  # fmt: skip
+    start: HTTPResponseStartEvent = {
+        "type": "http.response.start",
+        "status": response.content.status,
+        "headers": headers,
+    }
+    await exchange.send(start)
     await exchange.send({"type": "http.response.body", "body": body, "more_body": False})

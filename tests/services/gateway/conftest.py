@@ -1,6 +1,5 @@
 """A gateway on a real database, a real bus and a folder of frames."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -12,12 +11,12 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-import uvicorn
 from litestar import Litestar
 from nats.js import JetStreamContext
 from pydantic import SecretStr
 
 from pictor.cli.setup import set_up
+from pictor.cli.web import serve
 from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
 from pictor.contracts.modules import Service
 from pictor.gateway import credentials
@@ -32,6 +31,7 @@ from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.state import observatories, tokens
 from pictor.state.observatories import Observatory, Rig
+from tests.support.emptying import empty
 
 BLOCK = 2880
 
@@ -140,9 +140,7 @@ async def gateway_runtime(
 async def emptied(runtime: Runtime, js: JetStreamContext) -> None:
     """Take back everything an earlier test left."""
     async with runtime.pool.acquire() as db:
-        tables = await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-        names = ", ".join(row["tablename"] for row in tables if row["tablename"] != "schema_migration")
-        await db.execute(f"TRUNCATE {names} RESTART IDENTITY CASCADE")
+        await empty(db)
     for stream in ("PICTOR_WORK", "PICTOR_EVENTS"):
         await js.purge_stream(stream)
     for key in [stored.key async for stored in runtime.store.list()]:
@@ -171,15 +169,6 @@ def client_of(app: Litestar) -> httpx.AsyncClient:
 
 @asynccontextmanager
 async def served(api: Api) -> AsyncIterator[int]:
-    """Serve the gateway on a real socket; yields its port."""
-    config = uvicorn.Config(api.app, host="127.0.0.1", port=0, log_config=None, access_log=False, lifespan="off")
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    try:
-        yield server.servers[0].sockets[0].getsockname()[1]
-    finally:
-        server.should_exit = True
-        await task
+    """Serve the gateway on a real socket, guarded as in production; yields its port."""
+    async with serve(api.app, api.runtime.settings.model_copy(update={"port": 0})) as port:
+        yield port

@@ -4,19 +4,31 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from litestar import Request
 
-from pictor.gateway.bodies import MIN_RATE, check_json, chunks_of
-from pictor.gateway.problems import Http, Problem
+from pictor.gateway.bodies import check_json
+from pictor.gateway.pace import PacedBody, Patience
+from pictor.gateway.problems import Problem
 
 EVENT = {"type": "http.request", "body": b"x", "more_body": True}
+RATE = 16 * 1024
 
 
-def request_of(events: AsyncIterator[dict[str, object]]) -> Http:
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def paced(events: AsyncIterator[dict[str, object]], clock: Clock | None = None, **limits: float) -> PacedBody:
     async def receive() -> dict[str, object]:
         return await anext(events)
 
-    return Request({"type": "http", "headers": []}, receive=receive)
+    patience = Patience(**limits)
+    return PacedBody(receive, patience, whole=False, **({} if clock is None else {"clock": clock}))
 
 
 async def test_a_body_that_stops_is_given_up() -> None:
@@ -24,36 +36,70 @@ async def test_a_body_that_stops_is_given_up() -> None:
         yield EVENT
         await asyncio.sleep(5)
 
+    body = paced(events(), silence_s=0.05)
+    await body.receive()
     with pytest.raises(Problem, match="Nothing came") as refusal:
-        _ = [chunk async for chunk in chunks_of(request_of(events()), silence_s=0.05)]
+        await body.receive()
     assert refusal.value.status == 408
+    assert refusal.value.headers["Connection"] == "close"
 
 
 async def test_a_body_that_dribbles_is_given_up_after_a_time_of_grace() -> None:
-    now = [0.0]
+    clock = Clock()
 
     async def events() -> AsyncIterator[dict[str, object]]:
         while True:
-            now[0] += 1.0
+            clock.now += 1.0
             yield EVENT
 
+    body = paced(events(), clock)
     read = 0
     with pytest.raises(Problem, match="bytes per second"):
-        async for _ in chunks_of(request_of(events()), clock=lambda: now[0]):
+        while True:
+            await body.receive()
             read += 1
-    assert read == 11
+    assert read == 10
 
 
 async def test_a_slow_but_steady_body_is_read_to_its_end() -> None:
-    now = [0.0]
+    clock = Clock()
 
     async def events() -> AsyncIterator[dict[str, object]]:
         for number in range(60):
-            now[0] += 1.0
-            yield {"type": "http.request", "body": bytes(MIN_RATE + 1), "more_body": number < 59}
+            clock.now += 1.0
+            yield {"type": "http.request", "body": bytes(RATE + 1), "more_body": number < 59}
 
-    chunks = [chunk async for chunk in chunks_of(request_of(events()), clock=lambda: now[0])]
-    assert sum(map(len, chunks)) == 60 * (MIN_RATE + 1)
+    body = paced(events(), clock)
+    while not body.whole:
+        await body.receive()
+
+
+async def test_the_time_a_slow_store_takes_does_not_count_against_the_client() -> None:
+    clock = Clock()
+
+    async def events() -> AsyncIterator[dict[str, object]]:
+        for number in range(10):
+            yield {"type": "http.request", "body": b"x", "more_body": number < 9}
+
+    body = paced(events(), clock)
+    while not body.whole:
+        await body.receive()
+        clock.now += 30.0
+
+
+async def test_no_body_may_take_for_ever() -> None:
+    clock = Clock()
+
+    async def events() -> AsyncIterator[dict[str, object]]:
+        while True:
+            clock.now += 10.0
+            yield {"type": "http.request", "body": bytes(20 * RATE), "more_body": True}
+
+    body = paced(events(), clock)
+    with pytest.raises(Problem, match="within 900 s"):
+        while True:
+            await body.receive()
+    assert clock.now == pytest.approx(910.0)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.settings import Settings
 from pictor.state import tokens
 from pictor.state.database import Connection, Pool, migrate, open_pool
+from tests.support.emptying import empty
 from tests.support.nights import Place, make_place
 
 Client = httpx.AsyncClient
@@ -44,7 +45,7 @@ async def shared_pool(database_server: Endpoints) -> AsyncIterator[Pool]:
 async def pool(shared_pool: Pool) -> Pool:
     """The database, empty."""
     async with shared_pool.acquire() as db:
-        await db.execute("TRUNCATE observatory, parked CASCADE")
+        await empty(db)
     return shared_pool
 
 
@@ -65,7 +66,7 @@ async def place(db: Connection) -> Place:
 def app(shared_pool: Pool) -> Litestar:
     """The pages as an application."""
     runtime = SimpleNamespace(settings=Settings(), pool=shared_pool, control=SimpleNamespace(paused={Module.QUALITY}))
-    state = State({"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits()}, deep_copy=False)
+    state = State({"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits.of(Settings())}, deep_copy=False)
     return Litestar(
         [pages_router()],
         dependencies=DEPENDENCIES,
