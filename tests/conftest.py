@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest_plugins = ["tests.support.servers", "tests.support.flow", "tests.faults.harness.table"]
+pytest_plugins = ["tests.support.hangs", "tests.support.servers", "tests.support.flow", "tests.faults.harness.table"]
 
 
 @pytest.fixture
