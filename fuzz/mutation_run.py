@@ -33,9 +33,8 @@ def run(seconds: float, number: int, finds: Finds) -> Done:
         _settle(flow, finds)
         if services(flow) != pids:
             finds.note(f"mutation: a service was started again: {pids} became {services(flow)}")
-        letters = flow.get("/dead-letters")["total"]
-        if letters:
-            finds.note(f"mutation: {letters} messages were parked")
+        for letter in flow.get("/dead-letters", limit=200)["items"]:
+            finds.note(f"mutation: {letter['module']} parked a message: {letter['reason']}: {letter['message']}")
         flow.check(deep=True)
     shown = ", ".join(f"{status}: {count}" for status, count in sorted(answers.items()))
     return Done("mutation", answers.total(), time.monotonic() - began, f"answers {shown}; {len(pids)} services alive")

@@ -66,8 +66,11 @@ LIGHT_ITINERARY: tuple[Module, ...] = (
 )
 """Every module a light passes, in order; other frame types leave it after ingest."""
 
-NEEDS: dict[Module, frozenset[Module]] = {Module.ASTROMETRY: frozenset({Module.QUALITY})}
-"""Modules that cannot run when another one failed: solving starts from the star list."""
+NEEDS: dict[Module, frozenset[Module]] = {
+    **{module: frozenset({Module.INGEST}) for module in LIGHT_ITINERARY[1:]},
+    Module.ASTROMETRY: frozenset({Module.INGEST, Module.QUALITY}),
+}
+"""Modules that cannot run when another one failed: all need a registered frame, solving starts from the star list."""
 
 OPTIONAL_MODULES: frozenset[Module] = frozenset(LIGHT_ITINERARY) - {Module.INGEST}
 """Modules an observatory may switch off."""

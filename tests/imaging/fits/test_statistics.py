@@ -39,6 +39,15 @@ def test_a_frame_without_one_finite_pixel_has_no_numbers_but_no_nan_either() -> 
     assert found["median"] is None
 
 
+@pytest.mark.parametrize("huge", [1e160, 1e308, -1e308, np.finfo(np.float64).max])
+def test_a_flipped_exponent_bit_leaves_every_number_finite(huge: float) -> None:
+    data = np.full((8, 8), 500.0)
+    data[3, 3:5] = huge
+    found = statistics(data)
+    assert (found.mean, found.std, found.maximum) == (500, 0, 500)
+    assert found.non_finite_fraction == pytest.approx(2 / 64)
+
+
 @pytest.mark.parametrize(("level", "expected"), [(None, 0.25), (60_000.0, 0.5), (100_000.0, 0.25), (70_000, 0.25)])
 def test_saturation_is_the_header_level_but_never_above_the_type(level: float | None, expected: float) -> None:
     data = np.array([[65_535, 65_000], [10, 20]], np.uint16)

@@ -10,6 +10,9 @@ from pictor.imaging.fits.reading import Pixels
 
 _CHUNK = 1 << 20
 _SAMPLE = 1 << 21
+_LARGEST = 1e150
+"""Pixels beyond it are no measurement, and their squares overflow."""
+
 _SMALL = {np.dtype(np.uint8), np.dtype(np.int8), np.dtype(np.uint16), np.dtype(np.int16)}
 
 
@@ -28,7 +31,7 @@ class Statistics:
     repeated_fraction
         Share of pixels that carry the most frequent value.
     non_finite_fraction
-        Share of NaN and infinite pixels.
+        Share of pixels that are NaN, infinite, or beyond +-1e150, whose squares no longer are numbers.
     """
 
     mean: float | None
@@ -113,7 +116,7 @@ def _from_sample(flat: Pixels, level: float | None) -> Statistics:
     mean = total / finite
     spread = sum(float(((part - mean) ** 2).sum()) for part in _finite_parts(flat))
     sample = flat[:: max(1, flat.size // _SAMPLE)].astype(np.float64)
-    sample = sample[np.isfinite(sample)]
+    sample = sample[np.abs(sample) <= _LARGEST]
     median = float(np.median(sample)) if sample.size else mean
     repeated = float(np.unique(sample, return_counts=True)[1].max() / sample.size) if sample.size else None
     return Statistics(
@@ -128,6 +131,6 @@ def _finite_parts(flat: Pixels) -> Iterator[NDArray[np.float64]]:
     """Give the finite pixels as float64, piece by piece; empty pieces are left out."""
     for start in range(0, flat.size, _CHUNK):
         part = flat[start : start + _CHUNK].astype(np.float64)
-        part = part[np.isfinite(part)]
+        part = part[np.abs(part) <= _LARGEST]
         if part.size:
             yield part
