@@ -81,8 +81,9 @@ def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
     advisories = [
         f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{STREAM_WORK}.>" for kind in ("MAX_DELIVERIES", "MSG_TERMINATED")
     ]
+    served = [subject.name for lanes in WORK.values() for subject in lanes.values()]
     return (
-        {**common, "name": STREAM_WORK, "subjects": ["pictor.work.>"], "retention": "workqueue", "discard": "new",
+        {**common, "name": STREAM_WORK, "subjects": served, "retention": "workqueue", "discard": "new",
          "max_bytes": settings.nats_max_work_bytes, "duplicate_window": DUPLICATE_WINDOW_S},
         {**common, "name": STREAM_EVENTS, "subjects": ["pictor.event.>"], "retention": "limits", "discard": "old",
          "max_bytes": settings.nats_max_event_bytes, "max_age": 30 * DAY_S, "duplicate_window": DUPLICATE_WINDOW_S},
