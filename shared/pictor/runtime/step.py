@@ -103,7 +103,6 @@ class Step:
         owner = master_id or self.order.frame_id
         key = f"products/{self.order.observatory_id}/{owner}/{kind}-{digest[:20]}{path.suffix}"
         stored = await self.runtime.store.put_file(key, path, content_type, sha256=digest)
-        crashpoints.crashpoint(f"{self.order.module}.after_put")
         return self.record(
             kind, key, size=stored.size, sha256=digest, content_type=content_type, parameters=parameters,
             master_id=master_id,
@@ -114,6 +113,7 @@ class Step:
         parameters: dict[str, Any] | None = None, master_id: UUID | None = None,
     ) -> Product:  # fmt: skip
         """Record an object that is in the store already as a product."""
+        crashpoints.crashpoint(f"{self.order.module}.after_put")
         product = Product(
             id=uuid4(), observatory_id=self.order.observatory_id, kind=kind, key=key, size=size, sha256=sha256,
             content_type=content_type, software=SOFTWARE, job_id=self.order.job_id, parameters=parameters or {},
