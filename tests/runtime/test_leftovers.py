@@ -3,7 +3,7 @@
 import os
 import time
 
-from pictor.cli.check import check
+from pictor.cli.check import Access, Wishes, check
 from pictor.runtime.scratch import sweep_scratch
 from tests.support.flow import Flow
 
@@ -23,8 +23,8 @@ async def test_an_object_whose_upload_was_never_committed_is_reported_by_the_che
     runtime = flow.runtime
 
     async def orphans() -> list[str]:
-        found = await check(runtime.pool, runtime.store, runtime.settings, deep=False)
-        return next(one.offenders for one in found if one.invariant == "I3")
+        place = Access(runtime.settings, runtime.settings.data_dir, runtime.pool, runtime.store, runtime.bus)
+        return [one.sentence for one in (await check(place, Wishes()))["I3"].violations]
 
     source = runtime.settings.data_dir / "a.fits"
     source.parent.mkdir(parents=True, exist_ok=True)

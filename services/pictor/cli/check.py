@@ -1,140 +1,214 @@
 """The check that everything uses: nothing lost, doubled or stuck."""
 
 import asyncio
-import hashlib
 import json as jsonlib
-import sys
-import time
-from dataclasses import asdict, dataclass, field
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pictor.cli.attach import attached
+from pictor.cli.checking import leftovers, queues
+from pictor.cli.checking.accepted import check_journals
+from pictor.cli.checking.findings import EXIT_UNCHECKED, STATEMENTS, Finding, Report, Violation
+from pictor.cli.checking.objects import Place, check_contents, check_objects
 from pictor.cli.client import CommandError, guarded
 from pictor.runtime import logs
+from pictor.runtime.bus import Bus
+from pictor.runtime.child.errors import ChildError
+from pictor.runtime.child.limits import Limits
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.embedded.errors import EmbeddedError
+from pictor.runtime.outages import OUTAGE
 from pictor.runtime.settings import Settings
-from pictor.runtime.store.errors import ObjectMissing
 from pictor.runtime.store.opening import open_store
 from pictor.runtime.store.protocol import FrameStore
-from pictor.state import invariants
-from pictor.state.database import Pool, open_pool
-from pictor.state.invariants import StoredThing
+from pictor.state import audit, invariants
+from pictor.state.database import MigrationError, Pool, open_pool
 
 GRACE_S = 3600.0
 """Objects and scratch folders younger than this may belong to work in progress."""
 
-SHOWN = 5
+SETTLE_S = 330.0
+"""A message given back after an outage may wait five minutes for its next delivery."""
 
-PROBES = "ready/"
-"""Objects the embedded store is probed with at its start."""
+REWRITTEN = "who did what can no longer be proved from this line on"
+FORENSICS = "keep a copy of the database as it is, compare with a backup, and change all passwords and tokens"
+
+STATEMENT_MS = 600_000
+BUS_S = 10.0
+SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One invariant, what a violation means, and who violates it."""
+class Wishes:
+    """What a check is asked to look at."""
 
-    invariant: str
-    meaning: str
-    offenders: list[str] = field(default_factory=list)
+    deep: bool = False
+    journals: list[Path] = field(default_factory=list)
+    server: str | None = None
+    grace_s: float = GRACE_S
+    settle_s: float = SETTLE_S
+    expected_letters: int | None = None
+    baseline: Path | None = None
 
 
-def main(data: Path, *, deep: bool, json: bool) -> int:
-    """Check an installation, running or stopped; exit 0 when all invariants hold."""
+@dataclass(frozen=True, slots=True)
+class Access:
+    """The servers of an installation, and the bus or why it does not answer."""
+
+    settings: Settings
+    data: Path
+    pool: Pool
+    store: FrameStore
+    bus: Bus | None
+    bus_trouble: str = ""
+    children: ChildPool | None = None
+    """Present for a deep check."""
+
+
+def main(data: Path, wishes: Wishes, *, json: bool) -> int:
+    """Check an installation, running or stopped; exit 0: all hold, 1: one is violated, 2: could not check."""
     logs.configure(level="error")
     try:
-        findings = asyncio.run(_check(data.absolute(), deep=deep))
+        report = asyncio.run(_check(data.absolute(), wishes))
     except CommandError as error:
-        return guarded(error)
-    broken = [finding for finding in findings if finding.offenders]
+        return _unchecked(str(error), json=json)
+    except (*OUTAGE, EmbeddedError, MigrationError) as error:
+        return _unchecked(f"could not check: {error or type(error).__name__}", json=json)
+    show(report, json=json)
+    return report.exit
+
+
+def _unchecked(reason: str, *, json: bool) -> int:
     if json:
-        print(jsonlib.dumps({"ok": not broken, "deep": deep, "findings": [asdict(one) for one in findings]}, indent=1))
-    else:
-        _print(findings)
-    return 1 if broken else 0
+        print(jsonlib.dumps({"ok": False, "exit": EXIT_UNCHECKED, "reason": reason}))
+    return guarded(CommandError(reason, EXIT_UNCHECKED))
 
 
-def _print(findings: list[Finding]) -> None:
-    for one in findings:
-        print(f"{'FAIL' if one.offenders else 'ok  '} {one.invariant:<4} no {one.meaning}")
-        for sentence in one.offenders[:SHOWN]:
-            print(f"          {sentence}")
-        if len(one.offenders) > SHOWN:
-            print(f"          and {len(one.offenders) - SHOWN} more", file=sys.stdout)
+def show(report: Report, *, json: bool) -> None:
+    """Print a report for a program or for a person."""
+    if json:
+        print(jsonlib.dumps(report.as_json(), indent=1))
+        return
+    for finding in report.findings.values():
+        _print(finding)
+    if report.waiting:
+        print("open: " + ", ".join(f"{count} {state} for {module}" for module, state, count in report.waiting))
+    if report.parked:
+        print("parked: " + ", ".join(f"{count} of {module} ({reason})" for module, reason, count in report.parked))
+    for note in report.notes:
+        print(f"note: {note}")
 
 
-async def _check(data: Path, *, deep: bool) -> list[Finding]:
-    async with attached(data) as settings:
-        pool = await open_pool(settings.postgres_dsn.get_secret_value(), size=2, statement_timeout_ms=120_000)
+def _print(finding: Finding) -> None:
+    mark = {True: "ok  ", False: "FAIL", None: "?   " if finding.unchecked else "-   "}[finding.holds]
+    why = finding.unchecked or (finding.skipped if finding.holds is None else None)
+    print(f"{mark} {finding.invariant:<4} {STATEMENTS[finding.invariant]}{f' ({why})' if why else ''}")
+    for violation in finding.violations[:SHOWN]:
+        print(f"          {violation.sentence}")
+        print(f"            that means: {violation.meaning}")
+        print(f"            {'--repair will: ' if violation.repairable else 'to do: '}{violation.remedy}")
+    if finding.count > SHOWN:
+        print(f"          and {finding.count - SHOWN} more")
+
+
+async def _check(data: Path, wishes: Wishes) -> Report:
+    async with access(data, deep=wishes.deep) as place:
+        return await check(place, wishes)
+
+
+@asynccontextmanager
+async def access(data: Path, *, deep: bool) -> AsyncIterator[Access]:
+    """Open an installation, running or stopped."""
+    async with AsyncExitStack() as stack:
+        settings = await stack.enter_async_context(attached(data))
+        pool = await open_pool(settings.postgres_dsn.get_secret_value(), size=4, statement_timeout_ms=STATEMENT_MS)
+        stack.push_async_callback(pool.close)
         store = await open_store(settings)
-        try:
-            return await check(pool, store, settings, deep=deep)
-        finally:
-            await store.close()
-            await pool.close()
+        stack.push_async_callback(store.close)
+        bus, trouble = await _bus(settings, pool)
+        if bus is not None:
+            stack.push_async_callback(bus.close)
+        children = None
+        if deep:
+            children = ChildPool(
+                2, limits=Limits(address_space=settings.child_memory_bytes), warm=("pictor.cli.compute",)
+            )
+            await stack.enter_async_context(children)
+        yield Access(settings, data, pool, store, bus, trouble, children)
 
 
-async def check(pool: Pool, store: FrameStore, settings: Settings, *, deep: bool) -> list[Finding]:
-    """Ask database, store and scratch folder for violations of the invariants I1 to I12."""
+async def _bus(settings: Settings, pool: Pool) -> tuple[Bus | None, str]:
+    try:
+        async with asyncio.timeout(BUS_S):
+            return await Bus.connect(settings, pool, name=settings.nats_user or "check"), ""
+    except OUTAGE as error:
+        return None, f"the bus at {settings.nats_url} does not answer: {error or type(error).__name__}"
+
+
+async def check(access: Access, wishes: Wishes) -> Report:
+    """Look for violations of the invariants I1 to I12."""
+    report = Report(wishes.deep)
+    scratch = access.settings.scratch
+    scratch.mkdir(parents=True, exist_ok=True)
+    place = Place(access.pool, access.store, scratch, wishes.grace_s)
+    await _ask_database(access.pool, report)
+    await _unless_away(report, ("I2", "I3"), check_objects(place, report))
+    journals = check_journals(place, wishes.journals, report, server=wishes.server, deep=wishes.deep)
+    await _unless_away(report, ("I1",), journals)
+    if access.bus is None:
+        report["I6"].unchecked = report["I9"].unchecked = access.bus_trouble
+    else:
+        found = queues.check_queues(access.bus, access.pool, report, settle_s=wishes.settle_s)
+        await _unless_away(report, ("I6", "I9"), found)
+    queues.check_letters(report, expected=wishes.expected_letters)
+    await _check_leftovers(access, wishes, report)
+    if access.children is None:
+        report["I12"].skipped = "only with --deep"
+    else:
+        await _unless_away(report, ("I2", "I12"), check_contents(place, access.children, report))
+    return report
+
+
+async def _ask_database(pool: Pool, report: Report) -> None:
     async with pool.acquire() as db:
-        findings = [Finding(*found) for found in await invariants.violations(db)]
-        lost = await invariants.accepted_uploads(db)
-        things = await invariants.stored_things(db)
-    missing = await _missing(store, things, deep=deep)
-    findings += [
-        Finding("I1", "accepted upload whose frame is gone", lost),
-        Finding("I2", "object missing or damaged that something refers to", missing),
-        Finding("I3", "object that nothing refers to", await _orphans(store, {thing.key for thing in things})),
-        Finding("I10", "scratch folder left behind", _leftovers(settings.scratch)),
-    ]
-    return sorted(findings, key=lambda one: int(one.invariant[1:]))
+        if not await invariants.sees_all(db):
+            raise CommandError("could not check: this database role does not see all rows", EXIT_UNCHECKED)
+        for question in invariants.QUESTIONS:
+            report[question.invariant].take(await invariants.ask(db, question))
+        for sentence in await audit.verify_chain(db):
+            report["I11"].add(Violation("audit-chain", sentence, REWRITTEN, FORENSICS))
+        place, digest = await audit.chain_end(db)
+        report["I11"].checked, report.audit_end = place, f"{place}:{digest.hex()}"
+        report.waiting = await invariants.waiting(db)
+        report.parked = await invariants.letters(db)
+        report.counts["open jobs"] = await invariants.open_jobs(db)
 
 
-async def _missing(store: FrameStore, things: list[StoredThing], *, deep: bool) -> list[str]:
-    found = []
-    for thing in things:
-        try:
-            there = await store.stat(thing.key)
-        except ObjectMissing:
-            found.append(f"{thing.what}: {thing.key} is not in the store")
-            continue
-        if there.size != thing.size:
-            found.append(f"{thing.what}: {thing.key} has {there.size} bytes, {thing.size} are recorded")
-        elif deep and not await _intact(store, thing):
-            found.append(f"{thing.what}: the bytes of {thing.key} are not those recorded")
-    return found
+async def _unless_away(report: Report, names: tuple[str, ...], work: Awaitable[None]) -> None:
+    """Do a part of the check; a server that goes away meanwhile leaves its invariants unchecked."""
+    try:
+        await work
+    except (*OUTAGE, ChildError) as error:
+        for name in names:
+            report[name].unchecked = f"could not be checked to the end: {error or type(error).__name__}"
 
 
-async def _intact(store: FrameStore, thing: StoredThing) -> bool:
-    """Compare digests; a composed object is compared with the parts it was made of."""
-    if not thing.sha256.startswith("composed:"):
-        return await _digest(store, thing.key) == thing.sha256
-    made = thing.parameters
-    seam = int(made["head_size"])
-    head = await _digest(store, thing.key, end=seam)
-    tail = await _digest(store, thing.key, start=seam)
-    offset = int(made["source_offset"])
-    source = await _digest(store, made["source_key"], start=offset, end=offset + thing.size - seam)
-    return head == made["head_sha256"] and tail == source
-
-
-async def _digest(store: FrameStore, key: str, *, start: int = 0, end: int | None = None) -> str:
-    digest = hashlib.sha256()
-    async for chunk in store.open_range(key, start, end):
-        digest.update(chunk)
-    return digest.hexdigest()
-
-
-async def _orphans(store: FrameStore, known: set[str]) -> list[str]:
-    return [
-        f"{there.key} ({there.size} bytes)"
-        async for there in store.list("")
-        if there.key not in known
-        and not there.key.startswith(PROBES)
-        and there.modified is not None
-        and time.time() - there.modified.timestamp() > GRACE_S
-    ]
-
-
-def _leftovers(scratch: Path) -> list[str]:
-    if not scratch.is_dir():
-        return []
-    return [str(folder) for folder in scratch.iterdir() if time.time() - folder.stat().st_mtime > GRACE_S]
+async def _check_leftovers(access: Access, wishes: Wishes, report: Report) -> None:
+    async with access.pool.acquire() as db:
+        runs = await invariants.running_attempts(db)
+    finding = report["I10"]
+    leftovers.check_scratch(access.settings.scratch, runs, finding, grace_s=wishes.grace_s)
+    owner = leftovers.owner_of(access.data)
+    if (access.data / "run.lock").exists():
+        leftovers.check_strays(access.data, owner, finding)
+    if wishes.baseline is None:
+        return
+    if owner is None:
+        finding.unchecked = "a baseline can only be compared with a running installation on this machine"
+        return
+    try:
+        leftovers.check_growth(wishes.baseline, owner, finding)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        finding.unchecked = f"the baseline {wishes.baseline} cannot be read: {error}"

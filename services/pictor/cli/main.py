@@ -159,13 +159,30 @@ def doctor(data: Data = DEFAULT_DATA, json: Json = False) -> None:
 @app.command()
 def check(
     data: Data = DEFAULT_DATA,
-    deep: Annotated[bool, typer.Option("--deep", help="Also read and hash every object.")] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="Also read, hash and open every object.")] = False,
+    journal: Annotated[
+        list[Path] | None, typer.Option("--journal", help="Journal of an upload client to compare with; repeat.")
+    ] = None,
+    server: Annotated[str | None, typer.Option(help="Only the journal's lines of this gateway.")] = None,
+    grace: Annotated[float, typer.Option(min=0, help="Seconds an object may lie before it counts as orphan.")] = 3600.0,
+    settle: Annotated[float, typer.Option(min=0, help="Seconds an order may outlive its run on the bus.")] = 330.0,
+    expect_parked: Annotated[int | None, typer.Option(min=0, help="Dead letters that are expected.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="Compare processes with this baseline.")] = None,
+    write_baseline: Annotated[Path | None, typer.Option(help="Write the baseline of the running installation.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what can be mended without a decision.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="With --repair: only say what would be done.")] = False,
     json: Json = False,
 ) -> None:
-    """Check that nothing is lost, doubled or stuck; exit 0 when all invariants hold."""
+    """Check that nothing is lost, doubled or stuck; exit 0 when all invariants hold, 2 when it could not check."""
     from pictor.cli import check as command
+    from pictor.cli import repair as mending
 
-    raise SystemExit(command.main(data, deep=deep, json=json))
+    if write_baseline is not None:
+        raise SystemExit(mending.baseline(data, write_baseline))
+    wishes = command.Wishes(deep, journal or [], server, grace, settle, expect_parked, baseline)
+    if repair:
+        raise SystemExit(mending.main(data, wishes, dry=dry_run, json=json))
+    raise SystemExit(command.main(data, wishes, json=json))
 
 
 @app.command()

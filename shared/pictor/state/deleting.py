@@ -31,3 +31,30 @@ async def delete_frame(db: Connection, frame_id: UUID) -> list[str]:
         await db.execute(f"DELETE FROM {table} WHERE frame_id = $1", frame_id)  # noqa: S608 - constants
     raw: str | None = await db.fetchval("DELETE FROM frame WHERE id = $1 RETURNING raw_key", frame_id)
     return [row["key"] for row in rows] + ([raw] if raw else [])
+
+
+async def was_deleted(db: Connection, observatory_id: UUID, sha256: str) -> bool:
+    """Say whether the last thing that happened to a frame of these bytes was its deletion by a person."""
+    action: str | None = await db.fetchval(
+        """
+        SELECT action FROM audit WHERE observatory_id = $1 AND detail->>'sha256' = $2
+            AND action IN ('frame.upload', 'frame.adopt', 'frame.delete') ORDER BY id DESC LIMIT 1
+        """,
+        observatory_id, sha256,
+    )  # fmt: skip
+    return action == "frame.delete"
+
+
+async def is_worked_on(db: Connection, key: str) -> bool:
+    """Say whether a module may be about to refer to a product: its frame has an open job, or its group a stack."""
+    answer: bool = await db.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM job j WHERE j.state IN ('pending', 'running')
+                AND (j.frame_id::text = split_part($1, '/', 3)
+                    OR (j.frame_id IS NULL AND j.observatory_id::text = split_part($1, '/', 2)))
+        )
+        """,
+        key,
+    )
+    return answer

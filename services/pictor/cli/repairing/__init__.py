@@ -1,0 +1,1 @@
+"""What ``pictor check --repair`` does; every step may be done twice."""
