@@ -116,7 +116,7 @@ async def _gateway(data: Path) -> AsyncIterator[Gateway]:
         try:
             url = f"http://127.0.0.1:{settings.port}"
             await _ready(url)
-            keys = where.s3_keys["pictor"]
+            keys = where.s3_keys["operator"]
             yield Gateway(process, url, str(token), S3Config(where.s3_endpoint, *keys, where.s3_bucket))
         finally:
             await asyncio.to_thread(stop, process)
@@ -126,7 +126,7 @@ async def _ready(url: str) -> None:
     async with asyncio.timeout(READY_S), aiohttp.ClientSession() as client:
         while True:
             try:
-                async with client.get(f"{url}/health/ready") as answer:
+                async with client.get(f"{url}/health/live") as answer:
                     if answer.status == 200:
                         return
             except aiohttp.ClientError:

@@ -7,8 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stack import embedded_stack, environment_of, settings_for
-from pictor.contracts.modules import Service
+from pictor.cli.stack import OPERATOR, embedded_stack, environment_of, settings_for
 from pictor.runtime.embedded.errors import AlreadyRunningError
 from pictor.runtime.settings import Settings
 
@@ -34,7 +33,7 @@ async def attached(data: Path) -> AsyncIterator[Settings]:
         except AlreadyRunningError:
             yield read_settings(data)
         else:
-            yield settings_for(settings, endpoints, data, user=str(Service.GATEWAY))
+            yield settings_for(settings, endpoints, data, user=OPERATOR)
 
 
 def write_settings(settings: Settings) -> None:

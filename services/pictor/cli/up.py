@@ -11,10 +11,12 @@ from typing import Any
 import structlog
 
 from pictor.cli.attach import write_settings
+from pictor.cli.backends import Backends
+from pictor.cli.health import serve_health
 from pictor.cli.processes import Processes
 from pictor.cli.services import BUS_SERVICES, create_app_of
 from pictor.cli.signals import on_stop
-from pictor.cli.stack import embedded_stack, settings_for
+from pictor.cli.stack import OPERATOR, embedded_stack, settings_for
 from pictor.cli.web import serve_gateway
 from pictor.contracts.modules import Service
 from pictor.gateway.bootstrap import bootstrap
@@ -39,6 +41,7 @@ def main(data: Path, *, host: str, port: int, separate: bool) -> int:
     data = data.absolute()
     data.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = Settings().model_copy(update={"host": host, "port": port, "data_dir": data})
+    settings = settings.model_copy(update={"health_host": settings.health_host or "127.0.0.1"})
     if settings.index_dir is None:
         settings = settings.model_copy(update={"index_dir": data / INDEX_FOLDER})
     logs.configure(style="json", level=settings.log_level, folder=data / "logs")
@@ -84,7 +87,7 @@ async def running(settings: Settings, *, separate: bool) -> "AsyncIterator[tuple
         embedded, endpoints = await stack.enter_async_context(embedded_stack(data, settings))
         failure = asyncio.ensure_future(embedded.failure())
         stack.callback(failure.cancel)
-        write_settings(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
+        write_settings(settings_for(settings, endpoints, data, user=OPERATOR))
         await _admin_token(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
         if warming is None:
             port = await stack.enter_async_context(_separately(settings, endpoints))
@@ -102,11 +105,14 @@ async def _together(settings: Settings, endpoints: Endpoints, pool: ChildPool, s
         runtime = await stack.enter_async_context(
             open_runtime(own, Service.GATEWAY, pixels=(), slots=slots + 1, children=pool)
         )
+        backends = Backends(stack)
         for service in BUS_SERVICES:
-            theirs = as_service(runtime, service, settings_for(settings, endpoints, data, user=str(service)))
+            own = settings_for(settings, endpoints, data, user=str(service))
+            theirs = await backends.of(as_service(runtime, service, own))
             await stack.enter_async_context(serving(theirs, create_app_of(service)))
         await stack.enter_async_context(keeping(runtime))
         port = await stack.enter_async_context(serve_gateway(runtime))
+        await stack.enter_async_context(serve_health(runtime))
         try:
             yield port
         finally:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from pictor.contracts.modules import Service
+
 OWNER = "pictor_setup"
 GATEWAY = "pictor_gateway"
 INGEST = "pictor_ingest"
@@ -46,6 +48,7 @@ ROLES: Mapping[str, Role] = {
         "frame_grade": "SID", "frame_solution": "SD", "frame_calibration": "SD", "calibration_policy": "SIU",
         "calibration_note": "S", "master": "S", "master_component": "S", "stack_request": "SU",
         "audit": "SI", "audit_end": "S",
+        "observatory_use": "S", "observatory_quota": "SIU", "idempotency": "SIUD",
     }),
     INGEST: Role(16, {**_FLOW, "frame": "SU", "calibration_policy": "S"}),
     MODULE: Role(40, {
@@ -60,9 +63,19 @@ ROLES: Mapping[str, Role] = {
     READONLY: Role(6, {}),
 }  # fmt: skip
 
+ROLE_OF: Mapping[Service, str] = {
+    Service.GATEWAY: GATEWAY,
+    Service.INGEST: INGEST,
+    Service.HEADER: MODULE,
+    Service.PREVIEW: MODULE,
+    Service.QUALITY: MODULE,
+    Service.ASTROMETRY: MODULE,
+    Service.CALIBRATION_STACKER: STACKER,
+}
+
 _WORDS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
 
-HIDDEN_FROM_READONLY = frozenset({"session", "login_code"})
+HIDDEN_FROM_READONLY = frozenset({"session", "login_code", "idempotency"})
 """Tables the check has no question about, and whose rows let somebody in."""
 
 
@@ -71,7 +84,7 @@ async def grant_all(db: asyncpg.Connection) -> None:
     await db.execute("SELECT secure_tenants()")
     known = {row["rolname"] for row in await db.fetch("SELECT rolname FROM pg_roles WHERE rolname = ANY($1)", [*ROLES])}
     tables = [row["tablename"] for row in await db.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")]
-    await db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC")
+    await db.execute("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC; REVOKE ALL ON SCHEMA public FROM PUBLIC")
     for role in sorted(known):
         await db.execute("; ".join(_statements(role, tables)))
 

@@ -11,10 +11,11 @@ import nats
 import nats.errors
 import pytest
 
-from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, NatsUser, ServerName, StoreUser
+from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, NatsUser, ServerName
 from pictor.runtime.embedded.nats import installed
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.store.errors import StoreUnavailable
+from pictor.runtime.store.rights import StoreUser
 from pictor.runtime.store.s3 import S3Store
 from pictor.runtime.store.s3_requests import S3Config
 from tests.support.servers import s3_config

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from pictor.runtime.store.rights import StoreUser
+
 
 class ServerName(StrEnum):
     """A server that can run embedded."""
@@ -28,14 +30,6 @@ class NatsUser:
 
 
 @dataclass(frozen=True, slots=True)
-class StoreUser:
-    """A user of the store and what it may do with the bucket: Read, Write, List, Tagging, Admin."""
-
-    name: str
-    actions: tuple[str, ...] = ("Read", "Write", "List", "Tagging")
-
-
-@dataclass(frozen=True, slots=True)
 class EmbeddedConfig:
     """What the embedded servers are for."""
 
@@ -45,7 +39,7 @@ class EmbeddedConfig:
     """Bound of everything the bus keeps on disk; never more than 70 % of what is free there."""
     database: str = "pictor"
     postgres_roles: tuple[str, ...] = ("pictor",)
-    """Roles that may log in; the first owns the database."""
+    """Roles that may log in; the first owns the database, the others may connect to it."""
     bucket: str = "pictor-frames"
     store_users: tuple[StoreUser, ...] = (StoreUser("pictor"),)
     store_memory_mib: int = 400

@@ -19,6 +19,8 @@ from pictor.runtime.child.process import Program
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
 from pictor.runtime.embedded.folder import LOOPBACK, Remembered, own_folder
+from pictor.state import rights
+from pictor.state.safety import weaknesses
 
 ADMIN = "postgres"
 
@@ -39,11 +41,8 @@ SETTINGS = {
     "log_line_prefix": "%m [%p] %u@%d ",
 }
 
-ROLE_LIMITS = {
-    "statement_timeout": "15s",
-    "lock_timeout": "5s",
-    "idle_in_transaction_session_timeout": "30s",
-}
+UNKNOWN_ROLE_CONNECTIONS = 100
+"""Sessions of a role whose work we do not know: tests, and what an operator adds."""
 
 
 class PostgresServer:
@@ -91,17 +90,26 @@ class PostgresServer:
         await connection.close()
 
     async def settle(self) -> None:
-        """Make roles and database."""
+        """Make roles and database, and make sure that the server keeps what it acknowledges."""
+        owner, *services = self._config.postgres_roles
+        database = self._config.database
         connection = await asyncpg.connect(self._dsn(ADMIN, "postgres"), timeout=10)
         try:
+            await self._require_safety(connection)
             for role in self._config.postgres_roles:
                 await self._make_role(connection, role)
-            known = await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", self._config.database)
-            if not known:
-                owner = self._config.postgres_roles[0]
-                await connection.execute(f'CREATE DATABASE "{self._config.database}" OWNER "{owner}"')
+            if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
+                await connection.execute(f'CREATE DATABASE "{database}" OWNER "{owner}"')
+            await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
+            for role in services:
+                await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
         finally:
             await connection.close()
+
+    async def _require_safety(self, connection: asyncpg.Connection) -> None:
+        weak = await weaknesses(connection)
+        if weak:
+            raise EmbeddedError("; ".join(one.sentence for one in weak))
 
     def tidy(self) -> None:
         """Leave all as it is: everything is in its folder."""
@@ -112,11 +120,13 @@ class PostgresServer:
         return replace(endpoints, postgres_dsns={role: self._dsn(role, self._config.database) for role in roles})
 
     async def _make_role(self, connection: asyncpg.Connection, role: str) -> None:
-        if await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
-            return
-        secret = self._secrets.secret(f"postgres/{role}")
-        await connection.execute(f"CREATE ROLE \"{role}\" LOGIN NOSUPERUSER PASSWORD '{secret}'")
-        for name, value in ROLE_LIMITS.items():
+        if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+            secret = self._secrets.secret(f"postgres/{role}")
+            await connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{secret}'")
+        most = rights.ROLES[role].connections if role in rights.ROLES else UNKNOWN_ROLE_CONNECTIONS
+        powers = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION"
+        await connection.execute(f'ALTER ROLE "{role}" {powers} CONNECTION LIMIT {most}')
+        for name, value in rights.LIMITS.items():
             await connection.execute(f"ALTER ROLE \"{role}\" SET {name} = '{value}'")
 
     def _dsn(self, role: str, database: str) -> str:

@@ -59,7 +59,7 @@ class SeaweedServer:
     async def prepare(self) -> None:
         """Write the users, and remove the sockets of a killed run."""
         identities = [
-            _identity(user.name, self._key(user.name), [f"{action}:{self._config.bucket}" for action in user.actions])
+            _identity(user.name, self._key(user.name), [self._on_bucket(action) for action in user.actions])
             for user in self._config.store_users
         ]
         identities.append(_identity(ADMIN, self._key(ADMIN), ["Admin", "Read", "Write", "List", "Tagging"]))
@@ -145,6 +145,10 @@ class SeaweedServer:
     @property
     def _endpoint(self) -> str:
         return f"{LOOPBACK}:{self._ports['s3']}"
+
+    def _on_bucket(self, action: str) -> str:
+        name, _, keys = action.partition(":")
+        return f"{name}:{self._config.bucket}" + (f"/{keys}" if keys else "")
 
     def _key(self, user: str) -> tuple[str, str]:
         return f"pictor-{user}", self._secrets.secret(f"store/{user}")
