@@ -23,6 +23,7 @@ from pictor.runtime.control import Control
 from pictor.runtime.keepers import keep
 from pictor.runtime.lanes import Gate
 from pictor.runtime.pulling import PatientPull
+from pictor.runtime.reach import reach_of
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.scratch import keep_scratch_clean
 from pictor.runtime.settings import Settings
@@ -98,6 +99,8 @@ def pixel_children(settings: Settings, pixels: Iterable[Service], slots: int) ->
         limits=Limits(address_space=settings.child_memory_bytes),
         recycle_after=settings.child_recycle,
         warm=tuple(name for wanted in pixels for name in WARM.get(wanted, ())),
+        environment={"TMPDIR": str(settings.scratch.absolute())},
+        reach=reach_of(settings),
     )
 
 

@@ -71,6 +71,7 @@ class Settings(BaseSettings):
 
     slots: int = Field(default=1, ge=1, le=64, description="Frames one worker process computes at a time")
     child_memory_bytes: int = Field(default=6 * 1024**3, description="Address space of a pixel child")
+    child_enclosed: bool = Field(default=True, description="Enclose pixel children as far as the kernel allows")
     child_recycle: int = Field(default=200, ge=1, description="Jobs after which a pixel child is replaced")
     max_attempts: int = Field(default=3, ge=1, le=5, description="Tries after which an order is parked")
     sweep_seconds: int = Field(default=300, ge=5, description="Time between two calibration sweeps")

@@ -88,6 +88,7 @@ async def test_a_segmentation_fault_ends_one_call_only(pool: ChildPool) -> None:
     with pytest.raises(ChildCrashed) as caught:
         await call(pool, "crash")
     assert caught.value.signal is signal.SIGSEGV
+    assert caught.value.reason == "crash:SIGSEGV"
     assert await works(pool) != before
 
 
@@ -106,8 +107,9 @@ async def test_a_child_killed_while_idle_is_replaced_without_failing_a_call(pool
 
 async def test_more_memory_than_allowed_is_refused_in_the_child(pool: ChildPool) -> None:
     assert (await call(pool, "allocate", gib=0.25))["size"] == 2**28
-    with pytest.raises(ChildOutOfMemory):
-        await call(pool, "allocate", gib=3.0)
+    with pytest.raises(ChildOutOfMemory) as caught:
+        await call(pool, "allocate", gib=4.0)
+    assert caught.value.reason == "oom"
     await works(pool)
 
 
@@ -171,7 +173,7 @@ async def test_noise_on_standard_output_does_not_reach_the_channel(pool: ChildPo
 
 async def test_an_answer_beyond_the_limit_is_refused(pool: ChildPool) -> None:
     with pytest.raises(ChildError, match="longer than") as caught:
-        await call(pool, "shout", length=40_000_000)
+        await call(pool, "talk", length=40_000_000)
     assert caught.value.reason == "answer-too-long"
     await works(pool)
 

@@ -100,7 +100,6 @@ class _Process:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-                start_new_session=True,
             )
             self.owner = os.getpid()
         return self.running

@@ -59,7 +59,6 @@ def run(command: Sequence[str], folder: Path, limits: Limits) -> Ended | Failure
             env={"PATH": os.defpath, "HOME": str(folder), "TMPDIR": str(folder), "LC_ALL": "C"},
             timeout=limits.wall_s + _GRACE_S,
             check=False,
-            start_new_session=True,
         )
     except subprocess.TimeoutExpired:
         return Failure(Reason.TIME_LIMIT, f"{Path(command[0]).name} did not end within {limits.wall_s:.0f} s")

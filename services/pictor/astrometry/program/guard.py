@@ -44,9 +44,9 @@ def main() -> None:
 
 
 def _become(command: list[str], writing: int, limits: tuple[int, int, int]) -> None:
-    """Turn into the command, limited, in a process group of its own."""
+    """Turn into the command, limited, in a process group of its own where that is allowed."""
     try:
-        os.setpgid(0, 0)
+        _own_group()
         _control(_SET_DEATH_SIGNAL, signal.SIGKILL)
         _control(_SET_NO_NEW_PRIVILEGES, 1)
         kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
@@ -64,6 +64,14 @@ def _become(command: list[str], writing: int, limits: tuple[int, int, int]) -> N
         os.execv(command[0], command)  # noqa: S606 - no shell is the point
     finally:
         os._exit(127)
+
+
+def _own_group() -> None:
+    """Leave the group; an enclosed process may not, and is killed with its group anyway."""
+    try:
+        os.setpgid(0, 0)
+    except PermissionError:
+        return
 
 
 def _watch(child: int, reading: int, deadline: float, output: int) -> str:

@@ -9,7 +9,8 @@ class ChildFailed(Exception):  # noqa: N818 - the family is named after what hap
     Parameters
     ----------
     reason
-        Stable reason class, lower-case words joined by hyphens.
+        Stable reason class: ``timeout``, ``cancelled``, ``oom``, ``crash:SIGSEGV`` and the other signals,
+        ``cpu-limit``, ``output-limit``, ``no-answer``, ``garbage``, ``file-limit``, ``scratch-full`` and others.
     message
         What happened, for the log.
     """
@@ -43,10 +44,12 @@ class ChildCrashed(ChildFailed):
         What happened, for the log.
     signal_number
         The signal that ended it; None if it ended by itself.
+    reason
+        Reason class; by default the name of the signal, or ``no-answer``.
     """
 
-    def __init__(self, message: str, *, signal_number: signal.Signals | None = None, reason: str = "crash") -> None:
-        super().__init__(reason, message)
+    def __init__(self, message: str, *, signal_number: signal.Signals | None = None, reason: str | None = None) -> None:
+        super().__init__(reason or (f"crash:{signal_number.name}" if signal_number else "no-answer"), message)
         self.signal = signal_number
 
 
@@ -54,7 +57,7 @@ class ChildOutOfMemory(ChildCrashed):
     """The work asked for more memory than it may have."""
 
     def __init__(self, message: str) -> None:
-        super().__init__(message, reason="out-of-memory")
+        super().__init__(message, reason="oom")
 
 
 class ChildError(ChildFailed):

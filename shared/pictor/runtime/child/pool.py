@@ -9,6 +9,7 @@ from typing import Any, Self
 import structlog
 
 from pictor.runtime.child.child import Child
+from pictor.runtime.child.enclosure import Level, Reach
 from pictor.runtime.child.errors import ChildCancelled, ChildError, ChildOutOfMemory, ChildTimeout
 from pictor.runtime.child.limits import Limits
 from pictor.runtime.child.main import ALLOWED
@@ -34,6 +35,8 @@ class ChildPool:
         Modules to import in a child before its first call; the ``warm()`` of each is run if it has one.
     environment
         Variables for the children besides those every program needs.
+    reach
+        Files the children may use, besides the code; with it they are enclosed. None leaves them open.
     """
 
     def __init__(
@@ -44,12 +47,15 @@ class ChildPool:
         recycle_after: int = 500,
         warm: Sequence[str] = (),
         environment: Mapping[str, str] = MappingProxyType({}),
+        reach: Reach | None = None,
     ) -> None:
         self.size = size
         self._limits = limits or Limits()
         self._recycle_after = recycle_after
         self._warm = tuple(warm)
         self._environment = environment
+        self._reach = reach
+        self.level: Level | None = None
         self._free = asyncio.Semaphore(size)
         self._slots: deque[asyncio.Future[Child]] = deque()
         self._alive: set[Child] = set()
@@ -143,7 +149,7 @@ class ChildPool:
             spoiled = False
             try:
                 async with asyncio.timeout(timeout_s):
-                    return await child.ask(function, arguments)
+                    return await child.ask(function, arguments, timeout_s=timeout_s)
             except TimeoutError as error:
                 raise ChildTimeout(f"{function} took longer than {timeout_s:g} s") from error
             except ChildOutOfMemory:
@@ -191,11 +197,11 @@ class ChildPool:
         chore.add_done_callback(self._chores.discard)
 
     async def _spawn(self) -> Child:
-        child = await Child.spawn(self._limits, self._warm, self._environment)
+        child = await Child.spawn(self._limits, self._warm, self._environment, reach=self._reach)
         self._alive.add(child)
         try:
             async with asyncio.timeout(START_LIMIT_S):
-                await child.ready()
+                self._learn(await child.ready())
         except TimeoutError as error:
             self._discard(child)
             raise ChildError(f"a child was not warm after {START_LIMIT_S:g} s", reason="child-start") from error
@@ -203,6 +209,13 @@ class ChildPool:
             self._discard(child)
             raise
         return child
+
+    def _learn(self, level: Level) -> None:
+        """Tell once how far children are enclosed."""
+        if self._reach is not None and self.level is None:
+            tell = log.info if level.whole else log.warning
+            tell("pixel children are enclosed", holds=level.sentence, landlock=level.landlock, seccomp=level.seccomp)
+        self.level = level
 
     async def _end(self, child: Child) -> None:
         await child.kill()
