@@ -1,4 +1,4 @@
-"""An installation several rows share: started with the first of a module, anew when a row left it broken."""
+"""An installation many rows share: started with the first, anew when a row left it broken."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -11,7 +11,7 @@ from tests.support.exposures import exposure
 
 
 class Shared:
-    """Keeps one deployment for the rows of a module."""
+    """Keeps one deployment for many rows."""
 
     def __init__(self, factory: pytest.TempPathFactory) -> None:
         self._factory = factory
@@ -31,9 +31,9 @@ class Shared:
         self._stack.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shared]:
-    """The deployment of this module's rows."""
+    """The deployment of the rows that one process of the tests runs."""
     found = Shared(tmp_path_factory)
     yield found
     found.discard()

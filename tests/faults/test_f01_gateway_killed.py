@@ -67,7 +67,7 @@ def test_killed_after_the_body_was_spooled(world: Deployment, row: Row, frames: 
     frame = frames(3)
     world.arm("gateway.after_put")
     with pytest.raises(httpx.TransportError):
-        world.client.post("/frames", files={"file": ("light.fits", frame.read_bytes())})
+        world.client.post("/frames:upload", files={"file": ("light.fits", frame.read_bytes())})
     assert not world.armed()
     _retried(world, row, frame, 201)
 

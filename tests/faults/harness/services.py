@@ -42,7 +42,9 @@ class Services:
         self._background = background
         self._processes: dict[Service, Process] = {}
         self._keepers: dict[Service, asyncio.Task[None]] = {}
-        self.ports = {one: gateway_port if one is Service.GATEWAY else free_port() for one in Service}
+        self.gateway_port = gateway_port
+        self.ports = {one: free_port() for one in Service}
+        """Where each service tells about its health."""
         self.deaths: list[tuple[Service, int]] = []
         """Every service that ended without being asked to, and its exit status."""
         self.extra: dict[Service, dict[str, str]] = {}
@@ -77,7 +79,7 @@ class Services:
     def _launch(self, service: Service) -> Process:
         output = os.open(self._logs / f"{service}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
-            own = {"PICTOR_PORT" if service is Service.GATEWAY else "PICTOR_HEALTH_PORT": str(self.ports[service])}
+            own = {"PICTOR_PORT": str(self.gateway_port), "PICTOR_HEALTH_PORT": str(self.ports[service])}
             variables = {**os.environ, **self._environment(service), **own, **self.extra.get(service, {})}
             command = [sys.executable, "-m", "pictor.cli", "run", str(service)]
             return Process.start(Program(command, variables, output=output))
@@ -119,11 +121,12 @@ class Services:
     async def _ready(self, service: Service, within_s: float) -> None:
         async with asyncio.timeout(within_s), httpx.AsyncClient(timeout=10) as client:
             while True:
-                try:
-                    if (await client.get(f"http://127.0.0.1:{self.ports[service]}/health/ready")).is_success:
-                        return
-                except httpx.TransportError:
-                    pass
+                for port in (self.ports[service], self.gateway_port if service is Service.GATEWAY else 0):
+                    try:
+                        if (await client.get(f"http://127.0.0.1:{port}/health/ready")).is_success:
+                            return
+                    except httpx.TransportError:
+                        pass
                 await asyncio.sleep(0.1)
 
     def log(self, service: Service | str) -> str:
