@@ -1,28 +1,45 @@
 """The arrival of a frame: bytes into the store, then frame, job and first order in one transaction."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 from uuid import UUID, uuid4
 
+import structlog
+
+from pictor.contracts.access import Role
 from pictor.contracts.frames import FrameReceived, UploadMetadata
 from pictor.contracts.jobs import JobKind
 from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
 from pictor.contracts.subjects import FRAME_RECEIVED
 from pictor.contracts.work import WorkOrder
-from pictor.gateway.auth import Principal
+from pictor.gateway.identity import still
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Problem
+from pictor.gateway.quotas import check_quota
 from pictor.runtime.crashpoints import crashpoint
+from pictor.runtime.outages import OUTAGE
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.step import traceparent
 from pictor.runtime.store.errors import ObjectMissing
-from pictor.state import audit, frames, jobs, observatories, outbox, tokens
-from pictor.state.database import Connection
+from pictor.state import audit, deleting, frames, jobs, observatories, outbox
+from pictor.state.database import Connection, with_all_rows
 from pictor.state.frames import Frame
 from pictor.state.observatories import Observatory
 from pictor.state.outbox import Outgoing
+
+log = structlog.get_logger()
+
+Place: TypeAlias = tuple[Observatory, UUID | None]
+"""An observatory and one of its rigs, where that is known."""
+
+STORE_S = 5.0
+"""Longest wait for the store while a connection to the database is held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +84,13 @@ def clean_name(name: str) -> str:
 
 
 async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received | None:
-    """Return the frame this observatory already has with these bytes."""
+    """Return the frame this observatory already has with these bytes; None, too, when its bytes are gone."""
     async with runtime.pool.acquire() as db:
         frame = await frames.by_content(db, observatory_id, sha256)
-        return None if frame is None else await _duplicate(db, frame)
+        found = None if frame is None else await _duplicate(db, frame)
+    if frame is None or not await _is_stored(runtime, frame.raw_key):
+        return None
+    return found
 
 
 async def receive(runtime: Runtime, arrival: Arrival, body: AsyncIterable[bytes], size: int | None) -> Received:
@@ -86,28 +106,62 @@ async def receive_file(runtime: Runtime, arrival: Arrival, path: Path) -> Receiv
 
 
 async def register(runtime: Runtime, arrival: Arrival, size: int, *, created: bool) -> Received:
-    """Make frame, job and first order real at once, and publish them."""
+    """Make frame, job and first order real at once, and publish them; what is refused now leaves no bytes."""
     crashpoint("gateway.after_put")
-    async with runtime.pool.acquire() as db, db.transaction():
-        await frames.lock_content(db, arrival.key)
-        if not created:
-            await _still_there(runtime, arrival.key)
-        if not await tokens.is_alive(db, arrival.principal.token_id):
-            raise Problem("unauthenticated", "The token was revoked while the frame was on its way.")
-        received, outgoing = await _register(db, arrival, size)
+    try:
+        received, outgoing = await _committed(runtime, arrival, size, created=created)
+    except Problem:
+        if created:
+            await _take_back(runtime, arrival)
+        raise
     crashpoint("gateway.after_commit")
     await runtime.bus.publish(outgoing)
     return received
 
 
-async def _still_there(runtime: Runtime, key: str) -> None:
-    """Make sure that bytes stored before were not deleted while this upload came in."""
+async def _committed(
+    runtime: Runtime, arrival: Arrival, size: int, *, created: bool
+) -> tuple[Received, list[Outgoing]]:
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(runtime.pool.acquire())
+        if not created:
+            await stack.enter_async_context(deleting.content_held(db, arrival.key))
+            if not await _is_stored(runtime, arrival.key):
+                raise Problem(
+                    "unavailable", "The same frame was being deleted; send it again.", headers={"Retry-After": "1"}
+                )
+        async with db.transaction():
+            await frames.lock_content(db, arrival.key)
+            await still(db, arrival.principal)
+            if await observatories.get(db, arrival.observatory.id) is None:
+                raise Problem("not-found", "The observatory was removed while the frame was on its way.")
+            received, outgoing = await _register(db, arrival, size)
+            if created and received.duplicate:
+                await _recorded(db, arrival, received, "frame.restore")
+            if not received.duplicate:
+                await check_quota(db, runtime.settings, arrival.observatory.id, 0)
+    return received, outgoing
+
+
+async def _is_stored(runtime: Runtime, key: str) -> bool:
+    """Say whether the store has an object; it may not keep us waiting, we may hold a connection."""
     try:
-        await runtime.store.stat(key)
-    except ObjectMissing as error:
-        raise Problem(
-            "unavailable", "The same frame was being deleted; send it again.", headers={"Retry-After": "1"}
-        ) from error
+        async with asyncio.timeout(STORE_S):
+            await runtime.store.stat(key)
+    except ObjectMissing:
+        return False
+    return True
+
+
+async def _take_back(runtime: Runtime, arrival: Arrival) -> None:
+    """Remove bytes that became no frame, unless another upload of the same made them one."""
+    try:
+        async with with_all_rows(runtime.pool) as db, deleting.content_held(db, arrival.key):
+            if await frames.by_content(db, arrival.observatory.id, arrival.sha256) is None:
+                async with asyncio.timeout(STORE_S):
+                    await runtime.store.delete(arrival.key)
+    except OUTAGE as error:
+        log.warning("refused bytes are left for the check to remove", key=arrival.key, reason=repr(error))
 
 
 async def _register(db: Connection, arrival: Arrival, size: int) -> tuple[Received, list[Outgoing]]:
@@ -135,11 +189,16 @@ async def _register(db: Connection, arrival: Arrival, size: int) -> tuple[Receiv
         await give_first(db, order),
         await outbox.put(db, FRAME_RECEIVED, fact, headers={"traceparent": traceparent(job_id)}),
     ]
+    received = Received(frame_id, job_id, duplicate=False, size=size, name=arrival.name, state="received")
+    await _recorded(db, arrival, received, "frame.upload")
+    return received, outgoing
+
+
+async def _recorded(db: Connection, arrival: Arrival, received: Received, action: str) -> None:
     await audit.record(
-        db, who, "frame.upload", str(frame_id), observatory_id=arrival.observatory.id, address=arrival.address,
-        detail={"sha256": arrival.sha256, "size": size, "name": arrival.name},
+        db, arrival.principal.actor, action, str(received.frame_id), observatory_id=arrival.observatory.id,
+        address=arrival.address, detail={"sha256": arrival.sha256, "size": received.size, "name": arrival.name},
     )  # fmt: skip
-    return Received(frame_id, job_id, duplicate=False, size=size, name=arrival.name, state="received"), outgoing
 
 
 async def _duplicate(db: Connection, frame: Frame) -> Received:
@@ -163,9 +222,7 @@ def first_order(
     )  # fmt: skip
 
 
-async def where(
-    runtime: Runtime, principal: Principal, *, observatory: str | None, rig: str | None
-) -> tuple[Observatory, UUID | None]:
+async def where(runtime: Runtime, principal: Principal, *, observatory: str | None, rig: str | None) -> Place:
     """Return the observatory and rig an upload belongs to: the token's, or those a server administrator names."""
     async with runtime.pool.acquire() as db:
         found = (
@@ -178,6 +235,7 @@ async def where(
         if principal.rig_id is not None and found.id == principal.observatory_id and rig is None:
             return found, principal.rig_id
         named = await observatories.rig_by_name(db, found.id, rig) if rig else None
-    if rig is not None and (named is None or (principal.rig_id not in {None, named.id} and not principal.administers)):
+    bound = principal.rig_id is not None and not principal.may(Role.OBSERVATORY_ADMIN, found.id)
+    if rig is not None and (named is None or (bound and principal.rig_id != named.id)):
         raise Problem("not-found", "There is no such rig, or this token is not for it.")
     return found, named.id if named else None

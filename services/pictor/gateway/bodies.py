@@ -1,11 +1,13 @@
 """JSON from strangers: bounded, one meaning only, no surprises for what comes after."""
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from pictor.gateway.digests import check_announced
 from pictor.gateway.problems import Http, Problem, invalid
 
 MAX_JSON_BYTES = 1_000_000
@@ -35,6 +37,7 @@ async def body_of(request: Http, model: type[Model], *, optional: bool = False) 
         raw += chunk
         if len(raw) > MAX_JSON_BYTES:
             raise Problem("too-large", f"A JSON body may have {MAX_JSON_BYTES} bytes.")
+    check_announced(request, hashlib.sha256(raw).hexdigest())
     if not raw.strip() and optional:
         return model()
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

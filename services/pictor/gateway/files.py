@@ -13,7 +13,7 @@ from pictor.gateway.problems import Http, Problem
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.store.errors import ObjectMissing
 
-RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +50,8 @@ async def send(request: Http, runtime: Runtime, stored: Stored) -> Response[byte
 
 def span_of(text: str, size: int) -> tuple[int, int] | None:
     """Read a Range header: first and last-plus-one byte; None for forms that may be ignored."""
+    if "," in text:
+        raise _outside("Ask for one range at a time.", size)
     found = RANGE.fullmatch(text.strip())
     if found is None or found.groups() == ("", ""):
         return None
@@ -59,10 +61,12 @@ def span_of(text: str, size: int) -> tuple[int, int] | None:
     else:
         start, end = int(first), min(size, int(last) + 1) if last else size
     if start >= size or start >= end:
-        raise Problem(
-            "range-not-satisfiable", f"The file has {size} bytes.", headers={"Content-Range": f"bytes */{size}"}
-        )
+        raise _outside(f"The file has {size} bytes.", size)
     return start, end
+
+
+def _outside(detail: str, size: int) -> Problem:
+    return Problem("range-not-satisfiable", detail, headers={"Content-Range": f"bytes */{size}"})
 
 
 def disposition(name: str) -> str:

@@ -11,18 +11,20 @@ from litestar import Response, post
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
 from pictor.contracts.access import Scope
+from pictor.contracts.frames import UploadMetadata
 from pictor.gateway import arrival
-from pictor.gateway.auth import require
+from pictor.gateway.auth import principal_of, require
 from pictor.gateway.bodies import chunks_of
+from pictor.gateway.digests import verified
 from pictor.gateway.problems import Http, Problem
 from pictor.gateway.scanning import recognised
 from pictor.gateway.uploads import (
     MAX_METADATA_BYTES,
     UploadReceipt,
+    admitted,
     arrival_of,
     counted,
     digest_of,
-    holding,
     length_of,
     read_metadata,
     receipt,
@@ -61,21 +63,25 @@ async def upload_form(
     request: Http, runtime: RuntimeDep, *, observatory: str | None = None, rig: str | None = None
 ) -> Response[UploadReceipt]:
     """Store the frame in the form field 'file'; 'metadata' is JSON, 'sha256' is checked when sent."""
-    length_of(request, runtime, spare=FORM_OVERHEAD)
+    size = length_of(request, runtime, spare=FORM_OVERHEAD)
     with counted(request):
-        async with spooled(request, runtime) as form:
-            if form.files != 1:
-                raise Problem("bad-request", "Send exactly one file, in the form field 'file'.")
-            if form.announced and digest_of(form.announced.decode("latin-1").strip()) != form.sha256:
-                raise Problem("digest-mismatch", f"Nothing was kept: the bytes have the SHA-256 {form.sha256}.")
-            metadata = read_metadata(form.metadata, form.name)
-            coming = await arrival_of(request, runtime, form.sha256, metadata, observatory=observatory, rig=rig)
-            before = await arrival.known(runtime, coming.observatory.id, coming.sha256)
+        place = await arrival.where(runtime, principal_of(request), observatory=observatory, rig=rig)
+        async with admitted(request, runtime, place[0], size or 0), spooled(request, runtime) as form:
+            metadata = _metadata(form)
+            before = await arrival.known(runtime, place[0].id, form.sha256)
             if before is not None:
                 return receipt(form.sha256, before)
-            with holding(request, coming):
-                received = await arrival.receive_file(runtime, coming, form.path)
+            received = await arrival.receive_file(runtime, arrival_of(request, form.sha256, metadata, place), form.path)
     return receipt(form.sha256, received)
+
+
+def _metadata(form: Form) -> UploadMetadata:
+    """Check that a form is whole, and read what it says about its frame."""
+    if form.files != 1:
+        raise Problem("bad-request", "Send exactly one file, in the form field 'file'.")
+    if form.announced and digest_of(form.announced.decode("latin-1").strip()) != form.sha256:
+        raise Problem("digest-mismatch", f"Nothing was kept: the bytes have the SHA-256 {form.sha256}.")
+    return read_metadata(form.metadata, form.name)
 
 
 @asynccontextmanager
@@ -107,7 +113,7 @@ async def _parts(request: Http, form: Form, *, limit: int) -> AsyncIterator[byte
             max_segment_size=limit + FORM_OVERHEAD,
             max_header_size=4096,
         ) as parser:
-            async for chunk in chunks_of(request):
+            async for chunk in verified(request, chunks_of(request)):
                 for part in parser.parse(chunk):
                     if isinstance(part, MultipartSegment):
                         field = _begin(form, part)

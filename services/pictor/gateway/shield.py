@@ -23,7 +23,7 @@ from litestar.types import (
 )
 from prometheus_client import Counter, Histogram
 
-from pictor.gateway.credentials import redacted
+from pictor.contracts.access import redacted
 from pictor.gateway.heads import MAX_HEAD_BYTES, MAX_HEADERS
 from pictor.gateway.limits import Allowance
 from pictor.gateway.pace import PacedBody, Patience
@@ -145,6 +145,9 @@ class _Exchange:
         """Refuse a body where none belongs."""
         if self._scope["method"] in {"GET", "HEAD"} and not self._body.whole:
             return Problem("method-not-allowed", "A request to read something has no body.", headers=CLOSE)
+        encoded = [value for name, value in self._scope["headers"] if name == b"content-encoding"]
+        if encoded not in ([], [b"identity"]):
+            return Problem("unsupported-media-type", "Send bodies as they are, without Content-Encoding.")
         return None
 
     async def run(self, app: ASGIApp) -> None:

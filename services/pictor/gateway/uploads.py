@@ -1,8 +1,8 @@
 """Uploads: the raw body under its digest, or a form; 201 only when nothing can be lost any more."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from uuid import UUID
 
@@ -12,15 +12,18 @@ from pydantic import BaseModel, Field, ValidationError
 from pictor.contracts.access import Scope
 from pictor.contracts.frames import UploadMetadata
 from pictor.gateway import arrival
-from pictor.gateway.arrival import Arrival, Received
-from pictor.gateway.auth import principal_of, require
+from pictor.gateway.arrival import Arrival, Place, Received
+from pictor.gateway.auth import address_of, limits_of, principal_of, require
 from pictor.gateway.bodies import check_json, chunks_of
+from pictor.gateway.digests import check_announced
 from pictor.gateway.problems import Http, Problem, invalid
+from pictor.gateway.quotas import check_quota, check_room
 from pictor.gateway.scanning import recognised
 from pictor.gateway.wiring import RuntimeDep
 from pictor.runtime import metrics
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.store.errors import DigestMismatch
+from pictor.state.observatories import Observatory
 
 METADATA_HEADER = b"x-frame-metadata"
 MAX_METADATA_BYTES = 32 * 1024
@@ -54,26 +57,30 @@ async def put_frame(
     """Store a frame under the SHA-256 of its bytes; 201 when it is new, 200 when it was there."""
     metadata = metadata_of(request, name)
     size = length_of(request, runtime)
+    digest = digest_of(sha256)
+    check_announced(request, digest)
     with counted(request):
-        coming = await arrival_of(request, runtime, digest_of(sha256), metadata, observatory=observatory, rig=rig)
-        before = await arrival.known(runtime, coming.observatory.id, coming.sha256)
+        place = await arrival.where(runtime, principal_of(request), observatory=observatory, rig=rig)
+        before = await arrival.known(runtime, place[0].id, digest)
         if before is not None:
             await _pass_over(request)
-            return receipt(coming.sha256, before)
-        with holding(request, coming):
+            return receipt(digest, before)
+        async with admitted(request, runtime, place[0], size or 0):
+            coming = arrival_of(request, digest, metadata, place)
             body = recognised(chunks_of(request), limit=runtime.settings.max_upload_bytes, size=size)
             try:
                 received = await arrival.receive(runtime, coming, body, size)
             except DigestMismatch as error:
                 raise Problem("digest-mismatch", f"Nothing was kept: {error}.") from error
-    return receipt(coming.sha256, received)
+    return receipt(digest, received)
 
 
 @head("/frames/{sha256:str}", guards=[require(Scope.FRAMES_WRITE)], summary="Ask whether a frame is there")
 async def has_frame(request: Http, runtime: RuntimeDep, sha256: str, observatory: str | None = None) -> Response[None]:
     """Answer 200 when these bytes are there, 404 when they should be sent."""
+    digest = digest_of(sha256)
     place, _ = await arrival.where(runtime, principal_of(request), observatory=observatory, rig=None)
-    before = await arrival.known(runtime, place.id, digest_of(sha256))
+    before = await arrival.known(runtime, place.id, digest)
     if before is None:
         return Response(None, status_code=HTTPStatus.NOT_FOUND)
     return Response(None, headers={"X-Frame-Id": str(before.frame_id), "X-Frame-State": before.state})
@@ -122,20 +129,15 @@ def read_metadata(raw: bytes, name: str | None) -> UploadMetadata:
     return metadata if metadata.name or not name else metadata.model_copy(update={"name": name[:255]})
 
 
-async def arrival_of(
-    request: Http, runtime: Runtime, sha256: str, metadata: UploadMetadata, *, observatory: str | None, rig: str | None
-) -> Arrival:
+def arrival_of(request: Http, sha256: str, metadata: UploadMetadata, place: Place) -> Arrival:
     """Say who brings which frame where."""
-    principal = principal_of(request)
-    place, rig_id = await arrival.where(runtime, principal, observatory=observatory, rig=rig)
-    address = request.client.host if request.client else None
-    return Arrival(principal, place, rig_id, sha256, metadata, address)
+    return Arrival(principal_of(request), place[0], place[1], sha256, metadata, address_of(request))
 
 
 @contextmanager
 def counted(request: Http) -> Iterator[None]:
     """Count an upload by its outcome, and hold the token to its rate."""
-    request.app.state.limits.uploads.take(principal_of(request).token_id)
+    request.scope["state"]["allowance"] = limits_of(request).uploads.take(principal_of(request).key)
     try:
         yield
     except Problem as problem:
@@ -143,11 +145,14 @@ def counted(request: Http) -> Iterator[None]:
         raise
 
 
-@contextmanager
-def holding(request: Http, coming: Arrival) -> Iterator[None]:
-    """Hold one of the places for parallel uploads."""
-    limits = request.app.state.limits
-    with limits.uploading.hold(coming.principal.token_id), limits.receiving.hold(str(coming.observatory.id)):
+@asynccontextmanager
+async def admitted(request: Http, runtime: Runtime, place: Observatory, size: int) -> AsyncIterator[None]:
+    """Hold one of the places for parallel uploads, once there is room for the bytes."""
+    async with runtime.pool.acquire() as db:
+        await check_quota(db, runtime.settings, place.id, size)
+    await check_room(runtime, size)
+    limits = limits_of(request)
+    with limits.uploading.hold(principal_of(request).key), limits.receiving.hold(str(place.id)):
         yield
 
 
