@@ -21,13 +21,17 @@ OPERATOR = "operator"
 POSTGRES_ROLES = (rights.OWNER, *rights.ROLES)
 
 
+def embedded_config(settings: Settings) -> EmbeddedConfig:
+    """Return what the embedded servers are for: who may use them, and the name of the bucket."""
+    return EmbeddedConfig(
+        nats_users=bus_users(), bucket=settings.s3_bucket, postgres_roles=POSTGRES_ROLES, store_users=store_rights.USERS
+    )
+
+
 @asynccontextmanager
 async def embedded_stack(data: Path, settings: Settings) -> AsyncIterator[tuple[Embedded, Endpoints]]:
     """Start the servers on a folder and set them up."""
-    config = EmbeddedConfig(
-        nats_users=bus_users(), bucket=settings.s3_bucket, postgres_roles=POSTGRES_ROLES, store_users=store_rights.USERS
-    )
-    async with Embedded(data, config) as embedded:
+    async with Embedded(data, embedded_config(settings)) as embedded:
         await set_up(settings_for(settings, embedded.endpoints, data, user=SETUP_USER))
         yield embedded, embedded.endpoints
 

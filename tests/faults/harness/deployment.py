@@ -15,11 +15,11 @@ import nats
 from nats.aio.client import Client
 
 from pictor.cli.attach import write_settings
-from pictor.cli.stack import environment_of, settings_for
+from pictor.cli.stack import OPERATOR, embedded_config, environment_of, settings_for
 from pictor.contracts.modules import Service
-from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, NatsUser, ServerName
+from pictor.runtime.embedded.config import Endpoints, NatsUser, ServerName
 from pictor.runtime.embedded.folder import Remembered, lock, own_folder
-from pictor.runtime.nats_config import SETUP_USER, bus_users
+from pictor.runtime.nats_config import SETUP_USER
 from pictor.runtime.settings import Settings
 from tests.faults.harness.background import Background
 from tests.faults.harness.servers import ServerInHand
@@ -51,7 +51,8 @@ class Deployment(Api):
         own_folder(data)
         self.points = own_folder(data / "points")
         """A file here, named like a crash point, kills the next process that comes by."""
-        config = EmbeddedConfig(nats_users=(*bus_users(), NatsUser(TESTER)), bucket=Settings().s3_bucket)
+        config = embedded_config(Settings())
+        config = replace(config, nats_users=(*config.nats_users, NatsUser(TESTER)))
         remembered = Remembered(data / "secrets.json"), Remembered(data / "ports.json")
         self.servers = {
             name: ServerInHand(name, data, config, remembered=remembered, background=background) for name in ServerName
@@ -79,7 +80,7 @@ class Deployment(Api):
         done = pictor("setup", "--print-token", **environment_of(direct))
         assert done.returncode == 0, done.stderr
         (self.data / "admin.token").write_text(done.stdout.split()[-1] + "\n")
-        write_settings(settings_for(self._settings, self.endpoints, self.data, user=str(Service.GATEWAY)))
+        write_settings(settings_for(self._settings, self.endpoints, self.data, user=OPERATOR))
 
     def _open_lines(self) -> None:
         dsn = urlsplit(self.endpoints.postgres_dsns["postgres"])
