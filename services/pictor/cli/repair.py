@@ -6,7 +6,7 @@ import json as jsonlib
 from dataclasses import asdict
 from pathlib import Path
 
-from pictor.cli.check import Wishes, access, check, show
+from pictor.cli.check import Access, Wishes, access, check, show
 from pictor.cli.checking import leftovers
 from pictor.cli.checking.findings import EXIT_UNCHECKED, Report
 from pictor.cli.client import CommandError, guarded
@@ -58,13 +58,20 @@ def main(data: Path, wishes: Wishes, *, dry: bool, json: bool) -> int:
 
 async def _repair(data: Path, wishes: Wishes, *, dry: bool) -> tuple[list[Action], Report]:
     async with access(data, deep=wishes.deep) as place:
+        return await mend(place, wishes, dry=dry)
+
+
+async def mend(place: Access, wishes: Wishes, *, dry: bool) -> tuple[list[Action], Report]:
+    """Check, mend, check again; returns what was done and what the last check found."""
+    report = await check(place, wishes)
+    workshop = Workshop(place, report, wishes, f"repair:{getpass.getuser()}", dry)
+    for step in STEPS:
+        await step(workshop)
+    if workshop.actions and not dry:
+        notes = report.notes
         report = await check(place, wishes)
-        workshop = Workshop(place, report, wishes, f"repair:{getpass.getuser()}", dry)
-        for step in STEPS:
-            await step(workshop)
-        if workshop.actions and not dry:
-            report = await check(place, wishes)
-        return workshop.actions, report
+        report.notes = list(dict.fromkeys(report.notes + notes))
+    return workshop.actions, report
 
 
 def baseline(data: Path, path: Path) -> int:

@@ -142,10 +142,11 @@ async def _check_one(place: Place, children: ChildPool, thing: StoredThing, fold
 
 
 async def _confirm_damage(place: Place, thing: StoredThing, finding: Finding) -> None:
-    """Tell of damaged bytes, unless a newer product replaced them while they were read."""
+    """Tell of damaged bytes, unless a newer product replaced them meanwhile, or their size told of it before."""
     async with place.pool.acquire() as db:
-        if thing.key not in await things_of(db, [thing.key]):
-            return
+        wanted = thing.key in await things_of(db, [thing.key])
+    if not wanted or (await place.store.stat(thing.key)).size != thing.size:
+        return
     finding.add(violation_of(thing, "damaged", f"{thing.what}: the bytes of {thing.key} are not those recorded"))
 
 

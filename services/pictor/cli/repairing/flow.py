@@ -8,8 +8,8 @@ from pictor.cli.repairing.actions import Workshop
 from pictor.contracts.jobs import JobFinished
 from pictor.contracts.subjects import JOB_FINISHED, STREAM_WORK, WORK
 from pictor.contracts.work import WorkOrder
-from pictor.runtime.bus import relay_once
 from pictor.runtime.orphans import start_job
+from pictor.runtime.relaying import relay_once
 from pictor.state import frames, jobs, mending, observatories, outbox, runs
 from pictor.state.database import Connection
 
