@@ -37,6 +37,6 @@ async def on_sweep(_fact: SweepDue, runtime: Runtime) -> None:
 async def stack(order: WorkOrder, runtime: Runtime) -> None:
     """Stack a group into a candidate, judge it, and let it replace the old master."""
     async with open_step(runtime, order) as step:
-        request, arguments = await sources(step)
+        made_of, arguments = await sources(step)
         found = await step.compute("pictor.calibration_stacker.compute:stack", timeout_s=TIMEOUT_S, **arguments)
-        await keep_master(step, request, found)
+        await keep_master(step, made_of, found)

@@ -1,5 +1,6 @@
 """What a stack is made of, and what is kept of it."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -27,7 +28,15 @@ KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu"
 """Numbers of a stack that stay with its master."""
 
 
-async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """What a stack was asked for, and the frames it is really made of, whatever happens to them meanwhile."""
+
+    request: StackRequest
+    frames: tuple[Frame, ...]
+
+
+async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
     """Fetch the frames of a request and everything else the stack needs."""
     request = await step.read(masters.request_of, step.order.job_id)
     if request is None:
@@ -42,7 +51,7 @@ async def sources(step: Step) -> tuple[StackRequest, dict[str, Any]]:
     rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
     typical = sorted(frames, key=lambda frame: frame.exposure_s or 0.0)[len(frames) // 2]
     dark = await _dark_path(step, request, typical)
-    return request, {
+    return Sources(request, tuple(frames)), {
         "paths": [str(await local_frame(step, frame)) for frame in frames],
         "frame_ids": [str(frame.id) for frame in frames],
         "sha256s": [frame.sha256 for frame in frames],
@@ -94,9 +103,9 @@ async def _master_path(step: Step, master_id: UUID) -> str:
     return str(await step.fetch(product.key, product.sha256))
 
 
-async def keep_master(step: Step, request: StackRequest, found: dict[str, Any]) -> None:
+async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> None:
     """Store a candidate with its verdict; an active one supersedes the old master in the same transaction."""
-    frames = await step.read(masters.members, request.frame_ids)
+    request, frames = made_of.request, made_of.frames
     starts = [frame.start_utc for frame in frames if frame.start_utc]
     master = Master(
         id=uuid5(step.order.job_id, f"master/{step.order.run}"),

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterState
+from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.policy import validate
 from pictor.imaging.matching.rules import MasterFrame, MasterStatus
@@ -91,8 +92,16 @@ def _ids(found: MasterSet) -> dict[str, UUID | None]:
 
 
 async def _fetch(step: Step, master_id: UUID) -> str:
-    product = (await step.read(products.of_master, master_id))[ProductKind.MASTER]
-    return str(await step.fetch(product.key, product.sha256))
+    product = (await step.read(products.of_master, master_id)).get(ProductKind.MASTER)
+    if product is None:
+        raise ImagingError(f"master {master_id} was removed while it was needed; process again", reason="master-gone")
+    try:
+        return str(await step.fetch(product.key, product.sha256))
+    except ImagingError as error:
+        reason = "master-gone" if error.reason == "source-missing" else "corrupt-master"
+        raise ImagingError(
+            f"master {master_id} cannot be used, process again once it is replaced: {error}", reason=reason
+        ) from error
 
 
 def explain(one: Selection) -> dict[str, Any]:
