@@ -1,5 +1,6 @@
 """The audit log and the listing of frames, on a real database."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -55,3 +56,81 @@ async def test_a_session_never_outlives_its_token(pool: Pool) -> None:
     session = await sessions.get(pool, b"i" * 32)
     assert session is not None
     assert session.expires_at == token.expires_at
+
+
+async def add(pool: Pool, number: int) -> None:
+    async with pool.acquire() as db, db.transaction():
+        await audit.record(
+            db, "someone", "frame.upload", f"frame {number}", detail={"number": number, "name": "ä\u2028"}
+        )
+
+
+async def broken(pool: Pool) -> list[str]:
+    async with pool.acquire() as db:
+        return await audit.verify_chain(db)
+
+
+async def test_lines_written_at_once_form_one_chain_without_a_gap(pool: Pool) -> None:
+    await asyncio.gather(*(add(pool, number) for number in range(40)))
+    with pytest.raises(ZeroDivisionError):
+        async with pool.acquire() as db, db.transaction():
+            await audit.record(db, "someone", "taken", "back")
+            raise ZeroDivisionError
+    await add(pool, 40)
+    async with pool.acquire() as db:
+        assert (await audit.chain_end(db))[0] == 41
+        assert await db.fetchval("SELECT array_agg(place ORDER BY place) FROM audit") == list(range(1, 42))
+        assert await audit.verify_chain(db) == []
+
+
+async def test_lines_of_one_transaction_are_chained_in_their_order(pool: Pool) -> None:
+    async with pool.acquire() as db, db.transaction():
+        for number in range(5):
+            await audit.record(db, "someone", "x", str(number))
+    assert await pool.fetchval("SELECT array_agg(object ORDER BY place) FROM audit") == ["0", "1", "2", "3", "4"]
+    assert await broken(pool) == []
+
+
+@pytest.mark.parametrize(
+    ("tampering", "told"),
+    [
+        (
+            "UPDATE audit SET actor = 'nobody' WHERE place = 3",
+            "line 3 of the audit log (place 3) is not what was written",
+        ),
+        ("UPDATE audit SET at = at + interval '1 us' WHERE place = 1", "(place 1) is not what was written"),
+        ("DELETE FROM audit WHERE place = 2", "no line at place 2 to 2"),
+        ("DELETE FROM audit WHERE place = 6", "no line at place 6 to 6"),
+        ("INSERT INTO audit (actor, action, object) VALUES ('a', 'b', 'c')", "is not part of its chain"),
+        (
+            "UPDATE audit_end SET (place, sha256) = (SELECT a.place, a.sha256 FROM audit a WHERE a.place = 5)",
+            "not part of its chain",
+        ),
+        ("UPDATE audit SET sha256 = sha256('x') WHERE place = 6", "does not end with the line it ended with"),
+        ("UPDATE audit SET place = 7 - place + 100", "no line at place 1 to 6"),
+    ],
+)
+async def test_whoever_owns_the_table_cannot_change_the_past_unnoticed(
+    pool: Pool, tampering: str, told: str
+) -> None:  # fmt: skip
+    for number in range(6):
+        await add(pool, number)
+    assert await broken(pool) == []
+    await pool.execute(f"ALTER TABLE audit DISABLE TRIGGER USER; {tampering}")
+    assert any(told in sentence for sentence in await broken(pool)), await broken(pool)
+
+
+async def test_the_log_is_never_emptied_by_a_slip(pool: Pool) -> None:
+    await add(pool, 0)
+    with pytest.raises(asyncpg.RaiseError, match="append-only"):
+        await pool.execute("TRUNCATE audit")
+
+
+async def test_the_chain_makes_changes_wait_for_a_commit_and_no_longer(pool: Pool) -> None:
+    """A slow transaction that wrote its line early holds up nobody before it commits."""
+    async with pool.acquire() as slow, slow.transaction():
+        await audit.record(slow, "someone", "slow", "1")
+        async with asyncio.timeout(5):
+            await add(pool, 2)
+    assert await pool.fetchval("SELECT array_agg(action ORDER BY place) FROM audit") == ["frame.upload", "slow"]
+    assert await broken(pool) == []

@@ -15,6 +15,7 @@ from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, ServerName
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.store.s3 import S3Store
 from pictor.runtime.store.s3_requests import S3Config
+from pictor.state.rights import ROLES
 
 _numbers = itertools.count(1)
 
@@ -26,8 +27,8 @@ def s3_config(endpoints: Endpoints, user: str = "pictor") -> S3Config:
 
 @pytest.fixture(scope="session")
 async def database_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoints]:
-    """A PostgreSQL for all tests."""
-    config = EmbeddedConfig(servers=frozenset({ServerName.POSTGRES}))
+    """A PostgreSQL for all tests, where ``pictor`` owns what tests make, and the roles of the services exist."""
+    config = EmbeddedConfig(servers=frozenset({ServerName.POSTGRES}), postgres_roles=("pictor", *ROLES))
     async with Embedded(tmp_path_factory.mktemp("database"), config) as embedded:
         yield embedded.endpoints
 
@@ -51,6 +52,13 @@ async def database_dsn(database_server: Endpoints) -> AsyncIterator[str]:
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await admin.close()
+
+
+@pytest.fixture
+def dsn_of(database_server: Endpoints, database_dsn: str) -> Callable[[str], str]:
+    """Give the connection string of a role to this test's database; migrate it first."""
+    name = urlsplit(database_dsn).path
+    return lambda role: urlsplit(database_server.postgres_dsns[role])._replace(path=name).geturl()
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ class Role:
 
 _FLOW = {
     "schema_migration": "S", "observatory": "S", "rig": "S", "frame": "S", "job": "SU", "module_run": "SUD",
-    "outbox": "SIU", "parked": "SI", "product": "SIU",
+    "outbox": "SIU", "parked": "SI", "product": "SIU", "stack_request": "SU",
 }  # fmt: skip
 """What every module does with its order: claim and end a run, pass the job on, record products, park."""
 
@@ -54,7 +54,6 @@ ROLES: Mapping[str, Role] = {
     MODULE: Role(40, {
         **_FLOW, "frame": "SU", "frame_quality": "SIU", "frame_grade": "SI", "frame_solution": "SIU",
         "frame_calibration": "SIU", "calibration_policy": "S", "master": "S", "master_component": "S",
-        "stack_request": "SU",
     }),
     STACKER: Role(12, {
         **_FLOW, "job": "SIU", "module_run": "SIUD", "calibration_policy": "S", "calibration_note": "SIU",
@@ -75,7 +74,7 @@ ROLE_OF: Mapping[Service, str] = {
 
 _WORDS = {"S": "SELECT", "I": "INSERT", "U": "UPDATE", "D": "DELETE"}
 
-HIDDEN_FROM_READONLY = frozenset({"session", "login_code", "idempotency"})
+HIDDEN_FROM_READONLY = frozenset({"session", "login_code", "account", "idempotency"})
 """Tables the check has no question about, and whose rows let somebody in."""
 
 
