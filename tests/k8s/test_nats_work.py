@@ -20,13 +20,14 @@ from pictor.contracts.subjects import STREAM_WORK
 from pictor.contracts.work import WorkOrder
 from pictor.gateway.events import Follower
 from pictor.runtime import keepers
-from pictor.runtime.bus import connection_options, relay_once
+from pictor.runtime.bus import connection_options
 from pictor.runtime.consuming import consume
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.health import readiness
 from pictor.runtime.hosting import keeping, open_runtime, serving
 from pictor.runtime.nats_config import SETUP_USER
 from pictor.runtime.provision import provision
+from pictor.runtime.relaying import relay_once
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.runtime.step import open_step

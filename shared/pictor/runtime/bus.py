@@ -12,6 +12,7 @@ import structlog
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 
+from pictor.runtime import crashpoints
 from pictor.runtime.closing import close_client
 from pictor.runtime.settings import Settings
 from pictor.state import outbox
@@ -97,39 +98,31 @@ class Bus:
         """Publish committed outbox rows and mark them sent; what fails is left to the relay."""
         if not messages or not self.connected:
             return 0
-        answers = await asyncio.gather(*(self._publish_one(message) for message in messages))
-        sent = [(message.id, seq) for message, seq in zip(messages, answers, strict=True) if seq is not None]
+        crashpoints.crashpoint("bus.before_publish")
+        answers = await asyncio.gather(*(self.attempt(message) for message in messages))
+        crashpoints.crashpoint("bus.after_puback")
+        sent = [(one.id, answer) for one, answer in zip(messages, answers, strict=True) if isinstance(answer, int)]
         if sent:
             try:
                 async with self.pool.acquire() as db:
                     await outbox.mark_sent(db, sent)
             except OUTAGES as error:
-                log.warning("published but not marked", reason=str(error))
+                log.warning("published but not marked", reason=repr(error))
         self.published += len(sent)
         return len(sent)
 
-    async def _publish_one(self, message: Outgoing) -> int | None:
+    async def attempt(self, message: Outgoing) -> int | Exception:
+        """Publish one message; return its sequence, or why the bus did not take it."""
         headers = {**message.headers, "Nats-Msg-Id": message.msg_id}
         try:
             ack = await self.js.publish(
                 message.subject, message.body, timeout=PUBLISH_TIMEOUT_S, stream=message.stream, headers=headers
             )
         except BUS_OUTAGES as error:
-            log.warning("publish failed, left in the outbox", subject=message.subject, reason=repr(error))
-            return None
+            log.debug("publish failed, left in the outbox", subject=message.subject, reason=repr(error))
+            return error
         return int(ack.seq)
 
     async def close(self) -> None:
         """Close the connection at once; nothing unpublished is lost."""
         await close_client(self.nats, "bus")
-
-
-async def relay_once(bus: Bus, *, older_than_s: float = 2.0) -> int:
-    """Publish whatever a crash or an outage left in the outbox; return how many."""
-    async with bus.pool.acquire() as db, db.transaction():
-        waiting = await outbox.take_unsent(db, older_than_s=older_than_s)
-        answers = await asyncio.gather(*(bus._publish_one(message) for message in waiting))  # noqa: SLF001 - same module
-        sent = [(message.id, seq) for message, seq in zip(waiting, answers, strict=True) if seq is not None]
-        if sent:
-            await outbox.mark_sent(db, sent)
-    return len(sent)

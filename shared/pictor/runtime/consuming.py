@@ -14,8 +14,17 @@ from pictor.contracts.messages import M, Subject
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.subjects import WORK
 from pictor.runtime.bus import inbox
-from pictor.runtime.delivery import DELAYS_S, Handler, deliver, heartbeats
-from pictor.runtime.outages import OUTAGE
+from pictor.runtime.delivery import (
+    DELAYS_S,
+    MAX_HEARD,
+    MOST_HEARD,
+    Handler,
+    deliver,
+    heartbeats,
+    park_message,
+)
+from pictor.runtime.errors import ExhaustedError
+from pictor.runtime.outages import is_outage
 from pictor.runtime.runtime import Runtime
 
 log = structlog.get_logger()
@@ -101,27 +110,41 @@ def _worker(
 
 
 def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: str, listener: Listener[M]) -> None:
-    """Subscribe to facts; one that cannot be used is terminated, an outage is waited out."""
+    """Subscribe to facts; one that cannot be used is parked, an outage is waited out."""
 
-    async def hear(body: bytes, message: NatsMessage) -> None:
+    async def hear(body: bytes, message: NatsMessage) -> None:  # noqa: ARG001 - FastStream wants the body named
         structlog.contextvars.clear_contextvars()
         delivery = NatsDelivery(message)
         try:
             async with heartbeats(delivery):
-                await listener(subject.message.decode(body), runtime)
+                await listener(_fact(subject, delivery), runtime)
         except ValidationError as error:
-            log.warning("fact cannot be read, dropped", subject=delivery.subject, reason=str(error))
-            await delivery.term()
-        except OUTAGE as error:
-            log.warning("outage, fact heard again later", reason=repr(error))
-            await delivery.nak(DELAYS_S[min(delivery.times, len(DELAYS_S)) - 1])
-        except Exception:
-            log.exception("listener failed, fact heard again later", subject=delivery.subject)
-            await delivery.nak(DELAYS_S[min(delivery.times, len(DELAYS_S)) - 1])
+            await park_message(runtime, delivery, durable, reason="poison", text=f"the fact cannot be read: {error}")
+        except Exception as error:  # noqa: BLE001 - the delivery must be settled whatever a listener raises
+            await _not_heard(runtime, durable, delivery, error)
         else:
             await delivery.ack()
 
     _subscribe(broker, runtime, subject, durable)(hear)
+
+
+def _fact(subject: Subject[M], delivery: NatsDelivery) -> M:
+    if delivery.times > MOST_HEARD:
+        raise ExhaustedError("its listener died every time without a word")
+    return subject.message.decode(delivery.body)
+
+
+async def _not_heard(runtime: Runtime, durable: str, delivery: NatsDelivery, error: Exception) -> None:
+    """Hear a fact again later; at the last time lay it on the desk."""
+    if delivery.times >= (MOST_HEARD if is_outage(error) else MAX_HEARD):
+        text = f"heard {delivery.times} times, never without an error: {error!r}"
+        await park_message(runtime, delivery, durable, reason="exhausted", text=text)
+        return
+    if is_outage(error):
+        log.warning("outage, fact heard again later", reason=repr(error))
+    else:
+        log.error("listener failed, fact heard again later", subject=delivery.subject, exc_info=error)
+    await delivery.nak(DELAYS_S[min(delivery.times, len(DELAYS_S)) - 1])
 
 
 def _subscribe(broker: NatsBroker, runtime: Runtime, subject: Subject[Any], durable: str) -> Any:  # noqa: ANN401

@@ -9,9 +9,7 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 
-from pictor.contracts.modules import Lane, Module, RunState
-from pictor.contracts.parked import Parked
-from pictor.contracts.subjects import PARKED
+from pictor.contracts.modules import Lane, Module
 from pictor.contracts.work import WorkOrder
 from pictor.runtime import metrics
 from pictor.runtime.bus import BUS_OUTAGES
@@ -19,10 +17,9 @@ from pictor.runtime.child.errors import ChildCancelled, ChildFailed
 from pictor.runtime.closing import end
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE, is_outage
-from pictor.runtime.passing import close_or_pass_on
+from pictor.runtime.parking import letter, order_letter, park, park_alone
 from pictor.runtime.runtime import Runtime
-from pictor.state import outbox, parked, runs
-from pictor.state.database import storable
+from pictor.state import outbox, runs
 
 log = structlog.get_logger()
 
@@ -34,13 +31,16 @@ DELAYS_S = (2.0, 10.0, 60.0, 300.0)
 MAX_DELIVER = 5
 """Deliveries after which JetStream gives up; the last one is settled by us."""
 
+MAX_HEARD = 20
+"""Deliveries of an event after which it is parked; what it would have caused the sweep causes."""
+
+MOST_HEARD = 150
+"""Deliveries of an event when only outages came between, or its worker died every time: twelve hours."""
+
 HEARTBEAT_S = 10.0
 
 GRACE_SHARE = 0.6
 """Part of the time for shutdown in which running work may end; the rest is for giving it back."""
-
-KEPT_BODY = 4096
-"""Characters of an order kept with its dead letter: escaped six-fold they still fit into one message."""
 
 CALLED_OFF_S = 1.0
 """After a child was stopped the next delivery tells why: cancelled, or begun by another worker."""
@@ -188,64 +188,45 @@ async def _give_back(message: Delivery, *, delay_s: float | None = None) -> None
     await _nak_or_leave(message, delay)
 
 
-async def _nak_or_leave(message: Delivery, delay_s: float) -> None:
+async def _nak_or_leave(message: Delivery, delay_s: float, *, leave: bool = True) -> None:
     """Give a message back; after the last delivery the reconciler orders the run anew from the database."""
     with suppress(*BUS_OUTAGES):
-        await (message.ack() if message.times >= MAX_DELIVER else message.nak(delay_s))
+        await (message.ack() if leave and message.times >= MAX_DELIVER else message.nak(delay_s))
 
 
 async def _park(runtime: Runtime, order: WorkOrder, message: Delivery, *, reason: str, text: str) -> None:
-    letter = Parked(
-        observatory=order.observatory, module=str(order.module), subject=message.subject, reason=reason,
-        message=storable(text)[:4000], attempt=order.run, stream_seq=message.sequence, job_id=order.job_id,
-        body=_text(message.body),
-    )  # fmt: skip
-    try:
-        outgoing = await park(runtime, order, letter)
-    except OUTAGE as error:
-        log.warning("outage while parking", reason=repr(error))
-        await _nak_or_leave(message, DELAYS_S[1])
-        return
-    await runtime.bus.publish(outgoing)
-    await message.term()
-
-
-async def park(runtime: Runtime, order: WorkOrder, letter: Parked) -> list[outbox.Outgoing]:
-    """Lay a dead letter on the desk and fail the module; the rest of the job goes on."""
-    sentence = f"{order.module} was tried and did not end: {letter.message} An operator can put it back."
-    async with runtime.pool.acquire() as db, db.transaction():
-        await parked.add(db, letter)
-        outgoing = [await outbox.put(db, PARKED[order.module], letter)]
-        if await runs.end_open(db, order, state=RunState.FAILED, reason=letter.reason, message=sentence):
-            outgoing += await close_or_pass_on(
-                db, order, order.itinerary, state=RunState.FAILED, reason=letter.reason, message=sentence,
-                duration_s=None,
-            )  # fmt: skip
-    metrics.parked_total.labels(order.module, letter.reason).inc()
-    log.error("parked", reason=letter.reason, detail=letter.message)
-    return outgoing
+    dead = order_letter(
+        order, subject=message.subject, reason=reason, text=text, body=message.body, sequence=message.sequence
+    )
+    await _settle_parked(runtime, message, lambda: park(runtime.pool, order, dead))
 
 
 async def _park_poison(runtime: Runtime, module: Module, message: Delivery, error: Exception) -> None:
-    letter = Parked(
-        observatory="unknown", module=str(module), subject=message.subject, reason="poison",
-        message=f"not an order for {module}: {storable(str(error))}"[:4000], stream_seq=message.sequence,
-        body=_text(message.body),
-    )  # fmt: skip
+    text = f"not an order for {module}: {error}"
+    await park_message(runtime, message, str(module), reason="poison", text=text)
+
+
+async def park_message(runtime: Runtime, message: Delivery, module: str, *, reason: str, text: str) -> None:
+    """Park a message that belongs to no job, and take it off its stream."""
+    dead = letter(
+        module, subject=message.subject, reason=reason, text=text, body=message.body, sequence=message.sequence
+    )
+    await _settle_parked(runtime, message, lambda: park_alone(runtime.pool, dead))
+
+
+async def _settle_parked(
+    runtime: Runtime, message: Delivery, lay: Callable[[], Awaitable[list[outbox.Outgoing]]]
+) -> None:
+    """Take a message off its stream once it lies on the desk; the desk being away, it comes again."""
     try:
-        async with runtime.pool.acquire() as db, db.transaction():
-            await parked.add(db, letter)
-            outgoing = [await outbox.put(db, PARKED[module], letter)]
-        await runtime.bus.publish(outgoing)
+        outgoing = await lay()
+    except OUTAGE as error:
+        log.warning("outage while parking", reason=repr(error))
+        await _nak_or_leave(message, DELAYS_S[1], leave=False)
+        return
+    await runtime.bus.publish(outgoing)
+    with suppress(*BUS_OUTAGES):
         await message.term()
-    except OUTAGE as outage:
-        log.warning("outage while parking", reason=repr(outage))
-        await _nak_or_leave(message, DELAYS_S[1])
-    metrics.parked_total.labels(module, "poison").inc()
-
-
-def _text(body: bytes) -> str:
-    return storable(body.decode("utf-8", "replace"))[:KEPT_BODY]
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from faststream.security import SASLPlaintext
 from nats.js import JetStreamContext
 
 from pictor.contracts.modules import Service
+from pictor.runtime.again import take_over
 from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options
 from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.limits import Limits
@@ -121,6 +122,7 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     pulls: list[PatientPull] = []
     try:
         await until_answered("consumers", lambda: _consumers(broker))
+        await until_answered("database", lambda: take_over(runtime))
         await app.start()
         pulls = _patient(broker, runtime)
         runtime.pulls.extend(pulls)

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
+from typing import TypeVar
 
 import structlog
 from nats.js.api import ConsumerInfo
@@ -11,28 +12,37 @@ from nats.js.errors import NotFoundError
 from pydantic import ValidationError
 
 from pictor.contracts.modules import Lane, Module
-from pictor.contracts.parked import Parked
-from pictor.contracts.subjects import STREAM_ADVISORIES, STREAM_EVENTS, STREAM_WORK, WORK
+from pictor.contracts.subjects import STREAM_ADVISORIES, STREAM_WORK
 from pictor.contracts.work import WorkOrder
-from pictor.runtime import metrics
-from pictor.runtime.bus import BUS_OUTAGES, relay_once
-from pictor.runtime.delivery import park
+from pictor.runtime.again import give_again
+from pictor.runtime.bus import BUS_OUTAGES
 from pictor.runtime.outages import OUTAGE
-from pictor.runtime.provision import ADVISORY_READER, provision
+from pictor.runtime.parking import letter, order_letter, park, park_alone
+from pictor.runtime.provision import ADVISORY_READER, GONE, differences, provision
+from pictor.runtime.relaying import relay_all
 from pictor.runtime.runtime import Runtime
-from pictor.state import outbox, runs
+from pictor.state import outbox, runs, stranded
 
 log = structlog.get_logger()
 
 RELAY_S = 2.0
+WATCH_S = 10.0
+"""Time between two looks at what must be on the bus: after the loss of everything work flows again within a minute."""
+
 STALE_S = 45.0
 """Longer than a lease and its first redelivery, so that a live message is rarely looked up."""
+
+AT_ONCE = 50
+"""Messages looked up at a time."""
+
+T = TypeVar("T")
 
 
 async def keep(runtime: Runtime) -> None:
     """Run all keepers until cancelled."""
     await asyncio.gather(
         _every(RELAY_S, "relay", runtime, relay),
+        _every(min(WATCH_S, runtime.settings.reconcile_seconds), "bus watch", runtime, watch_bus),
         _every(runtime.settings.reconcile_seconds, "reconciler", runtime, reconcile),
         _every(1.0, "advisory reader", runtime, read_advisories),
         _every(3600.0, "outbox cleaner", runtime, clean),
@@ -51,24 +61,29 @@ async def _every(seconds: float, name: str, runtime: Runtime, work: Callable[[Ru
 
 
 async def relay(runtime: Runtime) -> int:
-    """Publish what a crash left in the outbox."""
+    """Publish what a crash or an outage left in the outbox."""
+    return await relay_all(runtime.bus)
+
+
+async def watch_bus(runtime: Runtime) -> list[str]:
+    """Make anew whatever is gone from the bus or was changed there; lost orders are given again at once."""
     if not runtime.bus.connected:
-        return 0
-    count = await relay_once(runtime.bus)
-    if count:
-        metrics.relayed_total.inc(count)
-        log.info("outbox relayed", count=count)
-    return count
+        return []
+    found = await differences(runtime.bus.js, runtime.settings)
+    if found:
+        log.warning("the bus is not as it should be; provisioning again", found=found)
+        await provision(runtime.bus.js, runtime.settings)
+    if any(STREAM_WORK in sentence and GONE in sentence for sentence in found):
+        log.warning("orders given again after the loss of the work stream", count=await reconcile(runtime, stale_s=0.0))
+    return found
 
 
-async def reconcile(runtime: Runtime) -> int:
+async def reconcile(runtime: Runtime, *, stale_s: float = STALE_S) -> int:
     """Give again every open order whose message is gone, as after the loss of the whole broker store."""
     if not runtime.bus.connected:
         return 0
     async with runtime.pool.acquire() as db:
-        candidates = await runs.stale(db, older_than_s=STALE_S)
-    if candidates:
-        await ensure_streams(runtime)
+        candidates = await stranded.stale(db, older_than_s=stale_s)
     queues = {(order.module, order.lane) for order, _ in candidates}
     try:
         passed = await _passed_by(runtime, queues)
@@ -77,15 +92,30 @@ async def reconcile(runtime: Runtime) -> int:
         await provision(runtime.bus.js, runtime.settings)
         passed = await _passed_by(runtime, queues)
     count = 0
-    for order, sequence in candidates:
-        exists = await _message_exists(runtime, order, sequence)
-        if exists and sequence is not None and sequence <= passed[order.module, order.lane]:
-            await _delete(runtime, sequence)
-            exists = False
-        if not exists:
-            await _give_again(runtime, order)
-            count += 1
+    for some in batched(candidates, AT_ONCE):
+        gone = await asyncio.gather(
+            *(_is_gone(runtime, order, sequence, passed[order.module, order.lane]) for order, sequence in some)
+        )
+        for (order, _), is_gone in zip(some, gone, strict=True):
+            if is_gone:
+                await give_again(runtime, order)
+                count += 1
     return count
+
+
+def batched(things: list[T], size: int) -> Iterator[list[T]]:
+    """Cut a list into pieces."""
+    return (things[start : start + size] for start in range(0, len(things), size))
+
+
+async def _is_gone(runtime: Runtime, order: WorkOrder, sequence: int | None, passed: int) -> bool:
+    """Whether no message will ever bring this order; one the broker gave up is taken out of its way."""
+    if sequence is None or not await _message_exists(runtime, order, sequence):
+        return True
+    if sequence > passed:
+        return False
+    await _delete(runtime, sequence)
+    return True
 
 
 async def _passed_by(runtime: Runtime, queues: set[tuple[Module, Lane]]) -> dict[tuple[Module, Lane], int]:
@@ -102,35 +132,13 @@ def _settled_up_to(info: ConsumerInfo) -> int:
     return known.stream_seq if known else 0
 
 
-async def ensure_streams(runtime: Runtime) -> None:
-    """Make streams and consumers anew when the broker's store was erased."""
-    try:
-        await runtime.bus.js.stream_info(STREAM_WORK)
-        await runtime.bus.js.stream_info(STREAM_EVENTS)
-    except NotFoundError:
-        log.warning("the work stream is gone; provisioning again")
-        await provision(runtime.bus.js, runtime.settings)
-
-
-async def _message_exists(runtime: Runtime, order: WorkOrder, sequence: int | None) -> bool:
-    if sequence is None:
-        return False
+async def _message_exists(runtime: Runtime, order: WorkOrder, sequence: int) -> bool:
     try:
         message = await runtime.bus.js.get_msg(STREAM_WORK, seq=sequence)
         found = WorkOrder.decode(message.data or b"")
     except (NotFoundError, ValidationError):
         return False
     return (found.job_id, found.module, found.run) == (order.job_id, order.module, order.run)
-
-
-async def _give_again(runtime: Runtime, order: WorkOrder) -> None:
-    async with runtime.pool.acquire() as db, db.transaction():
-        await runs.ordered(db, order)
-        message = await outbox.put(db, WORK[order.module][order.lane], order)
-        message = await outbox.rename(db, message, f"{order.dedup_id}:again:{message.id}")
-    await runtime.bus.publish([message])
-    metrics.reissued_total.labels(order.module).inc()
-    log.warning("order given again, its message was gone", job=str(order.job_id), module=str(order.module))
 
 
 async def read_advisories(runtime: Runtime) -> None:
@@ -151,28 +159,38 @@ async def read_advisories(runtime: Runtime) -> None:
 
 
 async def _advised(runtime: Runtime, advisory: dict[str, object]) -> None:
-    if advisory.get("type") != "io.nats.jetstream.advisory.v1.max_deliver":
-        return
-    sequence = int(str(advisory["stream_seq"]))
+    """Settle what the broker gave up or was told to drop: it is parked or given again, never silent."""
+    stream, sequence = str(advisory.get("stream")), int(str(advisory.get("stream_seq", 0)))
+    kind = str(advisory.get("type")).rpartition(".")[2]
+    if stream == STREAM_WORK and kind == "terminated":
+        async with runtime.pool.acquire() as db:
+            order = await stranded.by_place(db, sequence)
+        if order is not None and not await _message_exists(runtime, order, sequence):
+            await give_again(runtime, order)
+    elif stream == STREAM_WORK and kind == "max_deliver":
+        await _given_up(runtime, sequence)
+
+
+async def _given_up(runtime: Runtime, sequence: int) -> None:
     try:
         message = await runtime.bus.js.get_msg(STREAM_WORK, seq=sequence)
-        order = WorkOrder.decode(message.data or b"")
     except NotFoundError:
         return
-    except ValidationError:
-        await _delete(runtime, sequence)
-        return
-    async with runtime.pool.acquire() as db:
-        waiting = await runs.is_open(db, order)
-    if not waiting:
-        await _delete(runtime, sequence)
-        return
-    letter = Parked(
-        observatory=order.observatory, module=str(Module(order.module)), subject=message.subject or "",
-        reason="abandoned", message="its worker died every time without a word", attempt=order.run,
-        stream_seq=sequence, job_id=order.job_id, body=(message.data or b"").decode(),
-    )  # fmt: skip
-    await runtime.bus.publish(await park(runtime, order, letter))
+    body, subject = message.data or b"", message.subject or ""
+    try:
+        order = WorkOrder.decode(body)
+    except ValidationError as error:
+        module = subject.split(".")[2] if subject.count(".") > 1 else subject
+        text = f"not an order: {error}"
+        dead = letter(module, subject=subject, reason="poison", text=text, body=body, sequence=sequence)
+        await runtime.bus.publish(await park_alone(runtime.pool, dead))
+    else:
+        async with runtime.pool.acquire() as db:
+            waiting = await runs.is_open(db, order)
+        if waiting:
+            text = "its worker died every time without a word"
+            dead = order_letter(order, subject=subject, reason="abandoned", text=text, body=body, sequence=sequence)
+            await runtime.bus.publish(await park(runtime.pool, order, dead))
     await _delete(runtime, sequence)
 
 

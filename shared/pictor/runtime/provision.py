@@ -15,7 +15,7 @@ from nats.js.api import (
     StorageType,
     StreamConfig,
 )
-from nats.js.errors import BadRequestError, NotFoundError
+from nats.js.errors import APIError, BadRequestError, NotFoundError
 
 from pictor.contracts.messages import MAX_MESSAGE_BYTES
 from pictor.contracts.modules import Lane, Module
@@ -41,6 +41,17 @@ DAY_S = 86_400.0
 ACK_WAIT_S = 30.0
 MAX_ACK_PENDING = 256
 DUPLICATE_WINDOW_S = 600.0
+UNLIMITED = -1
+"""The broker never gives up an event: the listener counts, and parks what it cannot use."""
+
+GONE = "is gone"
+
+STREAM_FIELDS = (
+    "subjects", "retention", "discard", "storage", "num_replicas", "max_bytes", "max_age", "max_msgs_per_subject",
+    "max_msg_size", "duplicate_window",
+)  # fmt: skip
+CONSUMER_FIELDS = ("filter_subject", "ack_policy", "ack_wait", "max_deliver", "max_ack_pending", "deliver_policy")
+
 SCHEDULE_SUBJECT = "pictor.timer.schedule.sweep"
 
 CALIBRATION_INGESTED = "calibration-stacker-ingested"
@@ -59,6 +70,19 @@ class Durable:
     max_ack_pending: int = MAX_ACK_PENDING
     max_deliver: int = MAX_DELIVER
 
+    @property
+    def config(self) -> ConsumerConfig:
+        """What the broker is told."""
+        return ConsumerConfig(
+            durable_name=self.name,
+            filter_subject=None if self.filter == ">" else self.filter,
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=ACK_WAIT_S,
+            max_deliver=self.max_deliver,
+            max_ack_pending=self.max_ack_pending,
+            deliver_policy=DeliverPolicy.ALL,
+        )
+
 
 def durables() -> tuple[Durable, ...]:
     """Every durable consumer of Pictor; nothing else may consume."""
@@ -67,10 +91,10 @@ def durables() -> tuple[Durable, ...]:
     )
     return (
         *work,
-        Durable(STREAM_EVENTS, CALIBRATION_INGESTED, FRAME_INGESTED.pattern, max_deliver=20),
-        Durable(STREAM_EVENTS, CALIBRATION_MASTERS, MASTER_CREATED.pattern, max_deliver=20),
+        Durable(STREAM_EVENTS, CALIBRATION_INGESTED, FRAME_INGESTED.pattern, max_deliver=UNLIMITED),
+        Durable(STREAM_EVENTS, CALIBRATION_MASTERS, MASTER_CREATED.pattern, max_deliver=UNLIMITED),
         Durable(STREAM_TIMERS, CALIBRATION_SWEEP, SWEEP_DUE.name, max_ack_pending=1, max_deliver=3),
-        Durable(STREAM_ADVISORIES, ADVISORY_READER, ">", max_deliver=20),
+        Durable(STREAM_ADVISORIES, ADVISORY_READER, ">", max_deliver=UNLIMITED),
     )
 
 
@@ -99,25 +123,73 @@ async def provision(js: JetStreamContext, settings: Settings) -> None:
     for wanted in streams(settings):
         await _stream(js, wanted)
     for durable in durables():
-        await js.add_consumer(
-            durable.stream,
-            ConsumerConfig(
-                durable_name=durable.name,
-                filter_subject=None if durable.filter == ">" else durable.filter,
-                ack_policy=AckPolicy.EXPLICIT,
-                ack_wait=ACK_WAIT_S,
-                max_deliver=durable.max_deliver,
-                max_ack_pending=durable.max_ack_pending,
-                deliver_policy=DeliverPolicy.ALL,
-            ),
-        )
+        await js.add_consumer(durable.stream, durable.config)
     await _control_bucket(js, settings)
     await _sweep_timer(js, settings)
     log.info("bus provisioned", streams=len(streams(settings)), consumers=len(durables()))
 
 
+async def differences(js: JetStreamContext, settings: Settings) -> list[str]:
+    """Say in sentences what on the bus is gone or not as the provisioner makes it."""
+    found = []
+    for wanted in streams(settings):
+        found += await _stream_differences(js, _stream_config(wanted))
+    for durable in durables():
+        found += await _consumer_differences(js, durable)
+    try:
+        await js.key_value(BUCKET_CONTROL)
+    except NotFoundError:
+        found.append(f"bucket {BUCKET_CONTROL} {GONE}")
+    return found
+
+
+async def _stream_differences(js: JetStreamContext, wanted: StreamConfig) -> list[str]:
+    name = wanted.name or ""
+    timed = SCHEDULE_SUBJECT if name == STREAM_TIMERS else None
+    try:
+        info = await js.stream_info(name, subjects_filter=timed)
+    except NotFoundError:
+        return [f"stream {name} {GONE}"]
+    if timed and not info.state.subjects and wanted.allow_msg_schedules and info.config.allow_msg_schedules:
+        return [f"the timer {SCHEDULE_SUBJECT} {GONE}"]
+    return _unlike(f"stream {name}", wanted, info.config, STREAM_FIELDS)
+
+
+async def _consumer_differences(js: JetStreamContext, durable: Durable) -> list[str]:
+    try:
+        info = await js.consumer_info(durable.stream, durable.name)
+    except NotFoundError:
+        return [f"consumer {durable.name} of {durable.stream} {GONE}"]
+    return _unlike(f"consumer {durable.name}", durable.config, info.config, CONSUMER_FIELDS)
+
+
+def _unlike(what: str, wanted: object, found: object, fields: tuple[str, ...]) -> list[str]:
+    pairs = [(name, getattr(wanted, name), getattr(found, name)) for name in fields]
+    return [f"{what} has {name} {is_!r} instead of {should!r}" for name, should, is_ in pairs if is_ != should]
+
+
 async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
-    config = StreamConfig(
+    config = _stream_config(wanted)
+    try:
+        await js.stream_info(wanted["name"])
+    except NotFoundError:
+        await js.add_stream(config)
+    else:
+        await _update(js, config)
+
+
+async def _update(js: JetStreamContext, config: StreamConfig) -> None:
+    try:
+        await js.update_stream(config)
+    except APIError:
+        log.exception(
+            "a stream cannot be changed into what it should be; let no worker run, delete it and run the setup again: "
+            "orders are made anew from the database", stream=config.name,
+        )  # fmt: skip
+
+
+def _stream_config(wanted: dict[str, Any]) -> StreamConfig:
+    return StreamConfig(
         name=wanted["name"],
         subjects=wanted["subjects"],
         retention=RetentionPolicy(wanted["retention"]),
@@ -131,12 +203,6 @@ async def _stream(js: JetStreamContext, wanted: dict[str, Any]) -> None:
         duplicate_window=wanted.get("duplicate_window", 120.0),
         allow_msg_schedules=wanted.get("allow_msg_schedules"),
     )
-    try:
-        await js.stream_info(wanted["name"])
-    except NotFoundError:
-        await js.add_stream(config)
-    else:
-        await js.update_stream(config)
 
 
 async def _control_bucket(js: JetStreamContext, settings: Settings) -> None:

@@ -1,8 +1,6 @@
 """Everything a service needs from outside, opened and closed by its caller."""
 
 import asyncio
-import os
-import socket
 from dataclasses import dataclass, field
 
 from pictor.contracts.modules import Service
@@ -14,6 +12,7 @@ from pictor.runtime.lanes import Gate
 from pictor.runtime.pulling import PatientPull
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.protocol import FrameStore
+from pictor.runtime.worker import Worker
 from pictor.state.database import Pool
 
 
@@ -40,6 +39,6 @@ class Runtime:
         return bool(self.bus.nats.is_closed) or any(pull.closed for pull in self.pulls)
 
     @property
-    def worker(self) -> str:
-        """Name of this worker in leases and logs."""
-        return f"{self.service}@{socket.gethostname()}:{os.getpid()}"
+    def worker(self) -> Worker:
+        """Who this worker is, in leases and logs."""
+        return Worker.here(str(self.service))

@@ -193,7 +193,7 @@ class Step:
 async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     """Claim an order and end it once: completed, skipped, or failed with a sentence."""
     async with runtime.pool.acquire() as db, db.transaction():
-        claimed = await runs.claim(db, order, worker=runtime.worker)
+        claimed = await runs.claim(db, order, worker=str(runtime.worker))
     if claimed.answer is not runs.Claim.MINE:
         raise NotOursError(claimed)
     if claimed.failures > runtime.settings.max_attempts:

@@ -56,16 +56,70 @@ async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[
     return _outgoing(row)
 
 
-async def take_unsent(db: Connection, *, older_than_s: float, limit: int = 100) -> list[Outgoing]:
-    """Lock unsent messages of some age for this transaction; other relays skip them."""
+async def take_unsent(db: Connection, *, older_than_s: float, limit: int = 100, hold_s: float = 20.0) -> list[Outgoing]:
+    """Take unsent messages whose time has come, those never refused first; for a while no other relay takes them.
+
+    A message that failed waits for its own next try, so that it hides none behind it.
+    """
     rows = await db.fetch(
         """
-        SELECT * FROM outbox WHERE sent_at IS NULL AND created_at <= now() - make_interval(secs => $1)
-        ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED
+        WITH taken AS (
+            SELECT id FROM outbox
+            WHERE sent_at IS NULL AND parked_at IS NULL AND created_at <= now() - make_interval(secs => $1)
+                AND (next_try_at IS NULL OR next_try_at <= now())
+            ORDER BY tries, id LIMIT $2 FOR UPDATE SKIP LOCKED
+        ), held AS (
+            UPDATE outbox o SET next_try_at = now() + make_interval(secs => $3) FROM taken WHERE o.id = taken.id
+            RETURNING o.*
+        )
+        SELECT * FROM held ORDER BY id
         """,
-        older_than_s, limit,
+        older_than_s, limit, hold_s,
     )  # fmt: skip
     return [_outgoing(row) for row in rows]
+
+
+async def release(db: Connection, ids: list[int]) -> None:
+    """Let messages be tried again at once: nothing was wrong with them, the bus was away."""
+    await db.execute("UPDATE outbox SET next_try_at = NULL WHERE id = ANY($1) AND sent_at IS NULL", ids)
+
+
+async def refused(db: Connection, errors: dict[int, str]) -> dict[int, int]:
+    """Note that the bus refused messages; their next try comes later and later. Returns how often each was refused."""
+    rows = await db.fetch(
+        """
+        UPDATE outbox o SET tries = tries + 1, last_error = f.error,
+            next_try_at = now() + make_interval(secs => least(60, power(2, least(tries + 1, 6))))
+        FROM unnest($1::bigint[], $2::text[]) AS f (id, error) WHERE o.id = f.id AND o.sent_at IS NULL
+        RETURNING o.id, o.tries
+        """,
+        list(errors), list(errors.values()),
+    )  # fmt: skip
+    return {row["id"]: row["tries"] for row in rows}
+
+
+async def park(db: Connection, outbox_id: int, error: str) -> bool:
+    """Take a message off the relay for good, or until somebody puts it back; False when it was sent meanwhile."""
+    answer = await db.fetchval(
+        """
+        UPDATE outbox SET parked_at = now(), last_error = $2 WHERE id = $1 AND sent_at IS NULL AND parked_at IS NULL
+        RETURNING true
+        """,
+        outbox_id, error,
+    )  # fmt: skip
+    return bool(answer)
+
+
+async def unpark(db: Connection, outbox_id: int) -> bool:
+    """Give a parked message back to the relay."""
+    answer = await db.fetchval(
+        """
+        UPDATE outbox SET parked_at = NULL, tries = 0, next_try_at = NULL WHERE id = $1 AND sent_at IS NULL
+        RETURNING true
+        """,
+        outbox_id,
+    )
+    return bool(answer)
 
 
 async def mark_sent(db: Connection, sent: list[tuple[int, int]]) -> None:
@@ -88,7 +142,10 @@ async def mark_sent(db: Connection, sent: list[tuple[int, int]]) -> None:
 async def unsent_count(db: Connection, *, older_than_s: float = 30.0) -> int:
     """Count messages that should have been published by now."""
     count: int = await db.fetchval(
-        "SELECT count(*) FROM outbox WHERE sent_at IS NULL AND created_at < now() - make_interval(secs => $1)",
+        """
+        SELECT count(*) FROM outbox
+        WHERE sent_at IS NULL AND parked_at IS NULL AND created_at < now() - make_interval(secs => $1)
+        """,
         older_than_s,
     )
     return count

@@ -26,22 +26,25 @@ class DeadLetter:
     settled_at: datetime | None
     settled_as: str | None
     settled_by: str | None
+    settled_reason: str | None = None
+    outbox_id: int | None = None
 
 
 def _letter(row: Any) -> DeadLetter:  # noqa: ANN401 - an asyncpg record
     return DeadLetter(**{name: row[name] for name in DeadLetter.__dataclass_fields__})
 
 
-async def add(db: Connection, parked: Parked) -> bool:
+async def add(db: Connection, parked: Parked, *, outbox_id: int | None = None) -> bool:
     """Put a dead letter on the desk; False when it lies there already."""
     answer = await db.fetchval(
         """
-        INSERT INTO parked (module, subject, reason, message, attempt, stream_seq, job_id, body, observatory_id)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, (SELECT observatory_id FROM job WHERE id = $7))
+        INSERT INTO parked
+            (module, subject, reason, message, attempt, stream_seq, job_id, body, outbox_id, observatory_id)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, (SELECT observatory_id FROM job WHERE id = $7))
         ON CONFLICT DO NOTHING RETURNING true
         """,
         parked.module, parked.subject, parked.reason, parked.message, parked.attempt, parked.stream_seq,
-        parked.job_id, parked.body,
+        parked.job_id, parked.body, outbox_id,
     )  # fmt: skip
     return bool(answer)
 

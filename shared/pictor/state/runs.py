@@ -199,24 +199,6 @@ async def states(db: Connection, job_id: UUID) -> dict[Module, RunState]:
     return {Module(row["module"]): RunState(row["state"]) for row in rows}
 
 
-async def stale(db: Connection, *, older_than_s: float, limit: int = 5000) -> list[tuple[WorkOrder, int | None]]:
-    """Return orders of open runs that nothing has touched for a while, with their bus sequence."""
-    rows = await db.fetch(
-        """
-        SELECT r.order_body, r.bus_seq FROM module_run r JOIN job j ON j.id = r.job_id
-        WHERE j.state IN ('pending', 'running') AND r.order_body IS NOT NULL
-            AND ((r.state = 'pending' AND r.ordered_at < now() - make_interval(secs => $1))
-                OR (r.state = 'running' AND r.lease_until < now() - make_interval(secs => $1)))
-            AND NOT EXISTS (
-                SELECT FROM outbox o WHERE o.sent_at IS NULL AND o.job_id = r.job_id AND o.module = r.module
-            )
-        ORDER BY r.ordered_at LIMIT $2
-        """,
-        older_than_s, limit,
-    )  # fmt: skip
-    return [(WorkOrder.model_validate(row["order_body"]), row["bus_seq"]) for row in rows]
-
-
 async def again(db: Connection, order: WorkOrder) -> WorkOrder | None:
     """Open a failed or parked run once more under the next run number."""
     row = await db.fetchrow(
