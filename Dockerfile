@@ -64,9 +64,9 @@ STOPSIGNAL SIGTERM
 
 FROM runtime AS web
 COPY --from=build-web /opt/pictor /opt/pictor
-ENV PICTOR_HOST=0.0.0.0 PICTOR_PORT=8080
-EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["pictor-healthy", "8080"]
+ENV PICTOR_HOST=0.0.0.0 PICTOR_PORT=8080 PICTOR_HEALTH_PORT=8081
+EXPOSE 8080 8081
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --retries=6 CMD ["pictor-healthy", "8081"]
 CMD ["run", "gateway"]
 
 FROM runtime AS science

@@ -113,6 +113,8 @@ def test_what_runs_is_probed(one: Manifest) -> None:
         assert container["startupProbe"]["httpGet"]["path"] == "/health/live"
         assert container["livenessProbe"]["httpGet"]["path"] == "/health/live", "an outage must not restart pods"
         assert container["readinessProbe"]["httpGet"]["path"] == "/health/ready"
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"]["port"] == "health", "what a process knows is told on no public port"
 
 
 @pytest.mark.parametrize("name", ["overlays/dev", "overlays/prod"])

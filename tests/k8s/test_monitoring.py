@@ -112,7 +112,7 @@ def test_every_process_is_scraped() -> None:
     (plan,) = documents(ROOT / "deploy/prometheus/prometheus.yml")
     (services,) = [job for job in plan["scrape_configs"] if job["job_name"] == "pictor"]
     targets = {target for entry in services["static_configs"] for target in entry["targets"]}
-    assert targets == {f"{service}:{8080 if service is Service.GATEWAY else 8081}" for service in Service}
+    assert targets == {f"{service}:8081" for service in Service}
 
 
 @pytest.mark.parametrize("path", BOARDS, ids=lambda path: path.stem)

@@ -1,10 +1,14 @@
-"""Who may do what: roles of a token and the scopes that narrow it."""
+"""Who may do what: roles, the scopes that narrow a token, and what a token looks like."""
 
+import re
 from enum import StrEnum
+
+TOKEN_SHAPE = re.compile(r"pictor_([0-9a-z]{16})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})")
+"""Identifier, secret and checksum: what logs blank out and secret scanners look for."""
 
 
 class Role(StrEnum):
-    """What a token's bearer is, from least to most."""
+    """What somebody is at an observatory, from least to most."""
 
     PLUGIN = "plugin"
     MEMBER = "member"
@@ -45,3 +49,8 @@ ALLOWED_SCOPES: dict[Role, frozenset[Scope]] = {
     Role.SERVER_ADMIN: frozenset(Scope),
 }
 """Scopes a token of a role can have at all."""
+
+
+def redacted(text: str) -> str:
+    """Blank out the secret of every token in a text."""
+    return TOKEN_SHAPE.sub(lambda found: f"pictor_{found[1]}_***", text)

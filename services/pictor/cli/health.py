@@ -1,4 +1,4 @@
-"""The health page of a worker, for whoever keeps it running; needs nothing of the gateway."""
+"""The health page of a service, for whoever keeps it running, on a port of its own that no stranger reaches."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +12,7 @@ from pictor.runtime.runtime import Runtime
 
 @asynccontextmanager
 async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
-    """Serve /health/live, /health/ready and /metrics of a worker, when a port is set."""
+    """Serve /health/live, /health/ready and /metrics of a service, when a port is set."""
     if not runtime.settings.health_port:
         yield
         return
@@ -34,7 +34,8 @@ async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
     )
     runner = web.AppRunner(application, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, runtime.settings.host, runtime.settings.health_port).start()
+    host = runtime.settings.health_host or runtime.settings.host
+    await web.TCPSite(runner, host, runtime.settings.health_port).start()
     try:
         yield
     finally:

@@ -40,12 +40,13 @@ class Processes:
         self._alive: dict[Service, Process] = {}
         self._health: dict[Service, int] = {}
         self._stopping = False
+        self._port = 0
 
     async def start(self) -> int:
         """Start all services, wait until each is ready, and return the gateway's port."""
-        port = self._settings.port or free_port(self._settings.host)
+        self._port = port = self._settings.port or free_port(self._settings.host)
         for service in Service:
-            self._health[service] = port if service is Service.GATEWAY else free_port("127.0.0.1")
+            self._health[service] = free_port("127.0.0.1")
             self._tasks.append(asyncio.create_task(self._keep(service), name=str(service)))
         async with asyncio.timeout(READY_S):
             await asyncio.gather(*(self._ready(service) for service in Service))
@@ -84,9 +85,7 @@ class Processes:
 
     def _environment(self, service: Service) -> dict[str, str]:
         settings = settings_for(self._settings, self._endpoints, self._settings.data_dir, user=str(service))
-        own = {"port": self._health[Service.GATEWAY], "log_format": "json"}
-        if service is not Service.GATEWAY:
-            own = {"health_port": self._health[service], "log_format": "json"}
+        own = {"port": self._port, "health_port": self._health[service], "health_host": "127.0.0.1", "log_format": "json"}
         return {**os.environ, **environment_of(settings.model_copy(update=own))}
 
     async def _ready(self, service: Service) -> None:

@@ -54,7 +54,7 @@ async def _serve(settings: Settings, service: Service, opened: asyncio.Event, st
             await stack.enter_async_context(serve_gateway(runtime))
         else:
             await stack.enter_async_context(serving(runtime, create_app_of(service)))
-            await stack.enter_async_context(serve_health(runtime))
+        await stack.enter_async_context(serve_health(runtime))
         opened.set()
         await stop.wait()
         runtime.stopping.set()

@@ -5,6 +5,7 @@ from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
 
 from pictor.gateway import (
+    auditing,
     calibration,
     changes,
     downloads,
@@ -16,15 +17,22 @@ from pictor.gateway import (
     me,
     observatories,
     operations,
+    quotas,
     tokens,
     uploads,
+    users,
 )  # fmt: skip
-from pictor.gateway.auth import Access
+from pictor.gateway.auth import require
 from pictor.gateway.description import described
+from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
 from pictor.gateway.pages.router import pages_router
 from pictor.gateway.problems import answer
+from pictor.gateway.queries import check_query
+from pictor.gateway.replay import replaying
 from pictor.gateway.shield import shield
+from pictor.gateway.tenants import blindfolded
+from pictor.gateway.trail import trail
 from pictor.gateway.wiring import DEPENDENCIES
 from pictor.runtime.runtime import Runtime
 
@@ -32,14 +40,14 @@ PREFIX = "/api/v1"
 MAX_BODY_BYTES = 1_000_000
 
 
-@get("/openapi.json", opt={"public": True}, include_in_schema=False)
+@get("/openapi.json", guards=[require()], include_in_schema=False)
 async def read_openapi() -> Response[dict[str, object]]:
     """Return the description of this API."""
     return Response(openapi())
 
 
 API: tuple[BaseRouteHandler, ...] = (
-    me.ping, me.me,
+    me.ping, me.me, me.change_password,
     uploads.has_frame, uploads.put_frame, forms.upload_form,
     frames.list_frames, frames.read_frame, frames.read_header, frames.read_wcs, frames.read_history,
     downloads.read_preview, downloads.read_thumbnail, downloads.read_corners, downloads.read_tile_index,
@@ -48,16 +56,20 @@ API: tuple[BaseRouteHandler, ...] = (
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
     calibration.read_library, calibration.read_summary,
-    tokens.make_token, tokens.list_tokens, tokens.revoke_token,
+    tokens.make_token, tokens.list_tokens, tokens.rotate_token, tokens.revoke_token,
+    users.list_users, users.make_user, users.read_user, users.change_user, users.invite_user,
+    users.list_members, users.add_member, users.change_member, users.remove_member,
+    auditing.read_audit,
     observatories.list_observatories, observatories.read_observatory, observatories.make_observatory,
     observatories.change_observatory, observatories.read_processing, observatories.change_processing,
     observatories.list_rigs, observatories.make_rig, observatories.change_rig,
+    quotas.read_quota, quotas.change_quota,
     operations.read_operations, operations.pause_module, operations.resume_module,
     operations.list_letters, operations.requeue_letter, operations.discard_letter,
 )  # fmt: skip
 """Every route below ``/api/v1``."""
 
-PROBES: tuple[BaseRouteHandler, ...] = (health.live, health.ready, health.metrics)
+PROBES: tuple[BaseRouteHandler, ...] = (health.live,)
 
 
 def create_app(runtime: Runtime) -> Litestar:
@@ -65,11 +77,15 @@ def create_app(runtime: Runtime) -> Litestar:
     known = {
         "runtime": runtime,
         "access": Access(runtime.pool),
-        "limits": GatewayLimits(),
+        "limits": GatewayLimits.of(runtime.settings),
         "tile_indexes": {},
     }
     app = Litestar(
-        route_handlers=[Router(PREFIX, route_handlers=[*API, read_openapi]), *PROBES, pages_router()],
+        route_handlers=[
+            Router(PREFIX, route_handlers=[*API, read_openapi], before_request=check_query),
+            *PROBES,
+            pages_router(),
+        ],
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: answer},
         state=State(known, deep_copy=False),
@@ -77,10 +93,10 @@ def create_app(runtime: Runtime) -> Litestar:
         logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    app.asgi_handler = shield(app.asgi_handler, runtime.settings)
+    app.asgi_handler = shield(trail(blindfolded(replaying(app.asgi_handler, runtime)), runtime), runtime.settings)
     return app
 
 
 def openapi() -> dict[str, object]:
     """Describe the API as OpenAPI 3.1."""
-    return described([Router(PREFIX, route_handlers=list(API)), health.live, health.ready])
+    return described([Router(PREFIX, route_handlers=list(API)), *PROBES])

@@ -12,15 +12,18 @@ from pictor.contracts.access import Role, Scope
 from pictor.contracts.jobs import JobKind
 from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
 from pictor.contracts.quality import Grade, GradeStatus
+from pictor.gateway import trail
 from pictor.gateway.arrival import first_order, itinerary
-from pictor.gateway.auth import Principal, require
+from pictor.gateway.auth import changing, limits_of, permit, require
 from pictor.gateway.bodies import body_of
 from pictor.gateway.frames import own_frame
+from pictor.gateway.identity import still
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
-from pictor.state import audit, deleting, frames, jobs, observatories, quality
+from pictor.state import deleting, frames, jobs, observatories, quality
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.outbox import Outgoing
@@ -85,7 +88,7 @@ async def change_grade(
     async with runtime.pool.acquire() as db:
         await own_frame(db, caller, frame_id)
     wanted = await body_of(request, GradeChange)
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         frame = await own_frame(db, caller, frame_id)
         await frames.lock_content(db, frame.raw_key)
         before = await quality.grade_of(db, frame_id)
@@ -107,10 +110,11 @@ async def change_grade(
 )
 async def reprocess(request: Http, runtime: RuntimeDep, caller: Caller, frame_id: UUID) -> JobStarted:
     """Run modules again on the high lane; at most one such job of a frame is open."""
+    limits_of(request).reprocesses.take(caller.key)
     async with runtime.pool.acquire() as db:
         await own_frame(db, caller, frame_id)
     wanted = await body_of(request, Reprocess, optional=True)
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         frame = await own_frame(db, caller, frame_id)
         started, outgoing = await _start(db, frame, caller, wanted.modules)
         if not started.already_open:
@@ -153,8 +157,10 @@ async def delete_frame(request: Http, runtime: RuntimeDep, caller: Caller, frame
     """Delete a frame with all that was made from it; masters it is part of stay, and so does the audit log."""
     async with runtime.pool.acquire() as db:
         frame = await own_frame(db, caller, frame_id)
+        permit(caller, Role.OBSERVATORY_ADMIN, frame.observatory_id)
         async with deleting.content_held(db, frame.raw_key):
             async with db.transaction():
+                await still(db, caller)
                 open_jobs = await deleting.open_jobs(db, frame_id)
                 for job_id in open_jobs:
                     await jobs.cancel(db, job_id)
@@ -174,7 +180,6 @@ async def _delete_objects(runtime: Runtime, keys: list[str]) -> None:
 async def _recorded(
     db: Connection, request: Http, caller: Principal, action: str, frame: Frame, *, detail: dict[str, object]
 ) -> None:
-    await audit.record(
-        db, caller.actor, action, str(frame.id), observatory_id=frame.observatory_id,
-        address=request.client.host if request.client else None, detail=detail,
+    await trail.record(
+        db, request, caller, action, str(frame.id), observatory_id=frame.observatory_id, detail=detail
     )  # fmt: skip

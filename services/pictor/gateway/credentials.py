@@ -1,19 +1,19 @@
 """Tokens as text: ``pictor_<id16>_<secret43>_<check6>``, made here and taken apart here."""
 
 import hashlib
-import re
 import secrets
 import string
 import zlib
 from dataclasses import dataclass
+from urllib.parse import unquote
+
+from pictor.contracts.access import TOKEN_SHAPE as SHAPE
 
 PREFIX = "pictor"
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _ID = string.digits + string.ascii_lowercase
 SECRET_LENGTH = 43
 """Base-62 characters that carry 256 random bits."""
-
-SHAPE = re.compile(rf"{PREFIX}_([0-9a-z]{{16}})_([0-9A-Za-z]{{43}})_([0-9A-Za-z]{{6}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +47,9 @@ def digest(secret: str) -> bytes:
     return hashlib.sha256(secret.encode()).digest()
 
 
-def redacted(text: str) -> str:
-    """Blank out every token in a text."""
-    return SHAPE.sub(lambda found: f"{PREFIX}_{found[1]}_***", text)
+def exposed(query: bytes) -> bool:
+    """Whether somebody wrote a token into the query of an address, where logs and browsers keep it."""
+    return b"pictor" in query and SHAPE.search(unquote(query.decode("latin-1"))) is not None
 
 
 def _random(alphabet: str, length: int) -> str:

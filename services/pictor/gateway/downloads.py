@@ -13,9 +13,10 @@ from litestar.response import Redirect, Stream
 
 from pictor.contracts.access import Scope
 from pictor.contracts.frames import ProductKind
-from pictor.gateway.auth import Principal, require
+from pictor.gateway.auth import require
 from pictor.gateway.files import Stored, disposition, send, whole
 from pictor.gateway.frames import own_frame
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem
 from pictor.gateway.startable import read_table
 from pictor.gateway.wiring import Caller, RuntimeDep

@@ -17,8 +17,9 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from pictor.contracts.access import Scope
 from pictor.contracts.subjects import EVENTS, STREAM_EVENTS
-from pictor.gateway.auth import Principal, identify, require
+from pictor.gateway.auth import identify, require
 from pictor.gateway.limits import AtOnce
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.bus import BUS_OUTAGES
@@ -49,14 +50,14 @@ async def follow_events(
 ) -> Stream:  # fmt: skip
     """Stream server-sent events; the id is the event's sequence, and Last-Event-ID goes on after it."""
     streams: AtOnce = request.app.state.limits.streams
-    with streams.hold(caller.token_id):
+    with streams.hold(caller.key):
         pass
     position = _position(last_event_id) if last_event_id else after
     wanted = _kinds(types)
     slugs = await _slugs(runtime, caller)
     follower = Follower(runtime, slugs, wanted, position)
     await follower.open()
-    body = _until_revoked(request, follower, streams.hold(caller.token_id))
+    body = _until_revoked(request, follower, streams.hold(caller.key))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Stream(body, media_type="text/event-stream", headers=headers)
 

@@ -106,7 +106,7 @@ async def own_frame(db: Connection, caller: Caller, frame_id: UUID) -> Frame:
     """Return a frame the caller may see; any other does not exist."""
     frame = await frames.get(db, frame_id, caller.observatories)
     if frame is None:
-        raise not_found("frame")
+        raise not_found("frame", frame_id)
     return frame
 
 

@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.modules import LIGHT_ITINERARY, OPTIONAL_MODULES, Module
-from pictor.gateway.auth import Principal, require
+from pictor.gateway import trail
+from pictor.gateway.auth import changing, permit, require
 from pictor.gateway.bodies import body_of
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem, not_found
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
-from pictor.state import audit, observatories
+from pictor.state import observatories
 from pictor.state.database import Connection
 from pictor.state.observatories import Observatory, Rig
 
@@ -96,12 +98,15 @@ def _shown(observatory: Observatory) -> ObservatoryView:
     return ObservatoryView.model_validate(observatory, from_attributes=True)
 
 
-async def own_observatory(db: Connection, caller: Principal, observatory_id: UUID) -> Observatory:
-    """Return an observatory the caller may see; any other does not exist."""
-    seen = caller.observatories
-    found = await observatories.get(db, observatory_id) if seen is None or observatory_id in seen else None
+async def own_observatory(
+    db: Connection, caller: Principal, observatory_id: UUID, *, role: Role = Role.PLUGIN
+) -> Observatory:
+    """Return an observatory where the caller has at least a role; one that may not be seen does not exist."""
+    seen = caller.role_at(observatory_id) is not None
+    found = await observatories.get(db, observatory_id) if seen else None
     if found is None:
-        raise not_found("observatory")
+        raise not_found("observatory", observatory_id)
+    permit(caller, role, observatory_id)
     return found
 
 
@@ -123,11 +128,11 @@ async def read_observatory(runtime: RuntimeDep, caller: Caller, observatory_id: 
 async def make_observatory(request: Http, runtime: RuntimeDep, caller: Caller) -> Response[ObservatoryView]:
     """Found an observatory."""
     wanted = await body_of(request, NewObservatory)
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         made = await observatories.create(db, uuid4(), **wanted.model_dump())
         if made is None:
             raise Problem("conflict", f"There is an observatory {wanted.slug} already.")
-        await audit.record(db, caller.actor, "observatory.create", str(made.id), observatory_id=made.id,
+        await trail.record(db, request, caller, "observatory.create", str(made.id), observatory_id=made.id,
                            detail=wanted.model_dump())  # fmt: skip
     return Response(_shown(made))
 
@@ -138,11 +143,11 @@ async def change_observatory(
 ) -> ObservatoryView:  # fmt: skip
     """Rename an observatory and place it; its frames' nights follow the longitude from now on."""
     wanted = await body_of(request, Site)
-    async with runtime.pool.acquire() as db, db.transaction():
-        await own_observatory(db, caller, observatory_id)
+    async with changing(runtime, caller) as db:
+        await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
         await observatories.set_site(db, observatory_id, **wanted.model_dump())
-        await audit.record(db, caller.actor, "observatory.change", str(observatory_id), observatory_id=observatory_id,
-                           detail=wanted.model_dump())  # fmt: skip
+        await trail.record(db, request, caller, "observatory.change", str(observatory_id),
+                           observatory_id=observatory_id, detail=wanted.model_dump())  # fmt: skip
         return _shown(await own_observatory(db, caller, observatory_id))
 
 
@@ -167,12 +172,12 @@ async def change_processing(
     fixed = [str(module) for module, on in wanted.modules.items() if module not in OPTIONAL_MODULES and not on]
     if fixed:
         raise Problem("invalid-value", f"{', '.join(fixed)} cannot be switched off.")
-    async with runtime.pool.acquire() as db, db.transaction():
-        before = await own_observatory(db, caller, observatory_id)
+    async with changing(runtime, caller) as db:
+        before = await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
         switches = _processing(before).modules | wanted.modules
         off = tuple(module for module in LIGHT_ITINERARY if not switches.get(module, True))
         await observatories.switch_modules(db, observatory_id, off)
-        await audit.record(db, caller.actor, "observatory.processing", str(observatory_id),
+        await trail.record(db, request, caller, "observatory.processing", str(observatory_id),
                            observatory_id=observatory_id, detail={"off": [str(module) for module in off]})  # fmt: skip
         return _processing(await own_observatory(db, caller, observatory_id))
 
@@ -195,13 +200,13 @@ async def make_rig(request: Http, runtime: RuntimeDep, caller: Caller) -> Respon
     place = wanted.observatory_id or caller.observatory_id
     if place is None:
         raise Problem("invalid-value", "Name the observatory of the rig.")
-    async with runtime.pool.acquire() as db, db.transaction():
-        await own_observatory(db, caller, place)
+    async with changing(runtime, caller) as db:
+        await own_observatory(db, caller, place, role=Role.OBSERVATORY_ADMIN)
         facts = wanted.model_dump(exclude={"observatory_id"})
         made = await observatories.create_rig(db, Rig(id=uuid4(), observatory_id=place, **facts))
         if made is None:
             raise Problem("conflict", f"The observatory has a rig {wanted.name} already.")
-        await audit.record(db, caller.actor, "rig.create", str(made.id), observatory_id=place, detail=facts)
+        await trail.record(db, request, caller, "rig.create", str(made.id), observatory_id=place, detail=facts)
     return Response(RigView.model_validate(made))
 
 
@@ -209,14 +214,15 @@ async def make_rig(request: Http, runtime: RuntimeDep, caller: Caller) -> Respon
 async def change_rig(request: Http, runtime: RuntimeDep, caller: Caller, rig_id: UUID) -> RigView:
     """Replace what is known about a rig."""
     wanted = await body_of(request, RigFacts)
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         before = await observatories.rig(db, rig_id)
-        if before is None or (caller.observatories is not None and before.observatory_id not in caller.observatories):
-            raise not_found("rig")
+        if before is None or caller.role_at(before.observatory_id) is None:
+            raise not_found("rig", rig_id)
+        permit(caller, Role.OBSERVATORY_ADMIN, before.observatory_id)
         changed = Rig(id=rig_id, observatory_id=before.observatory_id, created_at=before.created_at,
                       **wanted.model_dump())  # fmt: skip
         if not await observatories.replace_rig(db, changed):
             raise Problem("conflict", f"Another rig is named {wanted.name}.")
-        await audit.record(db, caller.actor, "rig.change", str(rig_id), observatory_id=before.observatory_id,
+        await trail.record(db, request, caller, "rig.change", str(rig_id), observatory_id=before.observatory_id,
                            detail=wanted.model_dump())  # fmt: skip
     return RigView.model_validate(changed)

@@ -14,14 +14,16 @@ from pictor.contracts.messages import utc_now
 from pictor.contracts.modules import Lane, Module, RunState
 from pictor.contracts.subjects import STREAM_WORK, WORK
 from pictor.contracts.work import WorkOrder
-from pictor.gateway.auth import require
+from pictor.gateway import trail
+from pictor.gateway.auth import changing, require
 from pictor.gateway.paging import Limit, Page, PageNumber, page_of
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem, not_found
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.consuming import durable_name
 from pictor.runtime.runtime import Runtime
-from pictor.state import audit, jobs, loads, outbox, parked, reopening, runs
+from pictor.state import jobs, loads, outbox, parked, reopening, runs
 from pictor.state.database import Connection
 from pictor.state.outbox import Outgoing
 from pictor.state.parked import DeadLetter
@@ -91,21 +93,21 @@ async def _lanes(runtime: Runtime, module: Module) -> list[LaneLoad]:
 
 
 @post("/operations/{module:str}/pause", guards=SERVER, status_code=202, summary="Pause a module")
-async def pause_module(runtime: RuntimeDep, caller: Caller, module: Module) -> None:
+async def pause_module(request: Http, runtime: RuntimeDep, caller: Caller, module: Module) -> None:
     """Let a module begin nothing new; what it has begun it ends."""
-    await _switch(runtime, caller.actor, module, paused=True)
+    await _switch(request, runtime, caller, module, paused=True)
 
 
 @post("/operations/{module:str}/resume", guards=SERVER, status_code=202, summary="Resume a module")
-async def resume_module(runtime: RuntimeDep, caller: Caller, module: Module) -> None:
+async def resume_module(request: Http, runtime: RuntimeDep, caller: Caller, module: Module) -> None:
     """Let a paused module go on."""
-    await _switch(runtime, caller.actor, module, paused=False)
+    await _switch(request, runtime, caller, module, paused=False)
 
 
-async def _switch(runtime: Runtime, actor: str, module: Module, *, paused: bool) -> None:
-    await runtime.control.pause(module, paused=paused)
-    async with runtime.pool.acquire() as db:
-        await audit.record(db, actor, "module.pause" if paused else "module.resume", str(module))
+async def _switch(request: Http, runtime: Runtime, caller: Principal, module: Module, *, paused: bool) -> None:
+    async with changing(runtime, caller) as db:
+        await runtime.control.pause(module, paused=paused)
+        await trail.record(db, request, caller, "module.pause" if paused else "module.resume", str(module))
 
 
 class DeadLetterView(View):
@@ -139,12 +141,12 @@ async def list_letters(
 
 
 @post("/dead-letters/{letter_id:int}/requeue", guards=SERVER, status_code=200, summary="Put a dead letter back")
-async def requeue_letter(runtime: RuntimeDep, caller: Caller, letter_id: int) -> DeadLetterView:
+async def requeue_letter(request: Http, runtime: RuntimeDep, caller: Caller, letter_id: int) -> DeadLetterView:
     """Order the module once more, under a new run number; its job is open again."""
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         letter = await _open_letter(db, letter_id)
         outgoing = await _requeue(db, letter)
-        settled = await _settle(db, letter_id, "requeued", caller.actor)
+        settled = await _settle(db, request, caller, letter_id, "requeued")
     await runtime.bus.publish(outgoing)
     return settled
 
@@ -174,11 +176,11 @@ def still_to_run(order: WorkOrder, states: dict[Module, RunState]) -> tuple[Modu
 
 
 @post("/dead-letters/{letter_id:int}/discard", guards=SERVER, status_code=200, summary="Discard a dead letter")
-async def discard_letter(runtime: RuntimeDep, caller: Caller, letter_id: int) -> DeadLetterView:
+async def discard_letter(request: Http, runtime: RuntimeDep, caller: Caller, letter_id: int) -> DeadLetterView:
     """Leave an order as it is; its job keeps the reason."""
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with changing(runtime, caller) as db:
         await _open_letter(db, letter_id)
-        return await _settle(db, letter_id, "discarded", caller.actor)
+        return await _settle(db, request, caller, letter_id, "discarded")
 
 
 async def _open_letter(db: Connection, letter_id: int) -> DeadLetter:
@@ -190,8 +192,10 @@ async def _open_letter(db: Connection, letter_id: int) -> DeadLetter:
     return letter
 
 
-async def _settle(db: Connection, letter_id: int, settled_as: str, actor: str) -> DeadLetterView:
-    if not await parked.settle(db, letter_id, settled_as=settled_as, by=actor):
+async def _settle(
+    db: Connection, request: Http, caller: Principal, letter_id: int, settled_as: str
+) -> DeadLetterView:
+    if not await parked.settle(db, letter_id, settled_as=settled_as, by=caller.actor):
         raise Problem("conflict", "Someone decided about this letter at the same moment.")
-    await audit.record(db, actor, f"dead-letter.{settled_as}", str(letter_id))
+    await trail.record(db, request, caller, f"dead-letter.{settled_as}", str(letter_id))
     return DeadLetterView.model_validate(await parked.get(db, letter_id))

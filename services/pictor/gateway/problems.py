@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from pydantic import BaseModel, ValidationError
 
-from pictor.gateway.credentials import redacted
+from pictor.contracts.access import redacted
 from pictor.runtime.outages import OUTAGE
 
 log = structlog.get_logger()

@@ -6,7 +6,8 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.params import Dependency
 
-from pictor.gateway.auth import Principal, principal_of
+from pictor.gateway.auth import principal_of
+from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http
 from pictor.runtime.runtime import Runtime
 

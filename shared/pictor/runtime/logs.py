@@ -1,4 +1,4 @@
-"""Structured logs: short lower-case events, data in keys, control characters never written raw."""
+"""Structured logs: short lower-case events, data in keys; never a token, never a raw control character."""
 
 import logging
 import sys
@@ -8,12 +8,30 @@ from typing import TextIO
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from pictor.contracts.access import redacted
+
 
 def _harmless(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
     for key, value in event.items():
         if isinstance(value, str) and not value.isprintable() and key not in {"exception", "trace"}:
             event[key] = value.encode("unicode_escape").decode("ascii")
     return event
+
+
+def _tokenless(_logger: WrappedLogger, _name: str, event: EventDict) -> EventDict:
+    for key, value in event.items():
+        text = value if isinstance(value, str) else repr(value)
+        if "pictor_" in text and redacted(text) != text:
+            event[key] = redacted(text)
+    return event
+
+
+class _Tokenless(logging.Formatter):
+    """Lines of libraries, without tokens."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a line."""
+        return redacted(super().format(record))
 
 
 def configure(*, style: str = "console", level: str = "info", folder: Path | None = None) -> None:
@@ -24,6 +42,7 @@ def configure(*, style: str = "console", level: str = "info", folder: Path | Non
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts"),
         structlog.processors.format_exc_info,
+        _tokenless,
         _harmless,
     ]
     last: Processor = (
@@ -35,7 +54,9 @@ def configure(*, style: str = "console", level: str = "info", folder: Path | Non
         logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
-    logging.basicConfig(level=logging.WARNING, stream=output, format="%(levelname)s %(name)s %(message)s")
+    handler = logging.StreamHandler(output)
+    handler.setFormatter(_Tokenless("%(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for noisy in ("nats", "faststream", "aiohttp", "urllib3", "httpx", "uvicorn.access"):
         logging.getLogger(noisy).setLevel(logging.ERROR)
 

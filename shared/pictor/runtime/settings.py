@@ -45,7 +45,8 @@ class Settings(BaseSettings):
 
     host: str = Field(default="127.0.0.1", description="Address the gateway listens on")
     port: int = Field(default=8080, ge=0, le=65535, description="Port of the gateway; 0 picks a free one")
-    health_port: int = Field(default=0, ge=0, le=65535, description="Port of a worker's health page; 0 for none")
+    health_port: int = Field(default=0, ge=0, le=65535, description="Port of the health page; 0 for none")
+    health_host: str | None = Field(default=None, description="Address the health page listens on; default: host")
     public_url: str | None = Field(default=None, description="Address under which users reach the gateway")
     allowed_hosts: str = Field(default="", description="Host names the gateway answers to, comma-separated")
     max_upload_bytes: int = Field(default=300 * 1024 * 1024, description="Largest frame accepted")

@@ -53,6 +53,14 @@ def _job(row: Any) -> Job:  # noqa: ANN401 - an asyncpg record
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Among:
+    """Jobs somebody may see: all of some observatories, and their own elsewhere."""
+
+    administered: list[UUID]
+    owners: list[str]
+
+
 async def create(
     db: Connection, job_id: UUID, observatory_id: UUID, *,
     frame_id: UUID | None, kind: JobKind, lane: Lane, owner: str | None,
@@ -79,16 +87,18 @@ async def get(db: Connection, job_id: UUID, observatories: list[UUID] | None) ->
 async def page(
     db: Connection, observatories: list[UUID] | None, *,
     state: JobState | None = None,
-    frame_id: UUID | None = None, owner: str | None = None, limit: int = 50, offset: int = 0,
+    frame_id: UUID | None = None, among: Among | None = None, limit: int = 50, offset: int = 0,
 ) -> tuple[list[Job], int]:  # fmt: skip
-    """Return one page of jobs, newest first, and how many there are."""
+    """Return one page of jobs, newest first, and how many there are; ``among``: those somebody may see."""
     where = """
         WHERE ($1::uuid[] IS NULL OR j.observatory_id = ANY($1)) AND ($2::text IS NULL OR j.state = $2)
-            AND ($3::uuid IS NULL OR j.frame_id = $3) AND ($4::text IS NULL OR j.owner = $4)
+            AND ($3::uuid IS NULL OR j.frame_id = $3)
+            AND ($4::uuid[] IS NULL OR j.observatory_id = ANY($4) OR j.owner = ANY($5))
     """
-    values = (observatories, str(state) if state else None, frame_id, owner)
+    whose = (among.administered, among.owners) if among else (None, [])
+    values = (observatories, str(state) if state else None, frame_id, *whose)
     rows = await db.fetch(
-        _SELECT + where + "ORDER BY j.created_at DESC, j.id DESC LIMIT $5 OFFSET $6", *values, limit, offset
+        _SELECT + where + "ORDER BY j.created_at DESC, j.id DESC LIMIT $6 OFFSET $7", *values, limit, offset
     )
     total: int = await db.fetchval("SELECT count(*) FROM job j " + where, *values)  # noqa: S608
     return [_job(row) for row in rows], total

@@ -1,11 +1,15 @@
 """The JSON API: who may do what, one form for every refusal, lists, jobs, tokens, operations."""
 
 import json
+from dataclasses import replace
 from uuid import uuid4
 
+import httpx
 import pytest
 from litestar.handlers import HTTPRouteHandler
 
+from pictor.cli.health import serve_health
+from pictor.cli.processes import free_port
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.parked import Parked
@@ -71,14 +75,14 @@ async def test_every_refusal_is_problem_json(api: Api) -> None:
 
 
 async def test_nothing_is_served_without_a_token_but_what_says_so(api: Api) -> None:
-    public = set()
+    public: set[str] = set()
     for route in api.app.routes:
         for handler in getattr(route, "route_handlers", ()):
             path = route.path_format
             if not isinstance(handler, HTTPRouteHandler) or not path.startswith(V1):
                 continue
             address = path.replace("{z}", "1").replace("{letter_id}", "1").replace("{module}", "ingest")
-            for name in ("frame_id", "job_id", "observatory_id", "rig_id"):
+            for name in ("frame_id", "job_id", "observatory_id", "rig_id", "user_id"):
                 address = address.replace(f"{{{name}}}", str(uuid4()))
             for method in handler.http_methods - {"OPTIONS", "HEAD"}:
                 answer = await api.client.request(method, address)
@@ -86,7 +90,7 @@ async def test_nothing_is_served_without_a_token_but_what_says_so(api: Api) -> N
                     public.add(path)
                 else:
                     assert is_problem(answer, 401)
-    assert public == {f"{V1}/ping", f"{V1}/openapi.json"}
+    assert public == set()
 
 
 async def test_another_observatorys_rows_do_not_exist(api: Api) -> None:
@@ -400,15 +404,20 @@ async def test_a_client_learns_its_limits_and_the_clock(api: Api) -> None:
     assert me["role"] == "server-admin"
     assert me["max_upload_bytes"] == 1_000_000
     assert me["server_time"].endswith("Z")
-    ping = await api.client.get(f"{V1}/ping")
+    ping = await api.get(f"{V1}/ping")
     assert ping.json()["name"] == "pictor"
 
 
-async def test_probes_and_metrics_answer_without_a_token(api: Api) -> None:
+async def test_liveness_answers_on_the_public_port_and_the_rest_on_the_health_port(api: Api) -> None:
     assert (await api.client.get("/health/live")).json() == {"status": "ok"}
-    ready = await api.client.get("/health/ready")
-    assert (ready.status_code, ready.json()) == (200, {"database": True, "store": True, "bus": True})
+    for path in ("/health/ready", "/metrics"):
+        assert (await api.client.get(path)).status_code == 404
     await uploaded(api, 1)
-    text = (await api.client.get("/metrics")).text
+    port = free_port("127.0.0.1")
+    settings = api.runtime.settings.model_copy(update={"health_port": port})
+    async with serve_health(replace(api.runtime, settings=settings)), httpx.AsyncClient() as client:
+        ready = await client.get(f"http://127.0.0.1:{port}/health/ready")
+        assert (ready.status_code, ready.json()) == (200, {"database": True, "store": True, "bus": True})
+        text = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
     assert "pictor_http_requests_total" in text
     assert 'pictor_uploads_total{outcome="new"}' in text

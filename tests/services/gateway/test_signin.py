@@ -2,10 +2,10 @@
 
 import pytest
 
-from pictor.contracts.access import Role
+from pictor.contracts.access import Role, redacted
 from pictor.gateway import credentials
-from pictor.gateway.auth import Access
 from pictor.gateway.bootstrap import bootstrap
+from pictor.gateway.identity import Access
 from pictor.gateway.limits import AtOnce, Rate
 from pictor.gateway.problems import Problem
 from pictor.gateway.signin import end_session, login_code, redeem_code, session_cookie, start_session
@@ -92,7 +92,7 @@ def test_a_typo_in_a_token_is_told_by_its_checksum() -> None:
 def test_tokens_are_blanked_out_of_any_text() -> None:
     for _ in range(1000):
         text, _ = credentials.make()
-        assert text.split("_")[2] not in credentials.redacted(f"GET /x?token={text} failed")
+        assert text.split("_")[2] not in redacted(f"GET /x?token={text} failed")
 
 
 def test_a_rate_refills_steadily_and_says_when_to_come_back() -> None:

@@ -5,10 +5,11 @@ from uuid import UUID
 
 from litestar import Response, get
 
+from pictor.contracts.access import Scope
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.modules import Module, RunState
 from pictor.gateway.pages.rendering import page
-from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.pages.visitors import Visitor, within
 from pictor.gateway.wiring import RuntimeDep
 from pictor.state import frames, jobs, masters, nights, products, quality, runs, solutions
 from pictor.state.database import Connection
@@ -17,6 +18,8 @@ from pictor.state.products import Product
 from pictor.state.runs import ModuleRun
 
 Timeline = list[tuple[Job, list[ModuleRun]]]
+
+SEES_FRAMES = [within(Scope.FRAMES_READ)]
 
 OBSERVATION = {
     "airmass": ("Airmass", "{:.2f}"),
@@ -38,7 +41,7 @@ DOWNLOADS = {
 """Products offered, and where the API serves them."""
 
 
-@get("/frames/{frame_id:uuid}", include_in_schema=False)
+@get("/frames/{frame_id:uuid}", guards=SEES_FRAMES, include_in_schema=False)
 async def show_frame(runtime: RuntimeDep, visitor: Visitor, frame_id: UUID) -> Response[str]:
     """Picture, numbers, position, header and history of one frame."""
     async with runtime.pool.acquire() as db:
@@ -84,7 +87,7 @@ def offered(frame_id: UUID, made: dict[ProductKind, Product]) -> list[tuple[str,
     ]
 
 
-@get("/frames/{frame_id:uuid}/timeline", include_in_schema=False)
+@get("/frames/{frame_id:uuid}/timeline", guards=SEES_FRAMES, include_in_schema=False)
 async def show_timeline(runtime: RuntimeDep, visitor: Visitor, frame_id: UUID) -> Response[str]:
     """List the jobs of a frame, for the open page to follow."""
     async with runtime.pool.acquire() as db:

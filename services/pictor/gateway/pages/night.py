@@ -8,14 +8,16 @@ from litestar import Response, get
 from litestar.params import Parameter
 from litestar.response import Redirect
 
+from pictor.contracts.access import Scope
 from pictor.contracts.frames import FrameType
 from pictor.gateway.pages.choices import Choice, integration_s, options
 from pictor.gateway.pages.rendering import page
-from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.pages.visitors import Visitor, within
 from pictor.gateway.wiring import RuntimeDep
 from pictor.state import nights
 from pictor.state.nights import NightCount
 
+SEES_FRAMES = [within(Scope.FRAMES_READ)]
 Word = Annotated[str | None, Parameter(max_length=200)]
 
 
@@ -47,7 +49,7 @@ async def front() -> Redirect:
     return Redirect("/night", status_code=303)
 
 
-@get("/night", include_in_schema=False)
+@get("/night", guards=SEES_FRAMES, include_in_schema=False)
 async def show_night(runtime: RuntimeDep, visitor: Visitor, choice: Choice) -> Response[str]:
     """Charts over a live table."""
     async with runtime.pool.acquire() as db:
@@ -70,7 +72,7 @@ async def show_night(runtime: RuntimeDep, visitor: Visitor, choice: Choice) -> R
     )
 
 
-@get("/night/rows/{frame_id:uuid}", include_in_schema=False)
+@get("/night/rows/{frame_id:uuid}", guards=SEES_FRAMES, include_in_schema=False)
 async def show_row(runtime: RuntimeDep, visitor: Visitor, choice: Choice, frame_id: UUID) -> Response[str]:
     """One line of the table; an empty answer if the filters leave it out."""
     async with runtime.pool.acquire() as db:

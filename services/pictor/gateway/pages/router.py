@@ -5,11 +5,12 @@ from litestar.datastructures import CacheControlHeader
 from litestar.di import Provide
 from litestar.static_files import create_static_files_router
 
+from pictor.gateway.pages.admin import show_account, show_admin, show_audit
 from pictor.gateway.pages.door import show_login, sign_in, sign_out
 from pictor.gateway.pages.frame import show_frame, show_timeline
 from pictor.gateway.pages.night import front, provide_choice, show_night, show_row
 from pictor.gateway.pages.rendering import FOLDER
-from pictor.gateway.pages.visitors import NotSignedInError, provide_visitor, show_door, show_problem
+from pictor.gateway.pages.visitors import NotSignedInError, let_in, provide_visitor, show_door, show_problem
 from pictor.gateway.pages.work import show_jobs, show_operations
 
 FRESH = CacheControlHeader(no_cache=True)
@@ -23,9 +24,21 @@ def pages_router() -> Router:
     """Pages on ``/`` and their files on ``/static``; ``app.state.access`` knows tokens and sessions."""
     rooms = Router(
         "/",
-        route_handlers=[front, show_night, show_row, show_frame, show_timeline, show_jobs, show_operations],
+        route_handlers=[
+            front,
+            show_night,
+            show_row,
+            show_frame,
+            show_timeline,
+            show_jobs,
+            show_operations,
+            show_admin,
+            show_audit,
+            show_account,
+        ],
+        guards=[let_in],
         dependencies={
-            "visitor": Provide(provide_visitor),
+            "visitor": Provide(provide_visitor, sync_to_thread=False),
             "choice": Provide(provide_choice, sync_to_thread=False),
         },
         exception_handlers={NotSignedInError: show_door, Exception: show_problem},

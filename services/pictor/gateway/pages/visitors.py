@@ -6,12 +6,14 @@ from urllib.parse import quote
 from uuid import UUID
 
 from litestar import Response
+from litestar.handlers import BaseRouteHandler
 from litestar.response import Redirect
 
-from pictor.contracts.access import Role
-from pictor.gateway.auth import Principal, identify
+from pictor.contracts.access import Role, Scope
+from pictor.gateway.auth import Connection, Guard, admitted, identify, principal_of
 from pictor.gateway.pages.rendering import page
-from pictor.gateway.problems import Http, answer
+from pictor.gateway.principals import Principal
+from pictor.gateway.problems import Http, Problem, answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,11 @@ class Visitor:
     csrf
         Token that every change made from a page carries.
     may_operate
-        Whether parked orders may be seen, put back or discarded.
+        Whether modules and parked orders may be seen, paused, put back or discarded.
+    may_administer
+        Whether there is an observatory whose members, tokens and audit log may be seen.
+    principal
+        Who it is to the API.
     """
 
     observatories: list[UUID] | None
@@ -35,6 +41,8 @@ class Visitor:
     role: str
     csrf: str
     may_operate: bool
+    may_administer: bool
+    principal: Principal
 
     @classmethod
     def of(cls, principal: Principal) -> "Visitor":
@@ -45,6 +53,8 @@ class Visitor:
             role=str(principal.role),
             csrf=principal.csrf or "",
             may_operate=principal.role is Role.SERVER_ADMIN,
+            may_administer=principal.role.rank >= Role.OBSERVATORY_ADMIN.rank,
+            principal=principal,
         )
 
 
@@ -52,12 +62,29 @@ class NotSignedInError(Exception):
     """A page was asked for without a session."""
 
 
-async def provide_visitor(request: Http) -> Visitor:
-    """Find out who is looking."""
-    principal = await identify(request)
+async def let_in(connection: Connection, _handler: BaseRouteHandler) -> None:
+    """Find out who is looking; a plugin's token opens no page."""
+    principal = await identify(connection)
     if principal is None:
         raise NotSignedInError
-    return Visitor.of(principal)
+    admitted(connection, principal)
+    if principal.role is Role.PLUGIN:
+        raise Problem("forbidden", "A plugin's token uploads frames; pages need a person or a token with another role.")
+
+
+def within(scope: Scope) -> Guard:
+    """Make a guard for one page: a session of a narrowed token sees what the token may."""
+
+    async def guard(connection: Connection, _handler: BaseRouteHandler) -> None:
+        if scope not in principal_of(connection).scopes:
+            raise Problem("forbidden", f"This page needs the scope {scope}, which your token does not have.")
+
+    return guard
+
+
+def provide_visitor(request: Http) -> Visitor:
+    """Return who was let in."""
+    return Visitor.of(principal_of(request))
 
 
 def show_door(request: Http, _error: NotSignedInError) -> Response[str]:

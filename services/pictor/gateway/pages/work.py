@@ -7,9 +7,12 @@ from urllib.parse import urlencode
 from litestar import Response, get
 from litestar.params import Parameter
 
+from pictor.contracts.access import Scope
 from pictor.contracts.jobs import JobState
+from pictor.gateway.jobs import own_jobs
 from pictor.gateway.pages.rendering import page
-from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.pages.visitors import Visitor, within
+from pictor.gateway.problems import Problem
 from pictor.gateway.wiring import RuntimeDep
 from pictor.state import jobs, loads, parked, runs
 
@@ -17,7 +20,7 @@ PAGE = 50
 """Jobs on one page."""
 
 
-@get("/jobs", include_in_schema=False)
+@get("/jobs", guards=[within(Scope.JOBS_READ)], include_in_schema=False)
 async def show_jobs(
     runtime: RuntimeDep,
     visitor: Visitor,
@@ -26,7 +29,10 @@ async def show_jobs(
 ) -> Response[str]:
     """Jobs, newest first."""
     async with runtime.pool.acquire() as db:
-        found, total = await jobs.page(db, visitor.observatories, state=only, limit=PAGE, offset=(number - 1) * PAGE)
+        found, total = await jobs.page(
+            db, visitor.observatories, state=only, among=own_jobs(visitor.principal), limit=PAGE,
+            offset=(number - 1) * PAGE,
+        )  # fmt: skip
         listed = [(job, await runs.timeline(db, job.id)) for job in found]
     return page(
         "jobs.html",
@@ -42,11 +48,13 @@ async def show_jobs(
     )
 
 
-@get("/operations", include_in_schema=False)
+@get("/operations", guards=[within(Scope.ADMIN)], include_in_schema=False)
 async def show_operations(runtime: RuntimeDep, visitor: Visitor) -> Response[str]:
     """Load of every module, and parked orders."""
+    if not visitor.may_operate:
+        raise Problem("forbidden", "This page shows the work of all observatories; it is for server administrators.")
     async with runtime.pool.acquire() as db:
-        letters, total = await parked.page(db, limit=100) if visitor.may_operate else ([], 0)
+        letters, total = await parked.page(db, limit=100)
         found = await loads.loads(db)
     return page(
         "operations.html",

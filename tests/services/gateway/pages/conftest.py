@@ -14,7 +14,7 @@ from litestar.datastructures import State
 from pictor.contracts.access import DEFAULT_SCOPES, Role
 from pictor.contracts.modules import Module
 from pictor.gateway import credentials
-from pictor.gateway.auth import Access
+from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
 from pictor.gateway.pages.router import pages_router
 from pictor.gateway.problems import answer
@@ -66,7 +66,8 @@ async def place(db: Connection) -> Place:
 def app(shared_pool: Pool) -> Litestar:
     """The pages as an application."""
     runtime = SimpleNamespace(settings=Settings(), pool=shared_pool, control=SimpleNamespace(paused={Module.QUALITY}))
-    state = State({"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits.of(Settings())}, deep_copy=False)
+    known = {"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits.of(Settings())}
+    state = State(known, deep_copy=False)
     return Litestar(
         [pages_router()],
         dependencies=DEPENDENCIES,

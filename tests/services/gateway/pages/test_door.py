@@ -49,13 +49,15 @@ async def test_who_fails_too_often_is_told_to_wait(stranger: Client, app: Litest
 
 async def test_a_login_link_works_once(stranger: Client, pool: Pool, keys: Keys) -> None:
     code = await signin.login_code(pool, keys.member)
-    first = await stranger.get(f"/login?code={code}", follow_redirects=False)
+    looked = await stranger.get(f"/login?code={code}")
+    assert (looked.status_code, "set-cookie" in looked.headers) == (200, False), "looking at a link does not use it up"
+    first = await stranger.post("/login", data={"code": code}, follow_redirects=False)
     assert (first.status_code, first.headers["location"]) == (303, "/night")
     cookie = first.headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
     stranger.cookies.clear()
-    second = await stranger.get(f"/login?code={code}", follow_redirects=False)
+    second = await stranger.post("/login", data={"code": code}, follow_redirects=False)
     assert second.status_code == 401
     assert "works once" in second.text
 

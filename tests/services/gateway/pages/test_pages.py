@@ -111,14 +111,14 @@ async def test_neighbours_are_the_exposures_before_and_after(db: Connection, pla
 @pytest.mark.parametrize(
     "path", ["/night", "/night/rows/{frame}", "/frames/{frame}", "/frames/{frame}/timeline", "/jobs"]
 )
-async def test_hostile_header_values_stay_text(browser: Client, db: Connection, place: Place, path: str) -> None:
+async def test_hostile_header_values_stay_text(office: Client, db: Connection, place: Place, path: str) -> None:
     frame_id = await add_light(db, place, 5, target=HOSTILE)
     await add_results(db, place, frame_id, 5)
     await db.execute("UPDATE frame SET filter = $1, message = $1, name = $1, camera_mode = $1", HOSTILE)
     await db.execute("UPDATE module_run SET message = $1, reason = $1", HOSTILE)
     await db.execute("UPDATE job SET reasons = ARRAY[$1]", HOSTILE)
     await db.execute("UPDATE product SET parameters = parameters || jsonb_build_object('stretch', $1::text)", HOSTILE)
-    text = (await browser.get(path.format(frame=frame_id))).text
+    text = (await office.get(path.format(frame=frame_id))).text
     for tag, attributes in Elements(text).found:
         assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
         assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
@@ -157,19 +157,25 @@ async def test_parked_orders_are_for_the_administrator(office: Client, db: Conne
     assert re.search(r"/api/v1/dead-letters/\d+/requeue", text)
 
 
-async def test_a_member_sees_the_loads_but_no_parked_orders(browser: Client, db: Connection) -> None:
+async def test_the_work_of_all_observatories_is_for_server_administrators(browser: Client, db: Connection) -> None:
     await add_parked(db, None, 1)
-    text = (await browser.get("/operations")).text
-    assert "waiting" in text
-    assert "memory limit" not in text
+    answer = await browser.get("/operations")
+    assert answer.status_code == 403
+    assert "memory limit" not in answer.text
+    assert 'href="/operations"' not in (await browser.get("/night")).text
 
 
-async def test_jobs_come_in_pages_and_by_state(browser: Client, db: Connection, place: Place) -> None:
+async def test_a_member_sees_own_jobs_alone(browser: Client, db: Connection, place: Place) -> None:
+    await fill(db, place, 3)
+    assert 'class="name"' not in (await browser.get("/jobs")).text
+
+
+async def test_jobs_come_in_pages_and_by_state(office: Client, db: Connection, place: Place) -> None:
     await fill(db, place, 60)
-    first, second = [(await browser.get(f"/jobs?page={page}")).text for page in (1, 2)]
+    first, second = [(await office.get(f"/jobs?page={page}")).text for page in (1, 2)]
     assert first.count('class="name"') == 50
     assert second.count('class="name"') == 10
-    failed = (await browser.get("/jobs?state=failed")).text
+    failed = (await office.get("/jobs?state=failed")).text
     assert failed.count('class="name"') == 1
     assert "astrometry: only 7 stars" in failed
 
