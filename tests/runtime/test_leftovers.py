@@ -19,6 +19,18 @@ async def test_the_scratch_folder_of_a_killed_worker_is_removed_and_that_of_a_li
     assert [folder.name for folder in scratch.iterdir()] == ["living"]
 
 
+async def test_a_folder_of_a_run_nobody_works_on_goes_long_before_the_longest_module_ends(flow: Flow) -> None:
+    scratch = flow.runtime.settings.scratch
+    job = await flow.submit()
+    names = [f"{job}-ingest-1", f"{job}-ingest-2", f"{job}-preview-1"]
+    for name in names:
+        (scratch / name).mkdir(parents=True)
+        os.utime(scratch / name, (time.time() - 130,) * 2)
+    running = {(str(job), "ingest", 2)}
+    assert sweep_scratch(scratch, running) == 2
+    assert [folder.name for folder in scratch.iterdir()] == [names[1]]
+
+
 async def test_an_object_whose_upload_was_never_committed_is_reported_by_the_check(flow: Flow) -> None:
     runtime = flow.runtime
 

@@ -17,6 +17,7 @@ from pictor.cli.processes import Processes
 from pictor.cli.services import BUS_SERVICES, create_app_of
 from pictor.cli.signals import on_stop
 from pictor.cli.stack import OPERATOR, embedded_stack, settings_for
+from pictor.cli.sweeping import sweeping
 from pictor.cli.web import serve_gateway
 from pictor.contracts.modules import Service
 from pictor.gateway.bootstrap import bootstrap
@@ -87,13 +88,15 @@ async def running(settings: Settings, *, separate: bool) -> "AsyncIterator[tuple
         embedded, endpoints = await stack.enter_async_context(embedded_stack(data, settings))
         failure = asyncio.ensure_future(embedded.failure())
         stack.callback(failure.cancel)
-        write_settings(settings_for(settings, endpoints, data, user=OPERATOR))
+        operator = settings_for(settings, endpoints, data, user=OPERATOR)
+        write_settings(operator)
         await _admin_token(settings_for(settings, endpoints, data, user=str(Service.GATEWAY)))
         if warming is None:
             port = await stack.enter_async_context(_separately(settings, endpoints))
         else:
             port = await stack.enter_async_context(_together(settings, endpoints, pool, slots))
             await warming
+        await stack.enter_async_context(sweeping(operator))
         yield f"http://{settings.host}:{port}", failure
 
 

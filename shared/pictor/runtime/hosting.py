@@ -74,7 +74,7 @@ async def open_runtime(
         control = Control(bus)
         await control.start()
         stack.push_async_callback(control.stop)
-        sweeper = asyncio.create_task(keep_scratch_clean(settings.scratch), name="scratch")
+        sweeper = asyncio.create_task(keep_scratch_clean(settings.scratch, pool), name="scratch")
         stack.push_async_callback(end, sweeper, within_s=CLOSE_S)
         if children is None:
             children = pixel_children(settings, pixels, slots)

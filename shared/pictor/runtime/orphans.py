@@ -1,6 +1,5 @@
 """Objects nobody refers to: what a killed service left is deleted, a frame whose upload was cut off is adopted."""
 
-import asyncio
 import hashlib
 import time
 from collections.abc import AsyncIterator
@@ -15,9 +14,7 @@ from pictor.contracts.modules import LIGHT_ITINERARY, Lane
 from pictor.contracts.subjects import FRAME_RECEIVED
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.bus import Bus
-from pictor.runtime.outages import OUTAGE
 from pictor.runtime.passing import give_first
-from pictor.runtime.runtime import Runtime
 from pictor.runtime.store.errors import ObjectMissing
 from pictor.runtime.store.protocol import FrameStore, StoredObject
 from pictor.state import audit, deleting, frames, jobs, observatories, outbox
@@ -208,24 +205,13 @@ async def start_job(db: Connection, observatory: Observatory, frame_id: UUID, di
     return [await give_first(db, order), await outbox.put(db, FRAME_RECEIVED, fact)]
 
 
-async def keep_swept(runtime: Runtime) -> None:
-    """Sweep once a day until cancelled; of several processes one does it."""
-    await asyncio.sleep(SETTLE_S)
-    while True:
-        try:
-            await sweep_once(runtime)
-        except OUTAGE as error:
-            log.warning("orphans not swept, tried again tomorrow", reason=repr(error))
-        await asyncio.sleep(SWEEP_S)
-
-
-async def sweep_once(runtime: Runtime) -> Swept | None:
+async def sweep_once(pool: Pool, store: FrameStore, bus: Bus) -> Swept | None:
     """Sweep, unless another process does; returns what became of the orphans."""
-    async with runtime.pool.acquire() as db:
+    async with pool.acquire() as db:
         if not await db.fetchval("SELECT pg_try_advisory_lock($1)", SWEEP_LOCK):
             return None
         try:
-            swept = await Sweeper(runtime.pool, runtime.store, runtime.bus).sweep()
+            swept = await Sweeper(pool, store, bus).sweep()
         finally:
             await db.execute("SELECT pg_advisory_unlock($1)", SWEEP_LOCK)
     if swept.deleted or swept.adopted:

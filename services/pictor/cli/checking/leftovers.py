@@ -2,16 +2,13 @@
 
 import json
 import os
-import re
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pictor.cli.checking.findings import Finding, Violation
-
-SCRATCH = re.compile(r"([0-9a-f-]{36})-([a-z-]+)-(\d+)")
-"""How a step names its folder: job, module, attempt."""
+from pictor.runtime.scratch import NAMED, Attempts
 
 ENDED_S = 300.0
 """A folder of a run that nobody works on is removed by its worker at once, by the sweep after some minutes."""
@@ -21,10 +18,8 @@ SLACK_KIB = 16 * 1024
 SLACK_FDS = 16
 """Small processes vary by more than a tenth; growth below this is none."""
 
-Runs = set[tuple[str, str, int]]
 
-
-def check_scratch(scratch: Path, runs: Runs, finding: Finding, *, grace_s: float) -> None:
+def check_scratch(scratch: Path, runs: Attempts, finding: Finding, *, grace_s: float) -> None:
     """Tell of folders whose run is over, and of old ones that belong to nothing we know."""
     for folder, age in left_folders(scratch, runs, grace_s=grace_s):
         finding.add(
@@ -39,7 +34,7 @@ def check_scratch(scratch: Path, runs: Runs, finding: Finding, *, grace_s: float
         )
 
 
-def left_folders(scratch: Path, runs: Runs, *, grace_s: float) -> Iterator[tuple[Path, float]]:
+def left_folders(scratch: Path, runs: Attempts, *, grace_s: float) -> Iterator[tuple[Path, float]]:
     """Return folders left behind and their age."""
     if not scratch.is_dir():
         return
@@ -48,7 +43,7 @@ def left_folders(scratch: Path, runs: Runs, *, grace_s: float) -> Iterator[tuple
             age = time.time() - folder.stat().st_mtime
         except FileNotFoundError:
             continue
-        named = SCRATCH.fullmatch(folder.name)
+        named = NAMED.fullmatch(folder.name)
         known = named is not None
         working = named is not None and (named[1], named[2], int(named[3])) in runs
         if not working and age > (min(ENDED_S, grace_s) if known else grace_s):
