@@ -103,8 +103,10 @@ async def spooled(request: Http, runtime: Runtime) -> AsyncIterator[Form]:
 async def _parts(request: Http, form: Form, *, limit: int) -> AsyncIterator[bytes]:
     """Yield the bytes of the file field; small fields go into the form."""
     kind, options = parse_options_header(request.headers.get("content-type", ""))
-    if kind != "multipart/form-data" or not options.get("boundary"):
+    if kind != "multipart/form-data":
         raise Problem("unsupported-media-type", "Send multipart/form-data with the fields 'file' and 'metadata'.")
+    if not options.get("boundary"):
+        raise Problem("bad-request", "The form names no boundary between its parts.")
     field = ""
     try:
         with PushMultipartParser(

@@ -1,5 +1,6 @@
 """Query parameters: each known and said once, so that a misspelt filter narrows nothing by surprise."""
 
+import re
 from functools import lru_cache
 from typing import cast
 
@@ -7,6 +8,10 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types.internal_types import PathParameterDefinition
 
 from pictor.gateway.problems import FieldError, Http, Problem
+
+NUMBERS = frozenset({"page", "limit"})
+NUMBER = re.compile("-?[0-9]{1,15}")
+"""How a number is written: what Python would take for one, as 1e3 or 1_000, was meant for another program."""
 
 
 async def check_query(request: Http) -> None:
@@ -16,7 +21,12 @@ async def check_query(request: Http) -> None:
         return
     handler: BaseRouteHandler = request.scope["route_handler"]
     known, many = parameters(handler, frozenset(request.path_params))
-    wrong = [
+    unread = [
+        FieldError(field=name, message="is no whole number")
+        for name, value in request.query_params.multi_items()
+        if name in NUMBERS and not NUMBER.fullmatch(value)
+    ]
+    wrong = unread + [
         FieldError(field=name, message="comes twice" if name in known else "is not known here")
         for name in dict.fromkeys(said)
         if name not in known or (said.count(name) > 1 and name not in many)

@@ -133,13 +133,14 @@ async def _place(db: Connection, caller: Principal, wanted: NewToken) -> tuple[U
         if caller.role_at(observatory_id) is None or await observatories.get(db, observatory_id) is None:
             raise not_found("observatory", observatory_id)
         permit(caller, wanted.role, observatory_id)
-    rig_id = wanted.rig_id or caller.rig_id
+    administers = caller.may(Role.OBSERVATORY_ADMIN, observatory_id)
+    rig_id = wanted.rig_id if administers else wanted.rig_id or caller.rig_id
     if rig_id is not None:
         rig = await observatories.rig(db, rig_id)
-        bound = caller.rig_id not in {None, rig_id} and not caller.may(Role.OBSERVATORY_ADMIN, observatory_id)
+        bound = caller.rig_id not in {None, rig_id} and not administers
         if rig is None or rig.observatory_id != observatory_id or bound:
             raise not_found("rig", rig_id)
-    return observatory_id, wanted.rig_id if caller.may(Role.OBSERVATORY_ADMIN, observatory_id) else rig_id
+    return observatory_id, rig_id
 
 
 @get("/tokens", guards=MEMBER, summary="List tokens")

@@ -102,7 +102,9 @@ class GuardedProtocol(H11Protocol):
             self._heading_since = self._heard
 
     def eof_received(self) -> None:
-        """Close; a body that ends so is incomplete."""
+        """Close; a client that ends its body early and still listens is told so."""
+        if self.conn.their_state is h11.SEND_BODY and not self._refused and not self._leftover:
+            self.refuse(Problem("incomplete-body", "The connection was half closed before the body was complete."))
 
     def _unsupported_upgrade_warning(self) -> None:
         """Answer in HTTP/1.1, as a server may that knows no other protocol."""
