@@ -17,6 +17,7 @@ from tests.support.processes import signal_family
 
 RESTART_PAUSE_S = 1.0
 READY_WITHIN_S = 150.0
+DEATHS_AT_START = 4
 
 
 class Services:
@@ -119,8 +120,11 @@ class Services:
         )
 
     async def _ready(self, service: Service, within_s: float) -> None:
+        deaths = len(self.deaths)
         async with asyncio.timeout(within_s), httpx.AsyncClient(timeout=10) as client:
             while True:
+                died = [one for one, _ in self.deaths[deaths:]].count(service)
+                assert died < DEATHS_AT_START, f"{service} cannot start: {self.log(service)[-2000:]}"
                 for port in (self.ports[service], self.gateway_port if service is Service.GATEWAY else 0):
                     try:
                         if (await client.get(f"http://127.0.0.1:{port}/health/ready")).is_success:

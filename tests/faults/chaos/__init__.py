@@ -1,0 +1,1 @@
+"""Random faults, reproducible from a seed, during continuous uploads; the check has the last word."""
