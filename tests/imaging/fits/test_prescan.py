@@ -59,6 +59,8 @@ BROKEN = {
     "18 NAXIS 1000": (header([*image_cards()[:2], card("NAXIS", 1000)]) + DATA, "bad-naxis"),
     "19 NAXIS 338069165": (header([*image_cards()[:2], card("NAXIS", 338069165)]), "bad-naxis"),
     "20 NAXIS text": (header([*image_cards()[:2], card("NAXIS", "2")]) + DATA, "bad-naxis"),
+    "20 NAXIS1 text": (header([*image_cards()[:3], card("NAXIS1", "16"), card("NAXIS2", 12)]) + DATA, "bad-naxis"),
+    "20 BITPIX text": (header(image_cards(bitpix="16")) + DATA, "bad-bitpix"),
     "21 NAXIS1 64.5": (header([*image_cards()[:3], card("NAXIS1", 64.5), card("NAXIS2", 12)]) + DATA, "bad-naxis"),
     "22 NAXIS2 missing": (header(image_cards()[:4]) + DATA, "bad-naxis"),
     "22 BITPIX missing": (header([image_cards()[0], *image_cards()[2:]]) + DATA, "bad-bitpix"),

@@ -19,6 +19,8 @@ _STRUCTURAL = re.compile(
     rb"(SIMPLE|XTENSION|BITPIX|NAXIS\d*|PCOUNT|GCOUNT|GROUPS|TFIELDS|Z(IMAGE|BITPIX|NAXIS\d*|TILE\d+|CMPTYPE))\Z"
 )
 _SCALING = (b"BSCALE", b"BZERO")
+_TEXTS = (b"XTENSION", b"ZCMPTYPE")
+"""The structural cards that are strings; a quoted number elsewhere is read as a number by some programs only."""
 _CONTROL = re.compile(rb"[\x00-\x1f\x7f]")
 _NON_ASCII = re.compile(rb"[\x80-\xff]")
 _INTEGER = re.compile(r"[+-]?\d{1,19}\Z")
@@ -137,6 +139,8 @@ class Structure:
             raise UnreadableFrameError(f"Card {name.decode()} holds bytes outside ASCII.", reason="control-characters")
         keyword, value = name.decode(), parse_card(image.decode("ascii", errors="replace")).value
         text = value.strip() if isinstance(value, str) else repr(value)
+        if structural and name not in _TEXTS and image[10:].lstrip().startswith(b"'"):
+            text = f"'{text}'"
         known = self.values.get(keyword)
         if known is not None and (structural or float_of(known) != float_of(text)):
             raise UnreadableFrameError(
