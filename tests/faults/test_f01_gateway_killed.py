@@ -97,3 +97,20 @@ def test_killed_after_the_answer(world: Deployment, row: Row, frames: Frames) ->
     world.services.kill(Service.GATEWAY)
     assert answer.status_code == 201
     _retried(world, row, frame, 200)
+
+
+@fault("F7", "crash points relay.before_publish and relay.after_puback, after a broker outage", limit_s=60)
+@pytest.mark.parametrize("point", ["relay.before_publish", "relay.after_puback"])
+def test_relay_killed_around_its_publish(world: Deployment, row: Row, frames: Frames, point: str) -> None:
+    world.nats.kill()
+    sent = world.upload(frames(70 + len(point)))
+    world.arm(point)
+    world.nats.start()
+    end = time.monotonic() + 60
+    while world.armed():
+        assert time.monotonic() < end, "the relay never came by"
+        time.sleep(0.2)
+    row.over()
+    job = world.ended(sent["job_id"], within_s=row.left_s)
+    assert all(run["attempt"] == 1 for run in job["timeline"]), "a message published twice was worked off twice"
+    row.converges(world)

@@ -11,14 +11,17 @@ SHAPE = (400, 600)
 OFFSET_ADU = 500.0
 
 
-def exposure(path: Path, number: int, *, kind: str = "LIGHT", exposure_s: float = 60.0, stars: int = 60) -> Path:
+def exposure(
+    path: Path, number: int, *, kind: str = "LIGHT", exposure_s: float = 60.0, stars: int = 60,
+    shape: tuple[int, int] = SHAPE,
+) -> Path:  # fmt: skip
     """Write one exposure; lights have stars, all have noise."""
     rng = np.random.default_rng(1000 + number)
-    image = np.full(SHAPE, OFFSET_ADU + (100.0 if kind == "LIGHT" else 0.0), dtype=np.float32)
+    image = np.full(shape, OFFSET_ADU + (100.0 if kind == "LIGHT" else 0.0), dtype=np.float32)
     if kind == "LIGHT":
-        x, y = rng.uniform(20, SHAPE[1] - 20, stars), rng.uniform(20, SHAPE[0] - 20, stars)
+        x, y = rng.uniform(20, shape[1] - 20, stars), rng.uniform(20, shape[0] - 20, stars)
         add_stars(image, x, y, rng.uniform(2e4, 2e5, stars), Psf("gaussian", 3.0))
-    image += rng.normal(0.0, 12.0, SHAPE)
+    image += rng.normal(0.0, 12.0, shape)
     header = fits.Header()
     cards = {
         "IMAGETYP": kind, "EXPOSURE": exposure_s, "EXPTIME": exposure_s, "INSTRUME": "Simulated camera",

@@ -26,6 +26,9 @@ BIASES_EVERY = 6
 BACKLOG = 12
 """Clients wait while more jobs are open: the machine is to be hurt, not to be filled."""
 WHOLE_S = 120.0
+SHAPE = (1000, 1000)
+EXPLAINED = ("too-few-stars", "exhausted", "abandoned", "needed-module-failed", "source-missing")
+"""Why a sound frame may fail here: four stars cannot be solved, its worker was killed every time, it was deleted."""
 
 
 class Chaos:
@@ -44,7 +47,7 @@ class Chaos:
         self.flood = Flood()
         self.actions = Actions(world, folder / "hostile")
         self.failed: list[str] = []
-        self._bodies = template(folder / "light"), template(folder / "bias", "BIAS")
+        self._bodies = template(folder / "light", shape=SHAPE), template(folder / "bias", "BIAS", shape=SHAPE)
         self._begun = time.monotonic()
 
     def say(self, sentence: str) -> None:
@@ -121,6 +124,17 @@ class Chaos:
             (self.world.points / point).unlink(missing_ok=True)
         self.world.services.wait_ready()
 
+    def blamed(self) -> list[str]:
+        """Return sound frames that were blamed for a fault of the infrastructure."""
+        rows = self.world.sql(
+            """
+            SELECT r.module, r.reason, r.message, f.name FROM module_run r JOIN job j ON j.id = r.job_id
+            LEFT JOIN frame f ON f.id = j.frame_id WHERE r.state = 'failed' AND NOT r.reason = ANY($1)
+            """,
+            list(EXPLAINED),
+        )
+        return [f"{row['module']} blamed a sound frame: {row['reason']}: {row['message']}" for row in rows]
+
     def converge(self) -> list[str]:
         """Wait until nothing is open and the check is content; returns what is wrong after the time for that."""
         begun = time.monotonic()
@@ -163,7 +177,7 @@ def _run(folder: Path, events: list[Event], end_s: float) -> list[str]:
         with chaos.uploads():
             chaos.run(events, end_s)
         chaos.end_faults()
-        wrong = chaos.converge() + chaos.flood.problems + chaos.actions.violations
+        wrong = chaos.converge() + chaos.flood.problems + chaos.actions.violations + chaos.blamed()
         kinds = Counter(event.kind for event in events)
         print(f"injected: {', '.join(f'{count} x {kind}' for kind, count in sorted(kinds.items()))}")
         told = ", ".join(f"{count} x {what}" for what, count in sorted(chaos.flood.answers.items(), key=str))

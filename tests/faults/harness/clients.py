@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.support.exposures import exposure
+from tests.support.exposures import SHAPE, exposure
 from tests.support.installation import Api
 
 BLOCK = 2880
@@ -24,11 +24,13 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 _numbers = itertools.count(time.time_ns() // 1000)
 
 
-def template(folder: Path, kind: str = "LIGHT") -> bytes:
+def template(folder: Path, kind: str = "LIGHT", *, shape: tuple[int, int] = SHAPE) -> bytes:
     """Return an exposure whose copies differ in one place: ``unique`` makes them."""
     folder.mkdir(parents=True, exist_ok=True)
-    options = {"exposure_s": 0.0} if kind == "BIAS" else {"stars": STARS}
-    return exposure(folder / f"{kind}.fits", 1, kind=kind, **options).read_bytes()
+    path = folder / f"{kind}.fits"
+    if kind == "BIAS":
+        return exposure(path, 1, kind=kind, exposure_s=0.0, shape=shape).read_bytes()
+    return exposure(path, 1, stars=STARS, shape=shape).read_bytes()
 
 
 def unique(body: bytes) -> bytes:

@@ -21,6 +21,8 @@ from pictor.runtime.embedded.config import Endpoints, NatsUser, ServerName
 from pictor.runtime.embedded.folder import Remembered, lock, own_folder
 from pictor.runtime.nats_config import SETUP_USER
 from pictor.runtime.settings import Settings
+from pictor.runtime.store.s3 import S3Store
+from pictor.runtime.store.s3_requests import S3Config
 from tests.faults.harness.background import Background
 from tests.faults.harness.servers import ServerInHand
 from tests.faults.harness.services import Services, free_port
@@ -146,6 +148,19 @@ class Deployment(Api):
                 await client.close()
 
         return self.background.run(connected())
+
+    def in_store(self, work: Callable[[S3Store], Any]) -> Any:
+        """Call a coroutine function with the store, as its administrator, past the line."""
+
+        async def opened() -> Any:
+            access, secret = self.servers[ServerName.STORE].recipe._key("admin")
+            store = S3Store(S3Config(self.endpoints.s3_endpoint, access, secret, self.endpoints.s3_bucket))
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return self.background.run(opened())
 
     def cut(self, name: str) -> None:
         """Reset all connections of a line."""

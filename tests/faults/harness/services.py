@@ -6,6 +6,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -97,6 +98,19 @@ class Services:
         running = {service: self._processes[service] for service in services}
         ended = await asyncio.gather(*(process.stop(signal.SIGTERM, 45) for process in running.values()))
         return dict(zip(running, ended, strict=True))
+
+    def abandon(self) -> None:
+        """End all services with -9 at once, and do not start them again."""
+        self._background.run(self._abandon())
+
+    async def _abandon(self) -> None:
+        for keeper in self._keepers.values():
+            keeper.cancel()
+        self._keepers.clear()
+        for process in self._processes.values():
+            with suppress(ProcessLookupError):
+                os.kill(process.pid, signal.SIGKILL)
+        await asyncio.gather(*(process.kill() for process in self._processes.values()))
 
     def kill(self, service: Service | str) -> int:
         """End a service with -9; its supervisor starts it again. Returns the process id it had."""
