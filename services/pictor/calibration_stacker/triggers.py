@@ -35,6 +35,7 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
     async with runtime.pool.acquire() as db, db.transaction():
         await masters.lock_library(db, observatory_id, camera_mode)
         policy = validate(await masters.policy_of(db, observatory_id))
+        requested = await masters.requested_groups(db, observatory_id)
         stored = await masters.individuals(db, observatory_id, camera_mode)
         library = await masters.usable(db, observatory_id, camera_mode)
         admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
@@ -43,6 +44,8 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
         for group in group_frames(admitted, policy):
             name = group_name(group, known, policy)
             known = [one for one in known if one.group_key != name]
+            if name in requested:
+                continue
             outgoing += await _group(db, observatory_id, name, group, library=library, policy=policy, force=force)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
@@ -52,8 +55,6 @@ async def _group(
     db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *,
     library: list[Master], policy: Policy, force: bool,
 ) -> list[Outgoing]:  # fmt: skip
-    if await masters.is_requested(db, observatory_id, name):
-        return []
     outcome, new = await _decide(db, observatory_id, name, group, library=library, policy=policy, force=force)
     before = await masters.note_of(db, observatory_id, name)
     facts = {**facts_of(group.key), "new_frames": new}

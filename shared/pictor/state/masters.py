@@ -165,13 +165,13 @@ async def request(db: Connection, wanted: StackRequest) -> bool:
     return bool(answer)
 
 
-async def is_requested(db: Connection, observatory_id: UUID, group_key: str) -> bool:
-    """Say whether a stack of this group is asked for."""
-    answer: bool = await db.fetchval(
-        "SELECT EXISTS (SELECT FROM stack_request WHERE observatory_id = $1 AND group_key = $2 AND open)",
-        observatory_id, group_key,
-    )  # fmt: skip
-    return answer
+async def requested_groups(db: Connection, observatory_id: UUID) -> set[str]:
+    """Return the groups of which a stack is asked for.
+
+    Ask before the masters are read: a stack that ends in between is then still seen here, else in neither place.
+    """
+    rows = await db.fetch("SELECT group_key FROM stack_request WHERE observatory_id = $1 AND open", observatory_id)
+    return {row["group_key"] for row in rows}
 
 
 async def request_of(db: Connection, job_id: UUID) -> StackRequest | None:
