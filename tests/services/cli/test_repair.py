@@ -150,13 +150,16 @@ async def test_i3_a_product_of_nobody_is_deleted(house: House) -> None:
     assert not house.file_of(key).exists()
 
 
-async def test_i3_a_product_of_a_frame_that_is_being_processed_is_left_alone(quiet: House) -> None:
-    frame_id, _ = await quiet.send()
+async def test_i3_a_product_of_a_frame_that_is_being_processed_is_no_orphan_yet(quiet: House) -> None:
+    frame_id, job_id = await quiet.send()
     key = f"products/{quiet.flow.observatory_id}/{frame_id}/preview-1"
     await quiet.put(key, b"on its way")
-    done, report = await quiet.repair()
-    assert done == []
-    assert key in only(report, "I3", "orphan-object")
+    assert (await quiet.check()).exit == 0
+    await quiet.db.execute("UPDATE job SET state = 'cancelled', finished_at = now() WHERE id = $1", job_id)
+    assert key in {one.subject["key"] for one in (await quiet.check())["I3"].violations}
+    await quiet.db.execute("UPDATE job SET state = 'pending'")
+    swept = await Sweeper(quiet.access.pool, quiet.access.store, quiet.access.bus, grace_s=0).sweep()
+    assert not swept.deleted
     assert quiet.file_of(key).exists()
 
 

@@ -15,6 +15,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.orphans import is_swept
 from pictor.runtime.store.errors import ObjectMissing
 from pictor.runtime.store.protocol import FrameStore
+from pictor.state import deleting
 from pictor.state.database import Pool
 from pictor.state.invariants import StoredThing, stored_things, things_of
 
@@ -78,9 +79,11 @@ async def _confirm_missing(place: Place, keys: list[str], finding: Finding) -> N
 
 async def _confirm_orphans(place: Place, orphans: list[tuple[str, int]], finding: Finding) -> None:
     async with place.pool.acquire() as db:
-        known = await things_of(db, [key for key, _ in orphans])
+        keys = [key for key, _ in orphans if is_swept(key)]
+        known = await things_of(db, keys)
+        coming = {key for key in keys if key not in known and await deleting.is_worked_on(db, key)}
     for key, size in orphans:
-        if key in known or not is_swept(key):
+        if key in known or key in coming or not is_swept(key):
             continue
         raw = key.startswith("raw/")
         finding.add(
