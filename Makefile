@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real faults fuzz check lint types imports contracts bench format clean
+.PHONY: setup demo test test-real faults chaos fuzz check lint types imports contracts bench format clean
 
 setup: $(STAMP)
 
@@ -26,7 +26,10 @@ test-real: setup
 	$(BIN)/python -m pytest -m real -s tests/e2e/test_real_frames.py $(ARGS)
 
 faults: setup
-	$(BIN)/python -m pytest tests/faults $(ARGS)
+	$(BIN)/python -m pytest tests/faults --faults all --faults-page docs/faults.md -n 2 --dist loadfile $(ARGS)
+
+chaos: setup
+	$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) $(ARGS)
 
 check: lint types imports contracts
 
