@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from pictor.runtime.health import readiness
+from pictor.runtime.health import can_work, liveness, readiness
 from pictor.runtime.runtime import Runtime
 
 
@@ -18,12 +18,12 @@ async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
         return
 
     async def live(_request: web.Request) -> web.Response:
-        lost = runtime.lost
-        return web.json_response({"status": "bus lost" if lost else "ok"}, status=503 if lost else 200)
+        reason = liveness(runtime)
+        return web.json_response({"status": reason or "ok"}, status=503 if reason else 200)
 
     async def ready(_request: web.Request) -> web.Response:
         parts = await readiness(runtime)
-        return web.json_response(parts, status=200 if all(parts.values()) else 503)
+        return web.json_response(parts, status=200 if can_work(runtime, parts) else 503)
 
     async def metrics(_request: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -59,7 +59,7 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         "name": f"pictor-{name}",
         "max_reconnect_attempts": -1,
         "reconnect_time_wait": 0.5,
-        "ping_interval": 20,
+        "ping_interval": 10,
         "max_outstanding_pings": 2,
         "connect_timeout": 5,
         "error_cb": on_error,
@@ -82,6 +82,7 @@ class Bus:
     js: JetStreamContext
     pool: Pool
     published: int = field(default=0)
+    reconnects: int = field(default=0)
 
     @classmethod
     async def connect(cls, settings: Settings, pool: Pool, *, name: str) -> "Bus":
@@ -93,6 +94,11 @@ class Bus:
     def connected(self) -> bool:
         """Whether the server answers at this moment."""
         return bool(self.nats.is_connected)
+
+    def came_back(self) -> bool:
+        """Whether the line broke and was mended since this was last asked: the broker may have lost something."""
+        before, self.reconnects = self.reconnects, self.nats.stats["reconnects"]
+        return bool(self.reconnects != before)
 
     async def publish(self, messages: list[Outgoing]) -> int:
         """Publish committed outbox rows and mark them sent; what fails is left to the relay."""

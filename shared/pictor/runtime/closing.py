@@ -72,7 +72,7 @@ async def close_client(client: Client, what: str) -> None:
     answered = False
     if client.is_connected:
         try:
-            await client.flush(timeout=1)
+            await client.flush(timeout=1)  # only here: the late answer to one that timed out ends the client's reading
             answered = True
         except (Error, OSError, TimeoutError) as error:
             log.warning("the bus did not take the last messages", what=what, reason=repr(error))

@@ -15,7 +15,7 @@ from nats.js import JetStreamContext
 
 from pictor.contracts.modules import Service
 from pictor.runtime.again import take_over
-from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options
+from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options, inbox
 from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.limits import Limits
 from pictor.runtime.child.pool import ChildPool
@@ -23,7 +23,7 @@ from pictor.runtime.closing import close, close_client, end, end_all
 from pictor.runtime.control import Control
 from pictor.runtime.keepers import keep
 from pictor.runtime.lanes import Gate
-from pictor.runtime.pulling import PatientPull
+from pictor.runtime.pulling import PatientPull, keep_hearing
 from pictor.runtime.reach import reach_of
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.scratch import keep_scratch_clean
@@ -120,15 +120,21 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=grace_s)
     app = create_app(broker, runtime)
     pulls: list[PatientPull] = []
+    hearing: asyncio.Task[None] | None = None
     try:
         await until_answered("consumers", lambda: _consumers(broker))
         await until_answered("database", lambda: take_over(runtime))
         await app.start()
         pulls = _patient(broker, runtime)
         runtime.pulls.extend(pulls)
+        js = (await broker.connect()).jetstream(timeout=PUBLISH_TIMEOUT_S)
+        prefix = f"{inbox(str(runtime.service))}.".encode()
+        hearing = asyncio.create_task(keep_hearing(pulls, js, prefix), name="hearing")
         log.info("service started", service=str(runtime.service))
         yield
     finally:
+        if hearing is not None:
+            await end(hearing, within_s=CLOSE_S)
         await _stop(app, broker, runtime, within_s=grace_s + CLOSE_S)
         for pull in pulls:
             runtime.pulls.remove(pull)
@@ -156,7 +162,8 @@ def _patient(broker: NatsBroker, runtime: Runtime) -> list[PatientPull]:
     pulls = []
     for subscriber in _pulling(broker):
         if subscriber.subscription is not None:
-            pull = PatientPull(subscriber.subscription, subscriber.extra_options["durable"], runtime.stopping)
+            durable = subscriber.extra_options["durable"]
+            pull = PatientPull(subscriber.subscription, subscriber.stream.name, durable, runtime.stopping)
             subscriber.subscription = cast("JetStreamContext.PullSubscription", pull)
             pulls.append(pull)
     return pulls

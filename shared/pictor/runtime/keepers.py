@@ -66,15 +66,15 @@ async def relay(runtime: Runtime) -> int:
 
 
 async def watch_bus(runtime: Runtime) -> list[str]:
-    """Make anew whatever is gone from the bus or was changed there; lost orders are given again at once."""
+    """Make anew whatever is gone from the bus or was changed there; after a restart look for lost orders at once."""
     if not runtime.bus.connected:
         return []
     found = await differences(runtime.bus.js, runtime.settings)
     if found:
         log.warning("the bus is not as it should be; provisioning again", found=found)
         await provision(runtime.bus.js, runtime.settings)
-    if any(STREAM_WORK in sentence and GONE in sentence for sentence in found):
-        log.warning("orders given again after the loss of the work stream", count=await reconcile(runtime, stale_s=0.0))
+    if runtime.bus.came_back() or any(STREAM_WORK in sentence and GONE in sentence for sentence in found):
+        await reconcile(runtime, stale_s=0.0)
     return found
 
 

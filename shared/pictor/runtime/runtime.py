@@ -35,8 +35,8 @@ class Runtime:
 
     @property
     def lost(self) -> bool:
-        """Whether a connection to the bus is closed for good: only a new process helps."""
-        return bool(self.bus.nats.is_closed) or any(pull.closed for pull in self.pulls)
+        """Whether a connection to the bus is closed for good, or deaf: only a new process helps."""
+        return bool(self.bus.nats.is_closed) or any(pull.dead for pull in self.pulls)
 
     @property
     def worker(self) -> Worker:
