@@ -58,8 +58,6 @@ class Case:
         Facts of the frame that must hold, as its address answers them.
     warns
         Words that must be in one of the frame's warnings.
-    absent
-        Words that must not be in the processed frame's header.
     """
 
     row: Row
@@ -67,7 +65,6 @@ class Case:
     name: str | None = None
     said: dict[str, object] = field(default_factory=dict)
     warns: str = ""
-    absent: tuple[str, ...] = ()
 
 
 def plain(data: bytes) -> Callable[[], Body]:

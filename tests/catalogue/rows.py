@@ -50,6 +50,20 @@ def table(rows: Sequence[Row]) -> str:
     for row in sorted(rows, key=lambda one: one.order):
         status = " or ".join(map(str, row.status))
         given = f"{row.given} *({row.note})*" if row.note else row.given
-        cells = [row.number, given, row.others, status, row.code or "", row.state, row.reason]
-        lines.append("|" + "|".join(cell.replace("|", "\\|") for cell in cells) + "|")
+        cells = [
+            row.number,
+            given,
+            row.others,
+            status if row.status != (0,) else "none",
+            row.code or "",
+            row.state,
+            row.reason,
+        ]
+        lines.append("|" + "|".join(_cell(cell) for cell in cells) + "|")
     return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Write text so that Markdown shows it as it is, code in backticks included."""
+    parts = text.replace("|", "\\|").split("`")
+    return "`".join(part if place % 2 else part.replace("<", "&lt;") for place, part in enumerate(parts))

@@ -8,7 +8,7 @@ from tests.catalogue.files.structure import ASTROPY, START, quarantined
 from tests.catalogue.rows import Row
 from tests.imaging.fits.support import card, header, image_cards, image_file, raw_card
 
-INERT = "Pictor solves itself: a WCS that comes with a frame is not interpreted, and left out of the processed frame"
+INERT = "Pictor solves itself and never interprets the WCS that comes with a frame"
 SOUND = "sound FITS without a frame is kept, for a person to judge"
 CELESTIAL = (
     card("CTYPE1", "RA---TAN-SIP"), card("CTYPE2", "DEC--TAN-SIP"), card("CRVAL1", 10.0), card("CRVAL2", 20.0),
@@ -16,9 +16,9 @@ CELESTIAL = (
 )  # fmt: skip
 
 
-def wcs(number: str, given: str, others: str, *cards: bytes, absent: tuple[str, ...]) -> Case:
+def wcs(number: str, given: str, others: str, *cards: bytes) -> Case:
     row = Row(number, given, others, (201,), None, "registered", "too-few-stars", INERT)
-    return Case(row, plain(light(int(number), *cards)), absent=absent)
+    return Case(row, plain(light(int(number), *cards)))
 
 
 def text(number: str, keyword: str, value: str, others: str = "kept as it is", note: str = "") -> Case:
@@ -39,21 +39,18 @@ def wrong_checksum() -> bytes:
 
 
 CASES = (
-    wcs("68", "WCSAXES 99999", f"{ASTROPY}MemoryError in WCS", *CELESTIAL, card("WCSAXES", 99_999), absent=("99999",)),
-    wcs("69", "WCSAXES 1000", f"{ASTROPY}ValueError in WCS", *CELESTIAL, card("WCSAXES", 1000), absent=("1000",)),
-    wcs("70", "A_ORDER 1000000", f"{ASTROPY}asks for 7.3 TiB", *CELESTIAL, card("A_ORDER", 1_000_000),
-        absent=("A_ORDER",)),
-    wcs("71", "A_ORDER 20000", f"{ASTROPY}asks for 3 GiB", *CELESTIAL, card("A_ORDER", 20_000), absent=("A_ORDER",)),
-    wcs("72", "CTYPE1 '%s%s%n%n'", f"{ASTROPY}error", card("CTYPE1", "%s%s%n%n"), absent=("%n",)),
-    wcs("73", "CRVAL NAN", f"{ASTROPY}accepted", *CELESTIAL[:2], raw_card("CRVAL1  =                  NAN"),
-        absent=("NAN",)),
+    wcs("68", "WCSAXES 99999", f"{ASTROPY}MemoryError in WCS", *CELESTIAL, card("WCSAXES", 99_999)),
+    wcs("69", "WCSAXES 1000", f"{ASTROPY}ValueError in WCS", *CELESTIAL, card("WCSAXES", 1000)),
+    wcs("70", "A_ORDER 1000000", f"{ASTROPY}asks for 7.3 TiB", *CELESTIAL, card("A_ORDER", 1_000_000)),
+    wcs("71", "A_ORDER 20000", f"{ASTROPY}asks for 3 GiB", *CELESTIAL, card("A_ORDER", 20_000)),
+    wcs("72", "CTYPE1 '%s%s%n%n'", f"{ASTROPY}error", card("CTYPE1", "%s%s%n%n")),
+    wcs("73", "CRVAL NAN", f"{ASTROPY}accepted", *CELESTIAL[:2], raw_card("CRVAL1  =                  NAN")),
     wcs("74", "singular CD matrix", f"{ASTROPY}accepted", *CELESTIAL, *[card(f"CD{i}_{j}", 0.001) for i in (1, 2) for j
-        in (1, 2)], absent=("CD1_1",)),
-    wcs("75", "200 PV cards", f"{ASTROPY}ValueError", *CELESTIAL, *[card(f"PV1_{n}", 1.0) for n in range(200)],
-        absent=("PV1_",)),
+        in (1, 2)]),
+    wcs("75", "200 PV cards", f"{ASTROPY}ValueError", *CELESTIAL, *[card(f"PV1_{n}", 1.0) for n in range(200)]),
     wcs("76", "a lookup table that is not there", f"{ASTROPY}KeyError", card("CTYPE1", "RA---TAB"),
-        card("PS1_0", "NOWHERE"), card("CPDIS1", "LOOKUP"), card("DP1", "EXTVER: 99"), absent=("NOWHERE", "LOOKUP")),
-    wcs("77", "CUNIT '(((((('", f"{ASTROPY}error", *CELESTIAL, card("CUNIT1", "(" * 60), absent=("((((",)),
+        card("PS1_0", "NOWHERE"), card("CPDIS1", "LOOKUP"), card("DP1", "EXTVER: 99")),
+    wcs("77", "CUNIT '(((((('", f"{ASTROPY}error", *CELESTIAL, card("CUNIT1", "(" * 60)),
     Case(
         Row("78", "500 long malformed ESO HIERARCH cards", "wcslib: a class of memory corruption", (201,), None,
             "registered", "too-few-stars", "no C library parses the header"),
