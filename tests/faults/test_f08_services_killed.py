@@ -20,9 +20,12 @@ LIMIT_S = 45.0
 """A lease and a redelivery of 30 s each run side by side; then a new process starts and does the work."""
 
 GROUPS = (
-    ("quality-headers.after_commit", "preview.after_put", "quality.mid_work", "astrometry.after_claim", "stack.after_put"),
-    ("quality-headers.after_claim", "preview.mid_work", "quality.after_put", "astrometry.after_commit", "stack.mid_work"),
-    ("header-update.mid_work", "preview.after_commit", "quality.after_claim", "astrometry.mid_work", "stack.after_commit"),
+    ("quality-headers.after_commit", "preview.after_put", "quality.mid_work", "astrometry.after_claim",
+     "stack.after_put"),
+    ("quality-headers.after_claim", "preview.mid_work", "quality.after_put", "astrometry.after_commit",
+     "stack.mid_work"),
+    ("header-update.mid_work", "preview.after_commit", "quality.after_claim", "astrometry.mid_work",
+     "stack.after_commit"),
     ("quality-headers.after_put", "preview.after_claim", "quality.after_commit", "stack.after_claim"),
 )  # fmt: skip
 """Every service at every place once, five at a time; a solver puts nothing into the store."""
@@ -120,7 +123,7 @@ def _cases() -> Iterator[Any]:
             yield pytest.param(group, module, place, marks=marks, id=f"{module}-{place}")
 
 
-@pytest.mark.parametrize(("group", "module", "place"), _cases())
+@pytest.mark.parametrize(("group", "module", "place"), list(_cases()))
 def test_a_service_killed_in_mid_job_is_replaced_and_its_result_is_there_once(
     massacres: Massacres, row: Row, group: int, module: str, place: str
 ) -> None:

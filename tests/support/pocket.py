@@ -19,7 +19,7 @@ from faststream import FastStream
 from faststream.nats import NatsBroker
 from pydantic import SecretStr
 
-from pictor.cli.check import check
+from pictor.cli.check import Access, Wishes, check
 from pictor.cli.services import BUS_SERVICES, create_app_of
 from pictor.cli.setup import set_up
 from pictor.contracts.jobs import FINISHED, JobState
@@ -47,6 +47,9 @@ Act = Callable[[Step], Awaitable[None]]
 
 BLOCK = 2880
 
+HOLLOW = "is completed, but its result for frame"
+"""What the check says of a module that was acted."""
+
 TESTER = "tester"
 """A bus user that may do everything: for messages nobody in the installation would send."""
 
@@ -73,6 +76,8 @@ class Pocket:
     passwords: Mapping[str, str]
     acts: dict[Module, Act] = field(default_factory=dict)
     seen: list[tuple[UUID, Module]] = field(default_factory=list)
+    hollow: bool = False
+    """Whether modules were acted and not run: then they leave no results the check could look for."""
 
     async def send(self, body: bytes, **options: Any) -> httpx.Response:
         """Upload bytes as a plugin would; return the answer whatever it is."""
@@ -128,16 +133,29 @@ class Pocket:
         return found
 
     async def violations(self) -> list[str]:
-        """Return what ``pictor check --deep`` complains about."""
-        found = await check(self.runtime.pool, self.runtime.store, self.runtime.settings, deep=True)
-        return [f"{one.invariant}: {sentence}" for one in found for sentence in one.offenders]
+        """Return what ``pictor check`` complains about; with pixel children, as ``--deep`` does."""
+        runtime = self.runtime
+        children = runtime.children if runtime.children.pids else None
+        access = Access(
+            runtime.settings, runtime.settings.data_dir, runtime.pool, runtime.store, self.bus, "", children
+        )
+        report = await check(access, Wishes(deep=children is not None))
+        found = [f"{name}: {one.sentence}" for name, finding in report.findings.items() for one in finding.violations]
+        return found + [
+            f"{name}: {finding.unchecked}" for name, finding in report.findings.items() if finding.unchecked
+        ]
 
     async def whole(self, row: Row, *, allowed: tuple[str, ...] = ()) -> None:
         """Wait until nothing is open and the deep check finds nothing but what belongs to the fault."""
         await self.idle(within_s=row.left_s)
-        row.seconds = time.monotonic() - row._over
-        broken = [one for one in await self.violations() if not any(word in one for word in allowed)]
-        assert not broken, broken
+        known = (*allowed, HOLLOW) if self.hollow else allowed
+        while True:
+            row.seconds = time.monotonic() - row._over
+            broken = [one for one in await self.violations() if not any(word in one for word in known)]
+            if not broken:
+                break
+            assert row.left_s > 0, broken[:10]
+            await asyncio.sleep(0.5)
         print(f"{row.number}: whole after {row.seconds:.1f} s")
 
     def worker(self, service: Service, children: ChildPool | None = None) -> Runtime:
@@ -161,6 +179,7 @@ class Pocket:
     @asynccontextmanager
     async def acting(self, *services: Service) -> AsyncIterator[None]:
         """Run workers whose modules do what the test tells them, and nothing where it tells them nothing."""
+        self.hollow = True
         async with AsyncExitStack() as stack:
             for service in services or BUS_SERVICES:
                 worker = self.worker(service)
