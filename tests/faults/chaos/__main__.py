@@ -27,8 +27,14 @@ BACKLOG = 12
 """Clients wait while more jobs are open: the machine is to be hurt, not to be filled."""
 WHOLE_S = 120.0
 SHAPE = (1000, 1000)
-EXPLAINED = ("too-few-stars", "exhausted", "abandoned", "needed-module-failed", "source-missing")
-"""Why a sound frame may fail here: four stars cannot be solved, its worker was killed every time, it was deleted."""
+BIASES = 36
+EXPLAINED = (
+    "too-few-stars",  # four stars cannot be solved
+    "no-star-list",  # quality was switched off
+    "exhausted", "abandoned",  # its worker was killed every time
+    "source-missing",  # somebody deleted it
+)  # fmt: skip
+"""Why a sound frame may fail here."""
 
 
 class Chaos:
@@ -47,7 +53,8 @@ class Chaos:
         self.flood = Flood()
         self.actions = Actions(world, folder / "hostile")
         self.failed: list[str] = []
-        self._bodies = template(folder / "light", shape=SHAPE), template(folder / "bias", "BIAS", shape=SHAPE)
+        self._light = template(folder / "light", shape=SHAPE)
+        self._biases = [template(folder / "bias", "BIAS", number=number) for number in range(BIASES)]
         self._begun = time.monotonic()
 
     def say(self, sentence: str) -> None:
@@ -96,8 +103,8 @@ class Chaos:
                 if self._backlog(line) > BACKLOG:
                     self.flood.stop.wait(1.0)
                     continue
-                light, bias = self._bodies
-                self.flood.one(self.world, line, unique(bias if sent % BIASES_EVERY == 0 else light))
+                bias = self._biases[sent // BIASES_EVERY % BIASES]
+                self.flood.one(self.world, line, unique(bias if sent % BIASES_EVERY == 0 else self._light))
                 sent += 1
                 self.flood.stop.wait(0.3)
 

@@ -24,13 +24,13 @@ TRANSIENT = frozenset({429, 502, 503, 504})
 _numbers = itertools.count(time.time_ns() // 1000)
 
 
-def template(folder: Path, kind: str = "LIGHT", *, shape: tuple[int, int] = SHAPE) -> bytes:
+def template(folder: Path, kind: str = "LIGHT", *, number: int = 1, shape: tuple[int, int] = SHAPE) -> bytes:
     """Return an exposure whose copies differ in one place: ``unique`` makes them."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{kind}.fits"
     if kind == "BIAS":
-        return exposure(path, 1, kind=kind, exposure_s=0.0, shape=shape).read_bytes()
-    return exposure(path, 1, stars=STARS, shape=shape).read_bytes()
+        return exposure(path, number, kind=kind, exposure_s=0.0, shape=shape).read_bytes()
+    return exposure(path, number, stars=STARS, shape=shape).read_bytes()
 
 
 def unique(body: bytes) -> bytes:
