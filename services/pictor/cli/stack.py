@@ -9,6 +9,7 @@ from pydantic import SecretStr
 from pictor.cli.setup import set_up
 from pictor.contracts.modules import Service
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
+from pictor.runtime.embedded.seaweed import store_folder
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.nats_config import SETUP_USER, bus_users
 from pictor.runtime.settings import Settings
@@ -53,6 +54,7 @@ def settings_for(settings: Settings, endpoints: Endpoints, data: Path, *, user: 
             "s3_access_key": SecretStr(access),
             "s3_secret_key": SecretStr(secret),
             "s3_bucket": endpoints.s3_bucket,
+            "store_sync_dir": store_folder(data),
             "data_dir": data,
         }
     )

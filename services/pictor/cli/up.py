@@ -25,6 +25,7 @@ from pictor.runtime import closing, logs
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
+from pictor.runtime.embedded.folder import write_private
 from pictor.runtime.hosting import as_service, keeping, open_runtime, pixel_children, serving
 from pictor.runtime.settings import Settings
 from pictor.state.database import open_pool
@@ -135,10 +136,8 @@ async def _admin_token(settings: Settings) -> None:
     path = settings.data_dir / TOKEN_FILE
     pool = await open_pool(settings.postgres_dsn.get_secret_value(), size=2)
     try:
-        token = await bootstrap(pool, present=path.exists())
+        token = await bootstrap(pool, present=path.exists() and path.stat().st_size > 0)
     finally:
         await pool.close()
     if token is not None:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(token + "\n")
+        write_private(path, token + "\n")

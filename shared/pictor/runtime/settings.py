@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     s3_bucket: str = Field(default="pictor-frames", min_length=3, description="Bucket that keeps frames and products")
     s3_secure: bool = Field(default=False, description="Use TLS to the S3 store")
     store_dir: Path | None = Field(default=None, description="Folder of the file store, when no S3 store is used")
+    store_sync_dir: Path | None = Field(
+        default=None, description="Folder of an S3 store on this machine that does not sync all by itself: we do"
+    )
 
     data_dir: Path = Field(default=Path("var/pictor"), description="State of the embedded stack")
     scratch_dir: Path | None = Field(default=None, description="Folder for scratch files; default below data_dir")

