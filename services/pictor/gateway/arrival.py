@@ -19,7 +19,7 @@ from pictor.contracts.subjects import FRAME_RECEIVED
 from pictor.contracts.work import WorkOrder
 from pictor.gateway.identity import still
 from pictor.gateway.principals import Principal
-from pictor.gateway.problems import Problem
+from pictor.gateway.problems import Problem, not_found
 from pictor.gateway.quotas import check_quota
 from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.outages import OUTAGE
@@ -37,6 +37,9 @@ log = structlog.get_logger()
 
 Place: TypeAlias = tuple[Observatory, UUID | None]
 """An observatory and one of its rigs, where that is known."""
+
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
+"""File names that mean a device to Windows."""
 
 STORE_S = 5.0
 """Longest wait for the store while a connection to the database is held."""
@@ -80,7 +83,8 @@ def clean_name(name: str) -> str:
     """Reduce a file name from anywhere to its last part, without characters that mean something elsewhere."""
     last = re.split(r"[/\\]", name)[-1]
     printable = "".join(letter if letter.isprintable() else "_" for letter in last)
-    return printable.strip(" .")[:255]
+    kept = printable.strip(" .")[:255]
+    return f"_{kept}" if DEVICE.match(kept) else kept
 
 
 async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received | None:
@@ -231,7 +235,7 @@ async def where(runtime: Runtime, principal: Principal, *, observatory: str | No
             else await observatories.get(db, principal.observatory_id or UUID(int=0))
         )
         if found is None or (principal.observatories is not None and found.id not in principal.observatories):
-            raise Problem("not-found", "There is no such observatory, or it is not yours: name one with ?observatory=")
+            raise not_found("observatory", observatory)
         if principal.rig_id is not None and found.id == principal.observatory_id and rig is None:
             return found, principal.rig_id
         named = await observatories.rig_by_name(db, found.id, rig) if rig else None
