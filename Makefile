@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real faults chaos fuzz check lint types imports contracts bench format clean
+.PHONY: setup demo test test-real faults chaos fuzz check lint types imports contracts bench load format clean
 
 setup: $(STAMP)
 
@@ -57,6 +57,9 @@ fuzz: $(FUZZ)
 
 bench: setup
 	$(BIN)/python -m bench.run $(ARGS)
+
+load: setup
+	$(BIN)/python -m load.run $(if $(FULL),--full) $(ARGS)
 
 format: setup
 	$(BIN)/ruff format .

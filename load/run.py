@@ -1,0 +1,65 @@
+"""Loads L1 to L10: ``python -m load.run [--full] [ROW ...]``.
+
+Every row runs on servers of its own in a temporary folder and ends with ``pictor check``. Scaled variants take less
+than three minutes each. Without row names docs/load.md is written.
+"""
+
+import argparse
+import asyncio
+import importlib
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from load.report import page, table
+from load.rows import Row
+
+from pictor.runtime import logs
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "load.md"
+MODULE_OF = {
+    "L1": "sending", "L2": "mixing", "L3": "flowing", "L4": "mixing", "L5": "mixing", "L6": "sending", "L7": "library",
+    "L8": "stacking", "L9": "flowing", "L10": "flowing",
+}  # fmt: skip
+
+
+def load_of(name: str) -> Callable[..., Awaitable[Row]]:
+    """Return what runs a row."""
+    found: Callable[..., Awaitable[Row]] = importlib.import_module(f"load.{MODULE_OF[name]}").ROWS[name]
+    return found
+
+
+def main() -> int:
+    """Run what was asked for; a row that breaks is told and does not stop the others."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "rows", nargs="*", metavar="ROW", help=f"{', '.join(MODULE_OF)}; default: all, and the page is written"
+    )
+    parser.add_argument("--full", action="store_true", help="the loads as the goals name them, not scaled ones")
+    asked = parser.parse_args()
+    if unknown := set(asked.rows) - set(MODULE_OF):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    logs.configure(style="json", level="error")
+    done: list[Row] = []
+    broken: list[str] = []
+    for name in asked.rows or MODULE_OF:
+        began = time.monotonic()
+        try:
+            row = asyncio.run(load_of(name)(full=asked.full))
+        except Exception as error:  # noqa: BLE001 - one row must not take the others with it
+            broken.append(f"{name}: {type(error).__name__}: {error}")
+            print(broken[-1], file=sys.stderr, flush=True)
+            continue
+        row.note = f"{time.monotonic() - began:.0f} s"
+        print(row.line(), flush=True)
+        done.append(row)
+        if not asked.rows:
+            PAGE.write_text(page(done, broken, full=asked.full), encoding="utf-8")
+    print(table(done))
+    return 1 if broken or not all(row.met for row in done) else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
