@@ -24,11 +24,16 @@ keep() {
 for user in gateway ingest header preview quality astrometry calibration_stacker setup sys route; do
     keep "nats_${user}_password" "$(random)"
 done
-for name in postgres_password postgres_setup_password postgres_service_password store_root_password s3_secret_key \
-    grafana_password; do
+for name in postgres_password store_root_password grafana_password; do
     keep "$name" "$(random)"
 done
+for role in setup gateway ingest module stacker readonly; do
+    keep "postgres_${role}_password" "$(random)"
+    keep "postgres_${role}_dsn" \
+        "postgresql://pictor_$role:$(cat "$folder/postgres_${role}_password")@$postgres_host/pictor"
+done
+for user in gateway module operator setup; do
+    keep "s3_${user}_access_key" "pictor-$user-$(random | cut -c1-8)"
+    keep "s3_${user}_secret_key" "$(random)"
+done
 keep store_root_user "root-$(random | cut -c1-8)"
-keep s3_access_key "pictor-$(random | cut -c1-8)"
-keep postgres_setup_dsn "postgresql://pictor_setup:$(cat "$folder/postgres_setup_password")@$postgres_host/pictor"
-keep postgres_dsn "postgresql://pictor:$(cat "$folder/postgres_service_password")@$postgres_host/pictor"

@@ -1,22 +1,41 @@
 #!/bin/sh
-# Two roles: pictor_setup owns the database and is used by the setup job alone; pictor reads and writes rows.
+# One role per class of services. pictor_setup owns the database and is used by the setup job alone, which grants the
+# others their rights after every migration; none of them owns anything or sees past row-level security.
 set -eu
 
-PICTOR_SETUP_ROLE=$(cat "${ROLE_SECRETS:-/run/secrets}/postgres_setup_password")
-PICTOR_SERVICE_ROLE=$(cat "${ROLE_SECRETS:-/run/secrets}/postgres_service_password")
-export PICTOR_SETUP_ROLE PICTOR_SERVICE_ROLE
+secrets=${ROLE_SECRETS:-/run/secrets}
 
-psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'
-\getenv setup_password PICTOR_SETUP_ROLE
-\getenv service_password PICTOR_SERVICE_ROLE
-CREATE ROLE pictor_setup LOGIN PASSWORD :'setup_password' CONNECTION LIMIT 10;
-CREATE ROLE pictor LOGIN PASSWORD :'service_password';
+sql() {
+    psql -v ON_ERROR_STOP=1 --no-psqlrc --quiet --username "$POSTGRES_USER" --dbname "$POSTGRES_DB"
+}
+
+role() {
+    ROLE=$1 MOST=$2 PASSWORD=$(cat "$secrets/postgres_${1#pictor_}_password")
+    export ROLE MOST PASSWORD
+    sql <<'SQL'
+\getenv role ROLE
+\getenv most MOST
+\getenv password PASSWORD
+CREATE ROLE :"role" LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION PASSWORD :'password'
+    CONNECTION LIMIT :most;
+ALTER ROLE :"role" SET statement_timeout = '15s';
+ALTER ROLE :"role" SET lock_timeout = '5s';
+ALTER ROLE :"role" SET idle_in_transaction_session_timeout = '30s';
+SELECT format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), :'role') \gexec
+SQL
+}
+
+role pictor_setup 4
+role pictor_gateway 40
+role pictor_ingest 12
+role pictor_module 40
+role pictor_stacker 12
+role pictor_readonly 6
+unset PASSWORD
+
+sql <<'SQL'
 SELECT format('ALTER DATABASE %I OWNER TO pictor_setup', current_database()) \gexec
 SELECT format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database()) \gexec
-SELECT format('GRANT CONNECT ON DATABASE %I TO pictor', current_database()) \gexec
 ALTER SCHEMA public OWNER TO pictor_setup;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
-GRANT USAGE ON SCHEMA public TO pictor;
-ALTER DEFAULT PRIVILEGES FOR ROLE pictor_setup GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO pictor;
-ALTER DEFAULT PRIVILEGES FOR ROLE pictor_setup GRANT USAGE, SELECT ON SEQUENCES TO pictor;
 SQL

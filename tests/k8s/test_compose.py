@@ -1,5 +1,6 @@
 """docker-compose.yml is valid, hardened line by line, and fits the code."""
 
+import json
 import re
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import yaml
 from pictor.contracts.modules import Service
 from pictor.runtime.nats_config import SETUP_USER, SYSTEM_USER, bus_users, secret_name
 from pictor.runtime.settings import Settings
+from pictor.runtime.store.rights import USER_OF, USERS
+from pictor.state.rights import OWNER, ROLE_OF, ROLES
 from tests.support.manifests import ROOT
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -118,7 +121,12 @@ def test_secrets_are_made_once_long_and_private(tmp_path: Path) -> None:
     passwords = [text for name, text in first.items() if name.endswith(("_password", "_secret_key"))]
     assert len(set(passwords)) == len(passwords) >= 15
     assert all(re.fullmatch(r"[0-9a-f]{48}", text) for text in passwords)
-    assert first["postgres_dsn"] == f"postgresql://pictor:{first['postgres_service_password']}@postgres:5432/pictor"
+    for role in (OWNER, *ROLES):
+        word = role.removeprefix("pictor_")
+        password = first[f"postgres_{word}_password"]
+        assert first[f"postgres_{word}_dsn"] == f"postgresql://{role}:{password}@postgres:5432/pictor"
+    for user in USERS:
+        assert first[f"s3_{user.name}_access_key"].startswith(f"pictor-{user.name}-")
 
 
 @pytest.mark.parametrize("service", list(Service))
@@ -129,10 +137,37 @@ def test_each_service_has_its_own_user_on_the_bus(service: Service) -> None:
     secrets = {item["target"]: item["source"] for item in one["secrets"]}
     assert secrets == {
         "pictor_nats_password": secret_name(str(service)),
-        "pictor_postgres_dsn": "postgres_dsn",
-        "pictor_s3_access_key": "s3_access_key",
-        "pictor_s3_secret_key": "s3_secret_key",
+        "pictor_postgres_dsn": f"postgres_{ROLE_OF[service].removeprefix('pictor_')}_dsn",
+        "pictor_s3_access_key": f"s3_{USER_OF[service].name}_access_key",
+        "pictor_s3_secret_key": f"s3_{USER_OF[service].name}_secret_key",
     }
+
+
+def test_no_service_is_given_a_key_of_the_stores_or_the_databases_administrator() -> None:
+    for service in (*Service, "setup"):
+        sources = {item["source"] for item in SERVICES[str(service)]["secrets"]}
+        assert not sources & {"store_root_user", "store_root_password", "postgres_password", "s3_operator_secret_key"}
+
+
+def test_the_store_gets_the_policies_of_the_embedded_one(tmp_path: Path) -> None:
+    """The script runs with programs that write down what they are told instead of a store."""
+    programs, secrets = tmp_path / "bin", tmp_path / "secrets"
+    programs.mkdir()
+    (programs / "mc").write_text('#!/bin/sh\ncase "$*" in *"policy create"*) cp "$6" "$OUT/$5.json";; esac\n')
+    (programs / "mc").chmod(0o755)
+    subprocess.run([str(ROOT / "deploy/secrets.sh"), str(secrets)], check=True)
+    script = (ROOT / "deploy/store/bucket.sh").read_text().replace("/run/secrets", str(secrets))
+    environment = {"PATH": f"{programs}:/usr/bin:/bin", "BUCKET": "frames", "OUT": str(tmp_path)}
+    subprocess.run(["sh", "-c", script.replace("/tmp/", f"{tmp_path}/")], env=environment, check=True)
+    for user in USERS:
+        policy = json.loads((tmp_path / f"pictor-{user.name}.json").read_text())
+        statements = policy["Statement"]
+        allowed = {(action, where) for one in statements for action in one["Action"] for where in one["Resource"]}
+        assert {one["Effect"] for one in statements} == {"Allow"}
+        written = {where.split("/")[1] for action, where in allowed if action in {"s3:PutObject", "s3:DeleteObject"}}
+        assert written == {action[6:-2] for action in user.actions if action.startswith("Write:")}
+        assert ("s3:GetObject", "arn:aws:s3:::frames/*") in allowed
+        assert not any("*" in action or where == "*" for action, where in allowed)
 
 
 def test_the_setup_job_comes_before_every_service_and_alone_may_create() -> None:
@@ -162,7 +197,7 @@ def test_settings_are_read_from_the_secrets_a_service_is_given(tmp_path: Path) -
     )
     environment = {"PICTOR_SECRETS_DIR": str(tmp_path), "PATH": "/usr/bin"}
     done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "the nats_quality_password the postgres_dsn the s3_secret_key"
+    assert done.stdout.strip() == "the nats_quality_password the postgres_module_dsn the s3_module_secret_key"
 
 
 def test_the_example_names_every_variable_without_a_default() -> None:

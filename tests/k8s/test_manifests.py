@@ -15,6 +15,8 @@ from pictor.cli.services import BUS_SERVICES
 from pictor.contracts.modules import Service
 from pictor.runtime.nats_config import secret_name
 from pictor.runtime.settings import Settings
+from pictor.runtime.store.rights import USER_OF
+from pictor.state.rights import ROLE_OF
 from tests.support.manifests import K8S, ROOT, TREES, Manifest, containers, documents, every, named, pod_of, tree
 
 CUSTOM = {"ScaledObject", "PodMonitor", "PrometheusRule"}
@@ -173,7 +175,10 @@ def test_each_service_runs_with_its_own_user_and_password(service: Service) -> N
     assert {item["name"]: item["value"] for item in container["env"]}["PICTOR_NATS_USER"] == service
     files = secret_files(one)
     assert files["pictor_nats_password"] == ("pictor-nats", secret_name(str(service)))
-    assert files["pictor_postgres_dsn"] == ("pictor-database", "postgres_dsn")
+    assert files["pictor_postgres_dsn"] == (
+        "pictor-database", f"postgres_{ROLE_OF[service].removeprefix('pictor_')}_dsn"
+    )  # fmt: skip
+    assert files["pictor_s3_secret_key"] == ("pictor-store", f"s3_{USER_OF[service].name}_secret_key")
 
 
 def test_only_the_setup_job_owns_the_schema() -> None:

@@ -10,7 +10,7 @@ import pytest
 from pictor.contracts.modules import Service
 from pictor.state import safety
 from pictor.state.database import migrate, open_pool
-from pictor.state.rights import GATEWAY, LIMITS, READONLY, ROLE_OF, ROLES
+from pictor.state.rights import CONNECTIONS, GATEWAY, LIMITS, READONLY, ROLE_OF, ROLES
 
 AGREED = Path(__file__).parents[1] / "data" / "postgres_rights.json"
 
@@ -80,7 +80,7 @@ async def test_no_role_of_a_service_is_more_than_a_login(owner: asyncpg.Connecti
 
 async def test_the_limits_of_all_roles_leave_room_for_an_administrator(owner: asyncpg.Connection) -> None:
     reserved = int(await owner.fetchval("SHOW superuser_reserved_connections"))
-    assert sum(role.connections for role in ROLES.values()) + reserved <= int(
+    assert sum(CONNECTIONS.values()) + reserved <= int(
         await owner.fetchval("SHOW max_connections")
     )
 

@@ -18,6 +18,9 @@ MODULE = "pictor_module"
 STACKER = "pictor_stacker"
 READONLY = "pictor_readonly"
 
+OWNER_CONNECTIONS = 4
+"""The setup job is alone."""
+
 LIMITS = {
     "statement_timeout": "15s",
     "lock_timeout": "5s",
@@ -50,7 +53,7 @@ ROLES: Mapping[str, Role] = {
         "audit": "SI", "audit_end": "S",
         "observatory_use": "S", "observatory_quota": "SIU", "idempotency": "SIUD",
     }),
-    INGEST: Role(16, {**_FLOW, "frame": "SU", "calibration_policy": "S"}),
+    INGEST: Role(12, {**_FLOW, "frame": "SU", "calibration_policy": "S"}),
     MODULE: Role(40, {
         **_FLOW, "frame": "SU", "frame_quality": "SIU", "frame_grade": "SI", "frame_solution": "SIU",
         "frame_calibration": "SIU", "calibration_policy": "S", "master": "S", "master_component": "S",
@@ -61,6 +64,9 @@ ROLES: Mapping[str, Role] = {
     }),
     READONLY: Role(6, {}),
 }  # fmt: skip
+
+CONNECTIONS: Mapping[str, int] = {OWNER: OWNER_CONNECTIONS, **{name: role.connections for name, role in ROLES.items()}}
+"""Sessions each role may have; together they leave an administrator room among 120."""
 
 ROLE_OF: Mapping[Service, str] = {
     Service.GATEWAY: GATEWAY,

@@ -123,7 +123,7 @@ class PostgresServer:
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
             secret = self._secrets.secret(f"postgres/{role}")
             await connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{secret}'")
-        most = rights.ROLES[role].connections if role in rights.ROLES else UNKNOWN_ROLE_CONNECTIONS
+        most = rights.CONNECTIONS.get(role, UNKNOWN_ROLE_CONNECTIONS)
         powers = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION"
         await connection.execute(f'ALTER ROLE "{role}" {powers} CONNECTION LIMIT {most}')
         for name, value in rights.LIMITS.items():
