@@ -23,7 +23,7 @@ def frames(frame: str | None, wanted: dict[str, Any], *, url: str, token: str | 
             found = answer(client.get("/frames", params={k: v for k, v in wanted.items() if v is not None}))
     except CommandError as error:
         return guarded(error)
-    return _print(found, FRAME_COLUMNS, json=json)
+    return print_list(found, FRAME_COLUMNS, json=json)
 
 
 def jobs(
@@ -41,7 +41,7 @@ def jobs(
             found = answer(client.get("/jobs", params={k: v for k, v in wanted.items() if v is not None}))
     except CommandError as error:
         return guarded(error)
-    return _print(found, JOB_COLUMNS, json=json)
+    return print_list(found, JOB_COLUMNS, json=json)
 
 
 def _print_one(found: Any) -> int:  # noqa: ANN401 - JSON
@@ -49,7 +49,8 @@ def _print_one(found: Any) -> int:  # noqa: ANN401 - JSON
     return 0
 
 
-def _print(found: dict[str, Any], columns: tuple[str, ...], *, json: bool) -> int:
+def print_list(found: dict[str, Any], columns: tuple[str, ...], *, json: bool) -> int:
+    """Print a page of a list as a table, or as JSON."""
     if json:
         return _print_one(found)
     table = Table(*columns)

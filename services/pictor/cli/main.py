@@ -5,6 +5,9 @@ from typing import Annotated
 
 import typer
 
+from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
+from pictor.cli.parked_app import parked_app
+
 app = typer.Typer(
     name="pictor",
     help="Image processing for observatories: frames in; previews, quality, solutions and masters out.",
@@ -15,17 +18,7 @@ app = typer.Typer(
 )
 index_app = typer.Typer(help="Star indexes for plate solving.", no_args_is_help=True)
 app.add_typer(index_app, name="index")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Url = Annotated[str, typer.Option(envvar="PICTOR_URL", help="Address of the gateway.")]
-TokenOption = Annotated[
-    str | None,
-    typer.Option(envvar="PICTOR_TOKEN", help="Token, or @FILE that holds it; default: admin.token of --data."),
-]
-Data = Annotated[Path, typer.Option(envvar="PICTOR_DATA_DIR", help="Folder that holds all state.")]
-
-DEFAULT_DATA = Path("var/pictor")
-DEFAULT_URL = "http://127.0.0.1:8080"
+app.add_typer(parked_app, name="parked")
 
 
 @app.command()

@@ -14,6 +14,7 @@ from pictor.gateway import (
     frames,
     health,
     jobs,
+    letters,
     me,
     observatories,
     operations,
@@ -65,7 +66,8 @@ API: tuple[BaseRouteHandler, ...] = (
     observatories.list_rigs, observatories.make_rig, observatories.change_rig,
     quotas.read_quota, quotas.change_quota,
     operations.read_operations, operations.pause_module, operations.resume_module,
-    operations.list_letters, operations.requeue_letter, operations.discard_letter,
+    letters.list_letters, letters.show_letter, letters.requeue_letter, letters.discard_letter,
+    letters.requeue_letters, letters.discard_letters,
 )  # fmt: skip
 """Every route below ``/api/v1``."""
 

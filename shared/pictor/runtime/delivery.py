@@ -141,6 +141,7 @@ async def _settle(runtime: Runtime, order: WorkOrder, handler: Handler, message:
     except FencedError:
         metrics.fenced_total.labels(order.module).inc()
         log.warning("late result refused by the fence")
+        await _nak_or_leave(message, CALLED_OFF_S)
     except ChildCancelled:
         log.info("called off")
         await _nak_or_leave(message, CALLED_OFF_S)

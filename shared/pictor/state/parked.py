@@ -49,17 +49,42 @@ async def add(db: Connection, parked: Parked, *, outbox_id: int | None = None) -
     return bool(answer)
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which dead letters are meant; None means any."""
+
+    module: str | None = None
+    reason: str | None = None
+    since: datetime | None = None
+    settled: bool = False
+
+
+_WHERE = """
+    WHERE ($1::text IS NULL OR module = $1) AND ($2::text IS NULL OR reason = $2)
+        AND ($3::timestamptz IS NULL OR parked_at >= $3) AND (settled_at IS NOT NULL) = $4
+"""
+
+
 async def page(
-    db: Connection, *, module: str | None = None, settled: bool = False, limit: int = 50, offset: int = 0
-) -> tuple[list[DeadLetter], int]:
+    db: Connection, wanted: Wanted = Wanted(), *, limit: int = 50, offset: int = 0
+) -> tuple[list[DeadLetter], int]:  # fmt: skip
     """Return one page of dead letters, newest first, and how many there are."""
-    where = "WHERE ($1::text IS NULL OR module = $1) AND (settled_at IS NOT NULL) = $2"
+    values = (wanted.module, wanted.reason, wanted.since, wanted.settled)
     rows = await db.fetch(
-        f"SELECT * FROM parked {where} ORDER BY id DESC LIMIT $3 OFFSET $4",  # noqa: S608 - a constant
-        module, settled, limit, offset,
+        f"SELECT * FROM parked {_WHERE} ORDER BY id DESC LIMIT $5 OFFSET $6",  # noqa: S608 - a constant
+        *values, limit, offset,
     )  # fmt: skip
-    total: int = await db.fetchval(f"SELECT count(*) FROM parked {where}", module, settled)  # noqa: S608
+    total: int = await db.fetchval(f"SELECT count(*) FROM parked {_WHERE}", *values)  # noqa: S608
     return [_letter(row) for row in rows], total
+
+
+async def numbers(db: Connection, wanted: Wanted, *, limit: int) -> list[int]:
+    """Return the numbers of open dead letters, oldest first."""
+    rows = await db.fetch(
+        f"SELECT id FROM parked {_WHERE} ORDER BY id LIMIT $5",  # noqa: S608 - a constant
+        wanted.module, wanted.reason, wanted.since, False, limit,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
 
 
 async def get(db: Connection, letter_id: int) -> DeadLetter | None:
@@ -68,13 +93,33 @@ async def get(db: Connection, letter_id: int) -> DeadLetter | None:
     return None if row is None else _letter(row)
 
 
-async def settle(db: Connection, letter_id: int, *, settled_as: str, by: str) -> bool:
+async def settle(db: Connection, letter_id: int, *, settled_as: str, by: str, reason: str | None = None) -> bool:
     """Decide about a dead letter once."""
     answer = await db.fetchval(
         """
-        UPDATE parked SET settled_at = now(), settled_as = $2, settled_by = $3
+        UPDATE parked SET settled_at = now(), settled_as = $2, settled_by = $3, settled_reason = $4
         WHERE id = $1 AND settled_at IS NULL RETURNING true
         """,
-        letter_id, settled_as, by,
+        letter_id, settled_as, by, reason,
     )  # fmt: skip
     return bool(answer)
+
+
+async def conclude(db: Connection, letter: DeadLetter, sentence: str) -> None:
+    """Add to a failed run, and to its failed job, why nobody will try it again."""
+    await db.execute(
+        """
+        UPDATE module_run SET message = concat_ws(' ', message, $4::text)
+        WHERE job_id = $1 AND module = $2 AND run = $3 AND state = 'failed'
+        """,
+        letter.job_id, letter.module, letter.attempt, sentence,
+    )  # fmt: skip
+    await db.execute(
+        """
+        UPDATE job SET reasons = (
+            SELECT coalesce(array_agg(module || ': ' || coalesce(message, reason, 'failed') ORDER BY position), '{}')
+            FROM module_run WHERE job_id = $1 AND state = 'failed'
+        ) WHERE id = $1 AND state = 'failed'
+        """,
+        letter.job_id,
+    )  # fmt: skip
