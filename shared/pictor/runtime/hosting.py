@@ -15,6 +15,7 @@ from nats.js import JetStreamContext
 
 from pictor.contracts.modules import Service
 from pictor.runtime.again import take_over
+from pictor.runtime.broker import require_safe_now
 from pictor.runtime.bus import PUBLISH_TIMEOUT_S, Bus, connection_options, inbox
 from pictor.runtime.cache import FrameCache
 from pictor.runtime.child.limits import Limits
@@ -33,6 +34,10 @@ from pictor.runtime.waiting import until_answered
 from pictor.state.database import Pool, open_pool
 
 log = structlog.get_logger()
+
+STATEMENT_MS = 15_000
+REQUEST_STATEMENT_MS = 6_000
+"""A statement and its rollback may both meet a silent database; a request hears of it within 15 s all the same."""
 
 CLOSE_S = 2.0
 """Time one connection or task may take to close; a server that does not answer is not waited for."""
@@ -65,12 +70,17 @@ async def open_runtime(
     """Open connections, store and children, waiting for servers that appear later."""
     async with AsyncExitStack() as stack:
         dsn = settings.postgres_dsn.get_secret_value()
-        pool = await until_answered("database", lambda: open_pool(dsn, size=settings.postgres_pool))
+        limit_ms = REQUEST_STATEMENT_MS if service is Service.GATEWAY else STATEMENT_MS
+        pool = await until_answered(
+            "database", lambda: open_pool(dsn, size=settings.postgres_pool, statement_timeout_ms=limit_ms)
+        )
         stack.push_async_callback(close_pool, pool)
         store = await until_answered("store", lambda: open_store(settings))
         stack.push_async_callback(lambda: close("store", store.close(), within_s=CLOSE_S))
         bus = await until_answered("bus", lambda: Bus.connect(settings, pool, name=str(service)))
         stack.push_async_callback(bus.close)
+        if settings.nats_monitor_url:
+            await require_safe_now(settings)
         control = Control(bus)
         await control.start()
         stack.push_async_callback(control.stop)

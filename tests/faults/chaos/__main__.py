@@ -1,6 +1,7 @@
 """Ten minutes of random faults: ``python -m tests.faults.chaos --seed 7 --minutes 10``."""
 
 import argparse
+import itertools
 import os
 import sys
 import tempfile
@@ -27,7 +28,6 @@ BACKLOG = 12
 """Clients wait while more jobs are open: the machine is to be hurt, not to be filled."""
 WHOLE_S = 120.0
 SHAPE = (1000, 1000)
-BIASES = 36
 EXPLAINED = (
     "too-few-stars",  # four stars cannot be solved
     "no-star-list",  # quality was switched off
@@ -54,7 +54,8 @@ class Chaos:
         self.actions = Actions(world, folder / "hostile")
         self.failed: list[str] = []
         self._light = template(folder / "light", shape=SHAPE)
-        self._biases = [template(folder / "bias", "BIAS", number=number) for number in range(BIASES)]
+        self._folder = folder
+        self._biases = itertools.count(1)
         self._begun = time.monotonic()
 
     def say(self, sentence: str) -> None:
@@ -103,10 +104,14 @@ class Chaos:
                 if self._backlog(line) > BACKLOG:
                     self.flood.stop.wait(1.0)
                     continue
-                bias = self._biases[sent // BIASES_EVERY % BIASES]
-                self.flood.one(self.world, line, unique(bias if sent % BIASES_EVERY == 0 else self._light))
+                body = self._bias(number) if sent % BIASES_EVERY == 0 else unique(self._light)
+                self.flood.one(self.world, line, body)
                 sent += 1
                 self.flood.stop.wait(0.3)
+
+    def _bias(self, client: int) -> bytes:
+        """Return a bias with noise of its own, so that it can be stacked with others."""
+        return template(self._folder / f"bias-{client}", "BIAS", number=next(self._biases))
 
     def _backlog(self, line: httpx.Client) -> int:
         with suppress(httpx.HTTPError, ValueError, KeyError):
