@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +40,9 @@ Place: TypeAlias = tuple[Observatory, UUID | None]
 
 DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\.|$)", re.IGNORECASE)
 """File names that mean a device to Windows."""
+
+BEGUN_BYTES = 256 * 1024
+"""Bytes of a body that must be here before the store is asked to take it."""
 
 STORE_S = 5.0
 """Longest wait for the store while a connection to the database is held."""
@@ -99,8 +102,28 @@ async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received
 
 async def receive(runtime: Runtime, arrival: Arrival, body: AsyncIterable[bytes], size: int | None) -> Received:
     """Store a body and register its frame; known bytes make no second frame and no second job."""
-    stored = await runtime.store.put_stream(arrival.key, body, size, sha256=arrival.sha256)
+    stored = await runtime.store.put_stream(arrival.key, await _underway(body), size, sha256=arrival.sha256)
     return await register(runtime, arrival, stored.size, created=stored.created)
+
+
+async def _underway(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    """Wait for the first bytes of a body, so that clients who dribble hold no connection to the store."""
+    chunks = aiter(body)
+    held: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        held.append(chunk)
+        size += len(chunk)
+        if size >= BEGUN_BYTES:
+            break
+
+    async def rest() -> AsyncIterator[bytes]:
+        yield b"".join(held)
+        held.clear()
+        async for chunk in chunks:
+            yield chunk
+
+    return rest()
 
 
 async def receive_file(runtime: Runtime, arrival: Arrival, path: Path) -> Received:

@@ -23,6 +23,9 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 
 ERROR_TEXT_LIMIT = 4096
 
+CONNECTIONS = 256
+"""More than clients may upload and fetch at the same time: a slow one keeps its connection for as long as it takes."""
+
 Body = bytes | AsyncIterable[bytes] | None
 
 
@@ -138,7 +141,7 @@ class S3Requests:
             timeout = aiohttp.ClientTimeout(
                 total=None, sock_connect=self.config.connect_timeout_s, sock_read=self.config.silence_timeout_s
             )
-            connector = aiohttp.TCPConnector(limit=32, keepalive_timeout=20)
+            connector = aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=20)
             self._session = aiohttp.ClientSession(
                 connector=connector, timeout=timeout, auto_decompress=False, skip_auto_headers=("Content-Type",)
             )
