@@ -14,6 +14,7 @@ import structlog
 
 from pictor.cli.stack import environment_of, settings_for
 from pictor.contracts.modules import Service
+from pictor.runtime.closing import end
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.settings import Settings
 
@@ -22,6 +23,12 @@ log = structlog.get_logger()
 PR_SET_PDEATHSIG = 1
 RESTART_PAUSE_S = 1.0
 READY_S = 120.0
+LIVE_S = 5.0
+"""Time between two looks whether a service is alive, and the time it has for its answer."""
+
+MOST_FAILURES = 6
+"""Looks in a row that find a service dead: half a minute to a minute, as in Kubernetes."""
+
 _LIBC = ctypes.CDLL(None)
 
 
@@ -78,14 +85,35 @@ class Processes:
                 )  # fmt: skip
             self._alive[service] = process
             self._write_pids()
+            watch = asyncio.create_task(self._watch(service, process), name=f"watch {service}")
             code = await process.wait()
+            await end(watch)
             if not self._stopping:
                 log.error("service died, started again", service=str(service), code=code)
                 await asyncio.sleep(RESTART_PAUSE_S)
 
+    async def _watch(self, service: Service, process: Process) -> None:
+        """Kill a service that says it must be replaced, or does not answer any more."""
+        url = f"http://127.0.0.1:{self._health[service]}/health/live"
+        failures, seen = 0, False
+        async with httpx.AsyncClient(timeout=LIVE_S) as client:
+            while not self._stopping and failures < MOST_FAILURES:
+                await asyncio.sleep(LIVE_S)
+                good, text = await _lives(client, url)
+                seen = seen or good
+                failures = 0 if good or not seen else failures + 1
+        if not self._stopping:
+            log.error("service is not alive, killed", service=str(service), reason=text)
+            process.kill()
+
     def _environment(self, service: Service) -> dict[str, str]:
         settings = settings_for(self._settings, self._endpoints, self._settings.data_dir, user=str(service))
-        own = {"port": self._port, "health_port": self._health[service], "health_host": "127.0.0.1", "log_format": "json"}
+        own = {
+            "port": self._port,
+            "health_port": self._health[service],
+            "health_host": "127.0.0.1",
+            "log_format": "json",
+        }
         return {**os.environ, **environment_of(settings.model_copy(update=own))}
 
     async def _ready(self, service: Service) -> None:
@@ -108,6 +136,14 @@ class Processes:
         folder.mkdir(exist_ok=True)
         for service, process in self._alive.items():
             (folder / f"{service}.pid").write_text(f"{process.pid}\n")
+
+
+async def _lives(client: httpx.AsyncClient, url: str) -> tuple[bool, str]:
+    try:
+        answer = await client.get(url)
+    except httpx.HTTPError as error:
+        return False, repr(error)
+    return answer.is_success, answer.text[:200]
 
 
 def free_port(host: str) -> int:

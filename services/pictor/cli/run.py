@@ -9,6 +9,7 @@ from pictor.cli.services import create_app_of
 from pictor.cli.signals import on_stop
 from pictor.contracts.modules import Service
 from pictor.runtime import closing, logs
+from pictor.runtime.broker import UnsafeBusError
 from pictor.runtime.hosting import CLOSE_S, keeping, open_runtime, serving
 from pictor.runtime.settings import Settings
 
@@ -22,7 +23,11 @@ def main(service: str) -> int:
         return 2
     settings = Settings()
     logs.configure(style=settings.log_format, level=settings.log_level)
-    closing.run(run(settings, wanted))
+    try:
+        closing.run(run(settings, wanted))
+    except UnsafeBusError as error:
+        print(f"pictor: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

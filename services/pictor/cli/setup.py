@@ -3,14 +3,14 @@
 import asyncio
 import sys
 
-import httpx
 import nats
 import structlog
+from nats.js import JetStreamContext
 
 from pictor.runtime import logs
+from pictor.runtime.broker import UnsafeBusError, require_safe
 from pictor.runtime.bus import connection_options
-from pictor.runtime.errors import TransientError
-from pictor.runtime.provision import provision
+from pictor.runtime.provision import GONE, differences, provision
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
 from pictor.runtime.waiting import until_answered
@@ -43,32 +43,13 @@ async def _first_token(settings: Settings) -> str | None:
         await pool.close()
 
 
-class UnsafeBusError(Exception):
-    """The broker acknowledges messages before they are on disk."""
-
-
-async def require_sync(settings: Settings) -> None:
-    """Refuse a broker that would lose acknowledged messages in a power cut, by its own report.
-
-    Raises
-    ------
-    UnsafeBusError
-        If the server says that it does not sync every write.
-    TransientError
-        If its monitoring page does not answer.
-    """
-    if not settings.nats_monitor_url:
-        log.warning("PICTOR_NATS_MONITOR_URL is not set: whether the broker syncs every write was not checked")
-        return
-    try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            found = (await client.get(f"{settings.nats_monitor_url}/varz")).raise_for_status().json()
-    except httpx.HTTPError as error:
-        raise TransientError(f"the monitoring page of the bus does not answer: {error}") from error
-    if settings.nats_require_sync and not found["jetstream"]["config"].get("sync_always"):
-        raise UnsafeBusError(
-            "the NATS server does not sync every write; set sync_interval: always in its configuration"
-        )
+async def _provision(js: JetStreamContext, settings: Settings) -> None:
+    """Provision the bus; tell what had been changed there, and what cannot be put right."""
+    changed = [sentence for sentence in await differences(js, settings) if GONE not in sentence]
+    await provision(js, settings)
+    left = await differences(js, settings)
+    for sentence in changed:
+        log.warning("bus cannot be put right" if sentence in left else "bus put right", what=sentence)
 
 
 async def set_up(settings: Settings) -> None:
@@ -82,7 +63,7 @@ async def set_up(settings: Settings) -> None:
     await store.close()
     client = await until_answered("bus", lambda: nats.connect(**connection_options(settings, "setup")))
     try:
-        await until_answered("bus monitor", lambda: require_sync(settings))
-        await provision(client.jetstream(), settings)
+        await until_answered("bus monitor", lambda: require_safe(settings))
+        await _provision(client.jetstream(), settings)
     finally:
         await client.close()

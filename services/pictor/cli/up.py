@@ -22,6 +22,7 @@ from pictor.cli.web import serve_gateway
 from pictor.contracts.modules import Service
 from pictor.gateway.bootstrap import bootstrap
 from pictor.runtime import closing, logs
+from pictor.runtime.broker import UnsafeBusError
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
@@ -49,7 +50,7 @@ def main(data: Path, *, host: str, port: int, separate: bool) -> int:
     logs.configure(style="json", level=settings.log_level, folder=data / "logs")
     try:
         return closing.run(_main(settings, separate=separate))
-    except EmbeddedError as error:
+    except (EmbeddedError, UnsafeBusError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         return 1
     except OSError as error:
