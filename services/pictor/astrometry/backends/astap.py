@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.astrometry.backends.external import Ended, result_text, run, workplace
+from pictor.astrometry.backends.external import Ended, printable, result_text, run, workplace
 from pictor.astrometry.backends.protocol import Candidate, Failure, Hints, Limits, Reason, SolverInput
 from pictor.astrometry.backends.results import KEYWORDS, candidate, number
 from pictor.imaging.astrometry.projection import Floats
@@ -63,7 +63,7 @@ class AstapSolver:
                 draw(replace(given, stars=given.stars[:most]), shrink, folder / f"{_NAME}.fits")
                 part = replace(limits, wall_s=limits.wall_s / len(_STAR_LIMITS))
                 command = [program, *arguments(given, hints, self.database, most)]
-                answer = _answer(run(command, folder, part), folder)
+                answer = _answer(run(command, folder, part, readable=[self.database]), folder)
                 if isinstance(answer, Candidate):
                     return _unshrunk(answer, shrink)
                 if answer.reason not in (Reason.NO_MATCH, Reason.TOO_FEW_STARS, Reason.TIME_LIMIT):
@@ -128,12 +128,24 @@ def _answer(ended: Ended | Failure, folder: Path) -> Candidate | Failure:
         return ended
     text = result_text(folder / f"{_NAME}.ini")
     if text is None:
-        return Failure(Reason.SOLVER_CRASH, f"ASTAP ended with code {ended.code} and left no result")
+        return _silent(ended)
     numbers, solved, error = parse_ini(text)
     (folder / f"{_NAME}.ini").unlink(missing_ok=True)
     if solved and ended.code == 0:
         return candidate(numbers, index="astap")
-    return _failure(ended.code, error)
+    return _failure(ended.code, printable(error))
+
+
+def _silent(ended: Ended) -> Failure:
+    """Name why there is no .ini; the program with windows ends at once where there is no screen."""
+    if "display" in ended.text.lower() or "gtk" in ended.text.lower():
+        return Failure(
+            Reason.SOLVER_UNAVAILABLE, "ASTAP wants a screen; install it without one: apt-get install astap-cli"
+        )
+    if ended.code == _UNREADABLE:
+        return _failure(ended.code, "")
+    reason = Reason.SOLVER_SILENT if ended.code == 0 else Reason.SOLVER_CRASH
+    return Failure(reason, f"ASTAP ended with code {ended.code} and left no result")
 
 
 def _failure(code: int, error: str) -> Failure:
@@ -142,7 +154,7 @@ def _failure(code: int, error: str) -> Failure:
     if code in _NO_DATABASE or "database" in said:
         return Failure(Reason.NOT_CONFIGURED, f"ASTAP cannot use its star database: {error or code}")
     if code == _UNREADABLE or "reading image" in said:
-        return Failure(Reason.SOLVER_CRASH, f"ASTAP cannot read the picture of the stars: {error or code}")
+        return Failure(Reason.UNREADABLE, f"ASTAP cannot read the picture of the stars: {error or code}")
     if code == _TOO_FEW or "not enough stars" in said:
         return Failure(Reason.TOO_FEW_STARS, "ASTAP found too few stars")
     if code > _TOO_FEW:

@@ -54,12 +54,8 @@ class EngineSolver:
         if not chosen:
             return Failure(Reason.NO_INDEX_FOR_SCALE, _no_index(hints, given))
         answer = _process.ask(_request(given, hints, limits, chosen), limits.wall_s + _GRACE_S)
-        if answer.get("status") == "solved" and isinstance(answer.get("wcs"), dict):
-            return candidate(
-                {key: float(answer["wcs"].get(key, "nan")) for key in KEYWORDS},
-                index=Path(str(answer.get("index"))).name,
-                log_odds=float(answer["log_odds"]),
-            )
+        if answer.get("status") == "solved":
+            return _claim(answer)
         reason = _STATUS.get(str(answer.get("status")), Reason.SOLVER_CRASH)
         return Failure(reason, str(answer.get("message", "no star pattern of the field matched"))[:500])
 
@@ -107,6 +103,16 @@ class _Process:
 
 _process = _Process()
 atexit.register(_process.end)
+
+
+def _claim(answer: dict[str, Any]) -> Candidate | Failure:
+    """Read what the program found, whatever it wrote."""
+    try:
+        numbers = {key: float(answer["wcs"][key]) for key in KEYWORDS}
+        log_odds = float(answer["log_odds"])
+    except (KeyError, TypeError, ValueError) as error:
+        return Failure(Reason.SOLVER_GARBAGE, f"the engine's answer lacks a number ({type(error).__name__})")
+    return candidate(numbers, index=Path(str(answer.get("index"))).name[:200], log_odds=log_odds)
 
 
 def _exchange(running: subprocess.Popen[bytes], request: bytes, wait_s: float) -> dict[str, Any]:

@@ -28,11 +28,11 @@ def candidate(
     Returns
     -------
     Candidate or Failure
-        A failure (``solver-crash``) names the number that is missing or impossible.
+        A failure (``solver-garbage``) names the number that is missing or impossible.
     """
     problem = _problem(numbers)
     if problem is not None:
-        return Failure(Reason.SOLVER_CRASH, f"the solver's result cannot be true: {problem}")
+        return Failure(Reason.SOLVER_GARBAGE, f"the solver's result cannot be true: {problem}")
     wcs = Wcs(
         crval=(numbers["CRVAL1"], numbers["CRVAL2"]),
         crpix=(numbers["CRPIX1"], numbers["CRPIX2"]),
@@ -40,7 +40,9 @@ def candidate(
     )
     scale = scale_of(wcs)
     if not _SCALES[0] <= scale <= _SCALES[1]:
-        return Failure(Reason.SOLVER_CRASH, f"the solver's result cannot be true: {scale:g} arcsec per pixel")
+        return Failure(Reason.SOLVER_GARBAGE, f"the solver's result cannot be true: {scale:g} arcsec per pixel")
+    if log_odds is not None and not math.isfinite(log_odds):
+        return Failure(Reason.SOLVER_GARBAGE, "the solver's result cannot be true: its odds are no number")
     return Candidate(wcs, index, log_odds)
 
 

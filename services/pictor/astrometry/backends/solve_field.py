@@ -4,7 +4,6 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 from astropy.io import fits
 
 from pictor.astrometry.backends.external import Ended, result_text, run, workplace
@@ -52,7 +51,8 @@ class SolveFieldSolver:
             _write_stars(given, folder / f"{_NAME}.xyls")
             lines = ["cpulimit " + str(limits.cpu_s), *(f"index {index.path}" for index in chosen)]
             (folder / "in.cfg").write_text("\n".join(lines) + "\n", encoding="utf-8")
-            return _answer(run([program, *arguments(given, hints)], folder, limits), folder)
+            places = {index.path.resolve().parent for index in chosen}
+            return _answer(run([program, *arguments(given, hints)], folder, limits, readable=sorted(places)), folder)
 
 
 def arguments(given: SolverInput, hints: Hints) -> list[str]:
@@ -88,10 +88,11 @@ def _write_stars(given: SolverInput, path: Path) -> None:
 def _answer(ended: Ended | Failure, folder: Path) -> Candidate | Failure:
     if isinstance(ended, Failure):
         return ended
-    solved = folder / f"{_NAME}.solved"
-    text = result_text(folder / f"{_NAME}.wcs")
-    if not solved.exists() or np.fromfile(solved, dtype=np.uint8, count=1).tolist() != [1] or text is None:
+    if result_text(folder / f"{_NAME}.solved") != "\1":
         if ended.code != 0:
             return Failure(Reason.SOLVER_CRASH, f"solve-field ended with code {ended.code}")
         return Failure(Reason.NO_MATCH, "no star pattern of the field matched")
+    text = result_text(folder / f"{_NAME}.wcs")
+    if text is None:
+        return Failure(Reason.SOLVER_SILENT, "solve-field says that it solved the field and left no result")
     return candidate(parse_wcs(text), index=PROGRAM)

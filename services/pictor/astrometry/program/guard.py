@@ -1,10 +1,12 @@
 """Run one command under limits and leave nothing of it behind.
 
-Usage: ``guard.py WALL_S CPU_S MEMORY FILE OUTPUT PARENT -- command ...``, in the
-folder the command shall work in. Copies at most OUTPUT bytes of what the command
-prints to standard output and ends with one line ``guard: exit N``, ``guard: signal
-N``, ``guard: time`` or ``guard: output``. When the process that started it ends,
-by whatever means, the command and all it started end too.
+Usage: ``guard.py WALL_S CPU_S MEMORY FILE OUTPUT PARENT CODE PLACES -- command ...``,
+in the folder the command shall work in, the only one it may write to. It may read
+PLACES, joined by colons, and what the system needs; the code that bounds it is in CODE.
+Copies at most OUTPUT bytes of what the command prints to standard output and ends with
+one line ``guard: exit N``, ``guard: signal N``, ``guard: time`` or ``guard: output``.
+When the process that started it ends, by whatever means, the command and all it started
+end too.
 """
 
 import ctypes
@@ -27,13 +29,13 @@ _SWEEPS = 200
 def main() -> None:
     """Run the command."""
     wall_s, cpu_s, memory, file_size, output, parent = (float(text) for text in sys.argv[1:7])
-    command = sys.argv[8:]
+    code, places, command = sys.argv[7], sys.argv[8].split(os.pathsep), sys.argv[10:]
     _control(_SET_SUBREAPER, 1)
     _control(_SET_DEATH_SIGNAL, signal.SIGTERM)
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
-        _become(command, writing, (int(cpu_s), int(memory), int(file_size)))
+        _become(command, writing, (int(cpu_s), int(memory), int(file_size)), code, places)
     os.close(writing)
     signal.signal(signal.SIGTERM, lambda *_: _end_and_exit(child))
     if os.getppid() != int(parent):
@@ -43,10 +45,11 @@ def main() -> None:
     sys.stdout.buffer.write(f"\nguard: {verdict}\n".encode())
 
 
-def _become(command: list[str], writing: int, limits: tuple[int, int, int]) -> None:
-    """Turn into the command, limited, in a process group of its own where that is allowed."""
+def _become(command: list[str], writing: int, limits: tuple[int, int, int], code: str, places: list[str]) -> None:
+    """Turn into the command, enclosed and limited."""
     try:
-        _own_group()
+        _lead_group()
+        _enclose(code, places)
         _control(_SET_DEATH_SIGNAL, signal.SIGKILL)
         _control(_SET_NO_NEW_PRIVILEGES, 1)
         kinds = (resource.RLIMIT_CPU, resource.RLIMIT_AS, resource.RLIMIT_FSIZE)
@@ -56,8 +59,11 @@ def _become(command: list[str], writing: int, limits: tuple[int, int, int]) -> N
             (resource.RLIMIT_NOFILE, _OPEN_FILES),
         ):
             hard = resource.getrlimit(kind)[1]
-            chosen = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-            resource.setrlimit(kind, (chosen, chosen))
+            highest = limit + (kind == resource.RLIMIT_CPU)
+            highest = highest if hard == resource.RLIM_INFINITY else min(highest, hard)
+            resource.setrlimit(kind, (min(limit, highest), highest))
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
         for number in (1, 2):
             os.dup2(writing, number)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -66,12 +72,22 @@ def _become(command: list[str], writing: int, limits: tuple[int, int, int]) -> N
         os._exit(127)
 
 
-def _own_group() -> None:
-    """Leave the group; an enclosed process may not, and is killed with its group anyway."""
+def _lead_group() -> None:
+    """Lead a group of its own where that is allowed; inside an enclosure it dies with the whole group anyway."""
     try:
         os.setpgid(0, 0)
     except PermissionError:
         return
+
+
+def _enclose(code: str, places: list[str]) -> None:
+    """Bound this process to its folder, without network, as far as the kernel goes along."""
+    sys.path.insert(0, code)
+    try:
+        from pictor.runtime.child.enclosure import Reach, enclose  # noqa: PLC0415 - only the fork needs it
+    except ImportError:
+        return
+    enclose(Reach(tuple(places), (os.getcwd(),)))  # noqa: PTH109 - starts in 10 ms
 
 
 def _watch(child: int, reading: int, deadline: float, output: int) -> str:
