@@ -9,6 +9,8 @@ import sysconfig
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pictor.runtime.child.enclosure import expected
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -69,7 +71,14 @@ def examine(data: Path) -> list[Item]:
     for program, name, remedy in PROGRAMS:
         found = shutil.which(program)
         items.append(Item(name, found is not None, False, found or f"{program} is not on the PATH", remedy))
-    return [*items, _indexes(data), _space(data), _memory()]
+    return [*items, _indexes(data), _space(data), _memory(), _enclosure()]
+
+
+def _enclosure() -> Item:
+    """Tell what holds for the children that read what strangers send."""
+    level = expected()
+    remedy = "a kernel with Landlock (5.13 or newer, all of it from 6.12 on) and seccomp; a container may forbid both"
+    return Item("enclosure of pixel children", level.whole, False, level.sentence, remedy)
 
 
 def _indexes(data: Path) -> Item:
