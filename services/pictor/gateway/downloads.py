@@ -106,7 +106,7 @@ async def read_tile(
     headers = {"ETag": tag, "Cache-Control": "private, max-age=3600"}
     if tag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    body = b"".join([chunk async for chunk in runtime.store.open_range(archive.key, place[0], sum(place))])
+    body = await whole(runtime, archive.key, start=place[0], limit=sum(place))
     return Response(body, media_type="image/jpeg", headers=headers)
 
 

@@ -75,10 +75,10 @@ def disposition(name: str) -> str:
     return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
-async def whole(runtime: Runtime, key: str, *, limit: int) -> bytes:
-    """Read a small object into memory."""
+async def whole(runtime: Runtime, key: str, *, limit: int, start: int = 0) -> bytes:
+    """Read a small object, or a part of one up to an end, into memory."""
     body = b""
-    async for chunk in await _opened(runtime, key, 0, limit):
+    async for chunk in await _opened(runtime, key, start, limit):
         body += chunk
     return body
 

@@ -80,6 +80,7 @@ class Access:
     _tokens: Recent[str, tuple[Token, bytes]] = field(default_factory=Recent)
     _sessions: Recent[bytes, Session] = field(default_factory=Recent)
     _people: Recent[UUID, _Person] = field(default_factory=Recent)
+    _used: Recent[str, bool] = field(default_factory=Recent)
 
     async def by_bearer(self, text: str) -> Principal | Dead | None:
         """Return who a token stands for; None for a typo or an unknown one."""
@@ -120,14 +121,19 @@ class Access:
         if not token.alive:
             return None
         person = None if token.account_id is None else await self._people.get(token.account_id, self._person)
-        return of_token(token, person.standing if person else None)
+        principal = of_token(token, person.standing if person else None)
+        if principal is not None:
+            await self._used.get(token.id, self._use)
+        return principal
+
+    async def _use(self, token_id: str) -> bool:
+        async with self.pool.acquire() as db:
+            await tokens.used(db, token_id)
+        return True
 
     async def _token(self, token_id: str) -> tuple[Token, bytes] | None:
         async with self.pool.acquire() as db:
-            found = await tokens.find(db, token_id)
-            if found is not None and found[0].alive:
-                await tokens.used(db, token_id)
-        return found
+            return await tokens.find(db, token_id)
 
     async def _session(self, key: bytes) -> Session | None:
         async with self.pool.acquire() as db:

@@ -151,7 +151,7 @@ def details(problem: Problem, *, instance: str, trace: str) -> ProblemDetails:
         detail=redacted(problem.detail),
         instance=redacted(instance),
         code=problem.code,
-        errors=problem.errors,
+        errors=[FieldError(field=redacted(one.field), message=redacted(one.message)) for one in problem.errors],
         trace_id=trace,
     )
 

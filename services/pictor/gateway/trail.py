@@ -86,7 +86,8 @@ async def _refusal(runtime: Runtime, scope: HTTPScope, lines: Rate) -> None:
 
 def _told(request: Http, problem: Problem) -> bool:
     """Whether a refusal may be an attempt at something: changes not allowed, and ids of others."""
-    return (problem.code in {"forbidden", "csrf"} and request.method not in SAFE) or problem.sought is not None
+    changed = problem.code in {"forbidden", "csrf"} and request.method not in SAFE
+    return changed or problem.sought is not None or "upload" in request.scope["state"]
 
 
 async def _write(runtime: Runtime, request: Http, caller: Principal | None, dead: Dead | None) -> None:
@@ -104,7 +105,8 @@ async def _write(runtime: Runtime, request: Http, caller: Principal | None, dead
             return
         if problem.sought is None:
             await record(
-                db, request, caller, "access.refused", request.scope["path"], outcome=REFUSED,
+                db, request, caller, request.scope["state"].get("upload", "access.refused"), request.scope["path"],
+                outcome=REFUSED,
                 observatory_id=caller.observatory_id, detail={"request": action, "code": problem.code},
             )  # fmt: skip
             return

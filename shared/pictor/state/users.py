@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pictor.state.database import Connection
+from pictor.state.database import Connection, storable
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ async def page(db: Connection, *, limit: int = 50, offset: int = 0) -> tuple[lis
 
 async def by_name(db: Connection, name: str) -> tuple[User, str | None] | None:
     """Return the user of a login name and the hash of the password."""
-    row = await db.fetchrow(_SELECT + "WHERE name = $1", name)
+    row = await db.fetchrow(_SELECT + "WHERE name = $1", storable(name))
     return None if row is None else (_user(row), row["password_hash"])
 
 

@@ -1,0 +1,308 @@
+"""One gateway for all cells of the matrix, with somebody for every caller and something for every route."""
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID, uuid4
+
+import asyncpg
+import httpx
+import pytest
+from litestar import Litestar
+from nats.js import JetStreamContext
+
+from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.modules import Lane, Module
+from pictor.contracts.parked import Parked
+from pictor.contracts.work import WorkOrder
+from pictor.gateway import credentials
+from pictor.gateway.app import create_app
+from pictor.gateway.limits import Rate
+from pictor.gateway.passwords import Passwords
+from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.runtime import Runtime
+from pictor.state import observatories, parked, products, sessions, tenancy, tokens, users
+from pictor.state.database import Connection
+from pictor.state.observatories import Rig
+from pictor.state.products import Product
+from tests.services.gateway.conftest import client_of, emptied, sha, tiny_frame
+from tests.support.matrix import Route
+from tests.support.nights import Place, add_light, add_results
+
+PASSWORD = "correct horse battery"
+SHOWN = {
+    "width": 8,
+    "height": 8,
+    "tile_size": 8,
+    "levels": 1,
+    "row_order": "TOP-DOWN",
+    "stretch": "stf",
+    "debayered": None,
+}
+
+UNTOLD = frozenset({"schema_migration", "audit", "audit_end"})
+"""Tables a refusal may change."""
+
+
+@dataclass
+class World:
+    """The gateway, who asks, what there is, and a way back to how it was."""
+
+    runtime: Runtime
+    app: Litestar
+    owner: asyncpg.Connection
+    client: httpx.AsyncClient
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    actors: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
+    foreign_ids: dict[str, str] = field(default_factory=dict)
+    tables: list[str] = field(default_factory=list)
+    objects: dict[str, bytes] = field(default_factory=dict)
+
+    async def ask(self, route: Route, caller: str, **changed: Any) -> httpx.Response:
+        """Send a row's request as somebody."""
+        ids = {**self.ids, **({"file_path": route.file} if route.file else {}), **changed.pop("ids", {})}
+        options: dict[str, Any] = {"headers": {**self.headers[caller], **changed.pop("headers", {})}}
+        if route.body == "frame":
+            frame = tiny_frame(77)
+            ids["sha256"] = sha(frame)
+            options["content"] = frame
+        elif route.body == "form":
+            options["files"] = {"file": ("a.fits", tiny_frame(78), "application/octet-stream")}
+        elif route.form:
+            options["data"] = route.form
+        elif route.json is not None:
+            options["json"] = route.json_of(ids)
+        options.update(changed)
+        address = route.filled(route.path, ids) + (f"?{route.query}" if route.query else "")
+        if route.stream:
+            return await self.begun(address, options["headers"])
+        return await self.client.request(route.method, address, **options)
+
+    async def begun(self, address: str, headers: dict[str, str]) -> httpx.Response:
+        """Ask for a stream, and hang up after its first words."""
+        self.runtime.stopping.set()
+        try:
+            return await self.client.get(address, headers=headers)
+        finally:
+            self.runtime.stopping.clear()
+
+    async def digest(self) -> str:
+        """Return a digest of every row and every object, but for when tokens were used last."""
+        parts = " UNION ALL ".join(
+            f"SELECT '{table}' AS name, md5(coalesce(string_agg(x, '' ORDER BY x), '')) AS sum FROM "  # noqa: S608
+            f"(SELECT (to_jsonb(t) - 'last_used_at')::text AS x FROM {table} t) rows"
+            for table in self.tables
+            if table not in UNTOLD
+        )
+        rows = await self.owner.fetch(f"SELECT name, sum FROM ({parts}) all_tables ORDER BY name")  # noqa: S608
+        keys = sorted([stored.key async for stored in self.runtime.store.list()])
+        return json.dumps([[row["name"], row["sum"]] for row in rows] + keys)
+
+    def random_ids(self) -> dict[str, str]:
+        """Return ids of nothing, in the form of those there are."""
+        made = {name: str(uuid4()) for name in self.ids if name.endswith("_id")}
+        return made | {"token_id": credentials.make()[1].id, "letter_id": "987654321"}
+
+    async def lines(self, since: int = 0) -> list[asyncpg.Record]:
+        """Return the lines of the audit log after a place."""
+        return list(await self.owner.fetch("SELECT * FROM audit WHERE id > $1 ORDER BY id", since))
+
+    async def last_line(self) -> int:
+        """Return the place of the newest line."""
+        return int(await self.owner.fetchval("SELECT coalesce(max(id), 0) FROM audit"))
+
+    async def save(self) -> None:
+        """Remember how everything is."""
+        self.tables = [
+            row["tablename"]
+            for row in await self.owner.fetch(
+                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migration'"
+            )
+        ]
+        await self.owner.execute("DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved")
+        for table in self.tables:
+            await self.owner.execute(f"CREATE TABLE saved.{table} AS TABLE public.{table}")
+
+    async def restore(self) -> None:
+        """Make everything as it was remembered."""
+        names = ", ".join(self.tables)
+        back = "".join(
+            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved.{table};"  # noqa: S608
+            for table in self.tables
+        )
+        await self.owner.execute(f"TRUNCATE {names}; {back}")
+        store = self.runtime.store
+        there = {stored.key async for stored in store.list()}
+        for key in there - set(self.objects):
+            await store.delete(key)
+        for key in set(self.objects) - there:
+            await self.keep(key, self.objects[key])
+        self.forget()
+
+    async def keep(self, key: str, body: bytes) -> None:
+        """Put an object into the store."""
+
+        async def chunks() -> AsyncIterator[bytes]:
+            yield body
+
+        await self.runtime.store.put_stream(key, chunks(), len(body), sha256=sha(body))
+        self.objects[key] = body
+
+    def forget(self) -> None:
+        """Let the gateway look everything up again."""
+        access = self.app.state.access
+        access.forget()
+        access._tokens.forget()
+
+    async def person(self, db: Connection, name: str, caller: str, **facts: Any) -> UUID:
+        """Make somebody with a password and a session."""
+        places = facts.pop("places", {})
+        made = await users.create(db, uuid4(), name, name.title(), server_admin=facts.get("server", False),
+                                  created_by="test")  # fmt: skip
+        assert made is not None
+        await users.set_password(db, made.id, facts["password"])
+        for place, can_admin in places.items():
+            await users.join(db, made.id, place, can_admin=can_admin, added_by="test")
+        await sessions.create_for(db, credentials.digest(f"secret of {name}"), made.id, f"csrf of {name}", hours=1)
+        self.headers[caller] = {"Cookie": f"pictor_session=secret of {name}", "X-CSRF-Token": f"csrf of {name}"}
+        self.actors[caller] = f"user:{made.id}"
+        return made.id
+
+    async def token(self, db: Connection, caller: str, role: Role, place: UUID, **facts: Any) -> str:
+        """Make a token for a caller; returns its id."""
+        text, credential = credentials.make()
+        await tokens.create(
+            db, credential.id, credential.secret_sha256, name=caller, role=role,
+            scopes=facts.get("scopes", DEFAULT_SCOPES[role]), observatory_id=place, rig_id=facts.get("rig"),
+            created_by="test", days=1,
+        )  # fmt: skip
+        self.headers[caller] = {"Authorization": f"Bearer {text}"}
+        self.actors[caller] = f"token:{credential.id}"
+        return credential.id
+
+
+@pytest.fixture(scope="module")
+async def world(gateway_runtime: tuple[Runtime, JetStreamContext], database_server: Endpoints) -> AsyncIterator[World]:
+    """The world of the matrix."""
+    runtime, js = gateway_runtime
+    dsn = urlsplit(database_server.postgres_dsns["postgres"])._replace(path="/gateway").geturl()
+    owner = await asyncpg.connect(dsn)
+    with tenancy.seeing_everything():
+        await emptied(runtime, js)
+        app = create_app(runtime)
+        app.state.limits.refusals = app.state.limits.logins = app.state.limits.names = Rate(1_000_000)
+        async with client_of(app) as client:
+            made = World(runtime, app, owner, client)
+            await _fill(made)
+            await owner.execute("SET session_replication_role = replica")
+            await made.save()
+            yield made
+        await owner.execute("DROP SCHEMA saved CASCADE")
+    await owner.close()
+
+
+async def _fill(world: World) -> None:
+    password = await Passwords().hashed(PASSWORD)
+    async with world.runtime.pool.acquire() as db:
+        home, hill = await _place(db, "home"), await _place(db, "hill")
+        second = uuid4()
+        await observatories.create_rig(db, Rig(id=second, observatory_id=home.observatory_id, name="second"))
+        await _people(world, db, home.observatory_id, hill.observatory_id, password)
+        await _tokens(world, db, home, second)
+        for place, ids in ((home, world.ids), (hill, world.foreign_ids)):
+            ids |= {"observatory_id": str(place.observatory_id), "rig_id": str(place.rig_id)}
+            await _things(world, db, place, ids)
+    world.ids |= {"module": str(Module.QUALITY), "z": "0", "xy": "0_0", "sha256": sha(tiny_frame(1))}
+
+
+async def _place(db: Connection, slug: str) -> Place:
+    place = Place(uuid4(), uuid4())
+    await observatories.create(db, place.observatory_id, slug, slug.title())
+    await observatories.create_rig(db, Rig(id=place.rig_id, observatory_id=place.observatory_id, name="main"))
+    return place
+
+
+async def _people(world: World, db: Connection, home: UUID, hill: UUID, password: str) -> None:
+    await world.person(db, "ben", "member", places={home: False}, password=password)
+    await world.person(db, "anna", "admin", places={home: True}, password=password)
+    await world.person(db, "carl", "foreign", places={hill: True}, password=password)
+    await world.person(db, "dora", "server", server=True, password=password)
+    world.ids["user_id"] = str(await world.person(db, "eve", "eve", places={home: False}, password=password))
+    world.headers["anonymous"] = {}
+    world.actors["anonymous"] = "anonymous"
+
+
+async def _tokens(world: World, db: Connection, home: Place, second: UUID) -> None:
+    where, admin = home.observatory_id, Role.OBSERVATORY_ADMIN
+    await world.token(db, "plugin", Role.PLUGIN, where, rig=home.rig_id)
+    await world.token(db, "other-rig", Role.PLUGIN, where, rig=second)
+    await world.token(db, "reduced", admin, where, scopes=frozenset({Scope.FRAMES_READ}))
+    await world.token(db, "spare", Role.PLUGIN, where)
+    world.ids["token_id"] = world.actors["spare"].removeprefix("token:")
+    expired = await world.token(db, "expired", admin, where)
+    await db.execute("UPDATE token SET expires_at = now() - $2::interval WHERE id = $1", expired, timedelta(hours=1))
+    await tokens.revoke(db, await world.token(db, "revoked", admin, where))
+
+
+async def _things(world: World, db: Connection, place: Place, ids: dict[str, str]) -> None:
+    """Make one of everything that routes ask for, at an observatory."""
+    frame = await add_light(db, place, len(world.foreign_ids), states={})
+    ids["frame_id"] = str(frame)
+    await add_results(db, place, frame, 1)
+    await db.execute("UPDATE frame_solution SET cards = '[[\"CRVAL1\", 1.0, null]]' WHERE frame_id = $1", frame)
+    await db.execute("DELETE FROM product WHERE frame_id = $1", frame)
+    home = "job_id" not in world.ids
+    raw = tiny_frame(1 if home else 2)
+    key = f"raw/{place.observatory_id}/{sha(raw)}"
+    await world.keep(key, raw)
+    await db.execute(
+        "UPDATE frame SET sha256 = $2, size = $3, raw_key = $4 WHERE id = $1", frame, sha(raw), len(raw), key
+    )
+    await _products(world, db, place, frame)
+    owners = (world.actors["plugin"], world.actors["member"]) if home else ("token:theirs", world.actors["foreign"])
+    for name, owner in zip(("job_id", "own_job_id"), owners, strict=True):
+        job, lane = uuid4(), Lane.LIVE
+        await db.execute(
+            "INSERT INTO job (id, observatory_id, frame_id, kind, lane, owner) VALUES ($1, $2, $3, 'upload', $4, $5)",
+            job, place.observatory_id, frame, str(lane), owner,
+        )  # fmt: skip
+        ids[name] = str(job)
+    if home:
+        await _letter(world, db, place, frame)
+
+
+async def _products(world: World, db: Connection, place: Place, frame: UUID) -> None:
+    index = json.dumps({"width": 8, "height": 8, "tile_size": 8, "levels": 1, "tiles": {"0/0_0": [0, 4]}}).encode()
+    for kind in ProductKind:
+        body = index if kind is ProductKind.TILE_INDEX else f"bytes of {kind} {frame}".encode()
+        key = f"products/{place.observatory_id}/{frame}/{kind}"
+        await world.keep(key, body)
+        made = Product(uuid4(), place.observatory_id, kind, key, len(body), sha(body), "image/png", "test",
+                       frame_id=frame, parameters=SHOWN)  # fmt: skip
+        await products.save(db, made)
+
+
+async def _letter(world: World, db: Connection, place: Place, frame: UUID) -> None:
+    job = uuid4()
+    await db.execute(
+        """
+        INSERT INTO job (id, observatory_id, frame_id, kind, lane, state)
+        VALUES ($1, $2, $3, 'upload', 'live', 'failed')
+        """,
+        job, place.observatory_id, frame,
+    )  # fmt: skip
+    order = WorkOrder(observatory="home", job_id=job, observatory_id=place.observatory_id, frame_id=frame,
+                      module=Module.PREVIEW, lane=Lane.LIVE, itinerary=())  # fmt: skip
+    await db.execute(
+        "INSERT INTO module_run (job_id, module, position, state) VALUES ($1, 'preview', 0, 'failed')", job
+    )
+    letter = Parked(observatory="home", module="preview", subject="pictor.work.preview.live", reason="exhausted",
+                    attempt=3, message="It failed three times.", stream_seq=1, job_id=job,
+                    body=order.model_dump_json())  # fmt: skip
+    await parked.add(db, letter)
+    world.ids["letter_id"] = str(await db.fetchval("SELECT id FROM parked"))
