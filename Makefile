@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real faults chaos fuzz check lint types imports contracts bench load format clean
+.PHONY: setup demo test test-real stress faults chaos fuzz check lint types imports contracts bench load format clean
 
 setup: $(STAMP)
 
@@ -24,6 +24,9 @@ test: setup
 
 test-real: setup
 	$(BIN)/python -m pytest -m real -s tests/e2e/test_real_frames.py $(ARGS)
+
+stress: setup
+	PICTOR_STOP_CYCLES=200 $(BIN)/python -m pytest -m "stress or not real" -s tests/runtime/test_stopping.py tests/runtime/test_process_stop.py tests/runtime/test_broker_damage.py $(ARGS)
 
 faults: setup
 	$(BIN)/python -m pytest tests/faults --faults all --faults-page docs/faults.md -n 2 --dist loadfile $(ARGS)

@@ -65,7 +65,15 @@ async def own_bus(dsn: str, folder: Path) -> AsyncIterator[tuple[Flow, Embedded]
         yield flow, embedded
 
 
-@pytest.mark.parametrize("damage", [_erase, _take_back, _flip, _truncate])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        _erase,
+        _flip,
+        pytest.param(_take_back, marks=pytest.mark.stress),
+        pytest.param(_truncate, marks=pytest.mark.stress),
+    ],
+)
 async def test_a_broker_whose_store_is_damaged_under_load_loses_and_doubles_nothing(
     database_dsn: str, tmp_path: Path, damage: Damage
 ) -> None:

@@ -55,7 +55,10 @@ async def _stopped(process: asyncio.subprocess.Process) -> tuple[int, float]:
     return code, time.monotonic() - begun
 
 
-@pytest.mark.parametrize("start_frozen", [False, True], ids=["while working", "while starting"])
+@pytest.mark.parametrize(
+    "start_frozen",
+    [pytest.param(False, id="while working"), pytest.param(True, id="while starting", marks=pytest.mark.stress)],
+)
 async def test_worker_and_gateway_leave_in_time_though_all_their_servers_are_frozen(
     tmp_path: Path, *, start_frozen: bool
 ) -> None:
