@@ -50,12 +50,25 @@ async def say(port: int, *parts: bytes, pause_s: float = 0.0, shut: bool = False
                 await asyncio.wait({reading}, timeout=pause_s)
             try:
                 writer.write(part)
-                await asyncio.wait({asyncio.create_task(writer.drain()), reading}, return_when="FIRST_COMPLETED")
             except (ConnectionError, RuntimeError):
+                break
+            draining = asyncio.create_task(_drained(writer))
+            await asyncio.wait({draining, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if reading.done() or not await draining:
+                draining.cancel()
                 break
         if shut and writer.can_write_eof():
             writer.write_eof()
         return await asyncio.wait_for(reading, ANSWER_S)
+
+
+async def _drained(writer: asyncio.StreamWriter) -> bool:
+    """Wait until what was written is on its way; False when the peer is gone."""
+    try:
+        await writer.drain()
+    except ConnectionError:
+        return False
+    return True
 
 
 async def read_answer(reader: asyncio.StreamReader, *, to_head: bool = False) -> Answer:

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 from litestar.types import ASGIApp
 
+from pictor.runtime.closing import close, end
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 
 FILES_PER_CONNECTION = 4
 """An upload holds its own socket and at most one each to store, database and scratch disk."""
+
+REQUESTS_PART = 0.5
+"""Part of the time for shutdown that running requests may take; the rest is for closing."""
 
 
 class _Server(uvicorn.Server):
@@ -58,9 +62,9 @@ async def serve(app: ASGIApp, settings: Settings) -> AsyncIterator[int]:
     try:
         yield server.servers[0].sockets[0].getsockname()[1]
     finally:
-        watcher.cancel()
         server.should_exit = True
-        await task
+        await close("gateway", task, within_s=settings.shutdown_seconds)
+        await end(watcher)
 
 
 def _config(app: ASGIApp, settings: Settings, protocol: type[asyncio.Protocol]) -> uvicorn.Config:
@@ -76,7 +80,7 @@ def _config(app: ASGIApp, settings: Settings, protocol: type[asyncio.Protocol]) 
         server_header=False,
         proxy_headers=False,
         timeout_keep_alive=settings.keep_alive_seconds,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        timeout_graceful_shutdown=max(1, int(settings.shutdown_seconds * REQUESTS_PART)),
     )
 
 

@@ -17,6 +17,10 @@ from pictor.runtime.version import VERSION
 Schema = dict[str, object]
 
 REF = "#/components/schemas/{model}"
+IDEMPOTENCY: Schema = {
+    "name": "Idempotency-Key", "in": "header", "required": False, "schema": {"type": "string", "maxLength": 255},
+    "description": "The same request under the same key is done once and answered alike, for a day.",
+}  # fmt: skip
 BINARY: Schema = {"type": "string", "format": "binary"}
 
 ABOUT = (
@@ -55,6 +59,8 @@ def _complete(document: Schema, path: str, handler: HTTPRouteHandler, models: di
             operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": reference}}}
         if handler.opt.get("raw_body"):
             _raw(operation)
+        elif method == "POST" and not handler.opt.get("form_body"):
+            cast("list[object]", operation.setdefault("parameters", [])).append(IDEMPOTENCY)
         if handler.opt.get("form_body"):
             operation["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": _form()}}}
         _answers(operation, handler)

@@ -133,6 +133,13 @@ class GuardedProtocol(H11Protocol):
         told = log.debug if problem.code in {"too-slow", "unavailable"} else log.info
         told("refused", address=self.client[0] if self.client else "-", status=problem.status, code=problem.code)
 
+    def shutdown(self) -> None:
+        """End for good, or after the answer that is under way."""
+        if self._refused:
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def pause_writing(self) -> None:
         """Remember since when the client does not read."""
         self._stalled_since = self.loop.time()

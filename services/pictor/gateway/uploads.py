@@ -142,6 +142,7 @@ def counted(request: Http) -> Iterator[None]:
         yield
     except Problem as problem:
         metrics.uploads.labels(problem.code).inc()
+        request.scope["state"]["upload"] = "frame.reject"
         raise
 
 

@@ -274,3 +274,16 @@ async def test_the_process_takes_no_more_connections_than_it_has_files_for(monke
     monkeypatch.setattr("resource.getrlimit", lambda _: (64, 64))
     monkeypatch.setattr("resource.setrlimit", lambda *_: None)
     assert affordable(2000) == 16
+
+
+async def test_refused_and_dribbling_connections_do_not_delay_the_end() -> None:
+    async with AsyncExitStack() as stack:
+        async with echoing(quick(head_seconds=60, body_silence_seconds=60, shutdown_seconds=4)) as port:
+            for raw in (b"GET / HT", request("PUT", "/", [("Content-Length", "5")], b"x"), b"nonsense\r\n\r\n", GET):
+                (await stack.enter_async_context(line(port)))[1].write(raw)
+            broken = request("PUT", "/", [("Transfer-Encoding", "chunked")], b"zz\r\n")
+            (await stack.enter_async_context(line(port)))[1].write(broken)
+            await asyncio.sleep(0.3)
+            begun = time.monotonic()
+        print(f"ended after {time.monotonic() - begun:.1f} s")
+        assert time.monotonic() - begun < 30
