@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import re
 import shutil
 import stat
 import subprocess
@@ -13,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -298,10 +300,11 @@ def test_a_second_start_on_the_same_folder_is_refused_with_a_sentence(up: Instal
     assert up.client.get("/frames").is_success
 
 
-def test_it_stops_within_seconds_and_printed_one_line_only(stopped: tuple[int, str, float]) -> None:
+def test_it_stops_within_seconds_and_printed_a_link_to_log_in_besides(stopped: tuple[int, str, float]) -> None:
     code, rest, seconds = stopped
     print(f"stopped in {seconds:.1f} s")
-    assert (code, rest) == (0, "")
+    assert code == 0
+    assert re.fullmatch(r"Log in within ten minutes, once: http://127\.0\.0\.1:\d+/login\?code=\S{43}\n", rest)
     assert seconds < STOPS_WITHIN_S
 
 
@@ -311,6 +314,15 @@ def test_a_second_start_keeps_token_frames_and_products(up_again: Installation, 
     assert kept["solution"] == light.frame["solution"]
     assert up_again.client.get(light.address("fits")).content == light.raw
     assert up_again.send(light.simulated.path).json()["duplicate"] is True
+
+
+def test_the_link_of_the_first_start_logs_in_once(up_again: Installation, stopped: tuple[int, str, float]) -> None:
+    code = stopped[1].strip().partition("/login?code=")[2]
+    with httpx.Client(base_url=up_again.url) as browser:
+        entered = browser.post("/login", data={"code": code})
+        assert (entered.status_code, "pictor_session" in entered.headers["set-cookie"]) == (303, True)
+        assert browser.get("/account").status_code == 200
+        assert browser.post("/login", data={"code": code}).status_code == 401
 
 
 def test_a_second_start_takes_new_frames(up_again: Installation, tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from pictor.cli.client import gateway
 from pictor.cli.demo_report import Outcome, judge, masters_of, report_of, table_of
+from pictor.cli.links import login_link
 from pictor.cli.processes import die_with_parent
 from pictor.cli.upload import Sent, upload_one
 
@@ -141,23 +142,8 @@ def _say(console: Console, outcomes: list[Outcome], elapsed: float, url: str, fo
         console.print(f"NOT as the truth says: {outcome.file}: {outcome.complaint}", style="bold red", markup=False)
     verdict = "every frame ended as the truth says" if not wrong else f"{len(wrong)} frames did not end as they should"
     console.print(f"{len(outcomes)} files in {elapsed:.0f} s: {verdict}.", highlight=False)
-    token = (folder / "admin.token").read_text(encoding="ascii").strip()
-    link = asyncio.run(_login_link(url, folder, token))
+    link = asyncio.run(login_link(url, folder))
     console.print(f"Look at the night: {link}", highlight=False, soft_wrap=True)
-
-
-async def _login_link(url: str, folder: Path, token: str) -> str:
-    """Make a link that signs a browser in once."""
-    from pictor.cli.attach import read_settings
-    from pictor.gateway.signin import login_code
-    from pictor.state.database import open_pool
-
-    pool = await open_pool(read_settings(folder).postgres_dsn.get_secret_value(), size=2)
-    try:
-        code = await login_code(pool, token)
-    finally:
-        await pool.close()
-    return f"{url}/login?code={code}"
 
 
 def _listen_to_signals() -> None:

@@ -13,6 +13,7 @@ import structlog
 from pictor.cli.attach import write_settings
 from pictor.cli.backends import Backends
 from pictor.cli.health import serve_health
+from pictor.cli.links import TOKEN_FILE, login_link
 from pictor.cli.processes import Processes
 from pictor.cli.services import BUS_SERVICES, create_app_of
 from pictor.cli.signals import on_stop
@@ -35,8 +36,6 @@ log = structlog.get_logger()
 
 INDEX_FOLDER = "indexes"
 """Where star indexes are looked for when no folder is set; they are found without a restart."""
-
-TOKEN_FILE = "admin.token"  # noqa: S105 - a file name
 
 
 def main(data: Path, *, host: str, port: int, separate: bool) -> int:
@@ -68,8 +67,11 @@ async def _main(settings: Settings, *, separate: bool) -> int:
 
 
 async def _serve(settings: Settings, stop: asyncio.Event, *, separate: bool) -> int:
+    first = not (settings.data_dir / TOKEN_FILE).exists()
     async with running(settings, separate=separate) as (url, failure):
         print(f"Pictor ready at {url}", flush=True)
+        if first:
+            print(f"Log in within ten minutes, once: {await login_link(url, settings.data_dir)}", flush=True)
         asked = asyncio.create_task(stop.wait())
         both: list[asyncio.Future[Any]] = [asked, failure]
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)

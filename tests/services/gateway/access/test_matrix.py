@@ -55,6 +55,8 @@ def check_refusal(world: World, row: Route, caller: str, lines: list[tuple[str, 
         wanted = ["access.refused"]
     elif status == 404 and caller == "foreign" and row.is_api and row.names_others:
         wanted = ["access.foreign"]
+    elif status == 404 and row.body == "frame" and caller == "other-rig":
+        wanted = ["frame.reject"]
     assert [line for line in lines if line[0] != "access.foreign" or caller == "foreign"] == [
         (action, "refused", world.actors[caller]) for action in wanted
     ]
