@@ -32,6 +32,11 @@ class Hashed:
         """Told True while the next bytes are awaited, False while the store takes those that came."""
 
     @property
+    def started(self) -> bool:
+        """Whether somebody began to read: it can be read once only."""
+        return self._started
+
+    @property
     def sha256(self) -> str:
         """Digest of the bytes read so far."""
         return self._hash.hexdigest()

@@ -9,6 +9,14 @@ class StoreUnavailable(StoreError):  # noqa: N818 - named after what happened
     """The store cannot answer now, or refuses us; trying again later may help."""
 
 
+class StoreBusy(StoreUnavailable):
+    """The store refused this request (500, 502, 503, 504, a line that broke); the same one may succeed in a moment."""
+
+
+class ObjectDamaged(StoreUnavailable):
+    """The store works, but cannot give this object: its disk is damaged there."""
+
+
 class ObjectMissing(StoreError):  # noqa: N818 - named after what happened
     """There is no object under this key."""
 

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from pictor.runtime.store.errors import StoreError, StoreUnavailable
+from pictor.runtime.store.patience import patiently
 from pictor.runtime.store.s3_requests import S3Requests, element, refuse
 
 MIN_PART = 5 << 20
@@ -43,11 +44,14 @@ class Multipart:
 
     async def add(self, pieces: Sequence[bytes]) -> None:
         """Upload the next part; its pieces are neither joined nor copied."""
+        self._etags.append(await patiently(lambda: self._add(pieces)))
+
+    async def _add(self, pieces: Sequence[bytes]) -> str:
         headers = {"Content-Length": str(sum(map(len, pieces)))}
         body = _sent(pieces)
         async with self._s3.send("PUT", self._key, query=self._next(), headers=headers, body=body) as response:
             await refuse(response, self._key)
-            self._etags.append(response.headers["ETag"])
+            return response.headers["ETag"]
 
     async def copy(self, source: str, start: int, end: int) -> None:
         """Take the next part from another object, from ``start`` up to but without ``end``."""
@@ -60,6 +64,9 @@ class Multipart:
 
     async def complete(self) -> str | None:
         """Make the parts one object; returns its ETag, or None if the key was taken in the meantime."""
+        return await patiently(self._complete)
+
+    async def _complete(self) -> str | None:
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>"
             for number, etag in enumerate(self._etags, 1)
@@ -81,6 +88,9 @@ class Multipart:
         return {"partNumber": str(len(self._etags) + 1), "uploadId": self._id}
 
     async def _text(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], key: str = "") -> str:
+        return await patiently(lambda: self._text_once(method, query, headers, key))
+
+    async def _text_once(self, method: str, query: Mapping[str, str], headers: Mapping[str, str], key: str) -> str:
         async with self._s3.send(method, self._key, query=query, headers=headers) as response:
             await refuse(response, key or self._key)
             return await response.text()

@@ -12,9 +12,11 @@ from pathlib import Path
 import aiohttp
 
 from pictor.runtime.store.digest import Hashed
-from pictor.runtime.store.errors import DigestMismatch, StoreUnavailable
+from pictor.runtime.store.errors import DigestMismatch, ObjectDamaged, StoreBusy, StoreUnavailable
 from pictor.runtime.store.files import arriving_file, file_chunks, file_sha256, file_size
 from pictor.runtime.store.multipart import MIN_PART, PART_SIZE, Multipart
+from pictor.runtime.store.patience import BUDGET_S, PAUSES_S, patiently, pause_for
+from pictor.runtime.store.probing import works_without
 from pictor.runtime.store.protocol import BYTES, CHUNK, Part, StoredObject, checked
 from pictor.runtime.store.s3_requests import S3Config, S3Requests, element, refuse
 
@@ -34,7 +36,8 @@ class S3Store:
     ) -> StoredObject:
         """Store a file under a new key; it is hashed on its way when its digest is given."""
         digest = sha256 or await asyncio.to_thread(file_sha256, path)
-        return await self.put_stream(key, file_chunks(path), await file_size(path), content_type, sha256=digest)
+        size = await file_size(path)
+        return await patiently(lambda: self.put_stream(key, file_chunks(path), size, content_type, sha256=digest))
 
     async def put_stream(
         self,
@@ -52,7 +55,8 @@ class S3Store:
             if size is None:
                 etag = await self._put_parts(checked(key), body, headers)
             else:
-                etag = await self._put_whole(checked(key), body, {**headers, "Content-Length": str(size)})
+                known = {**headers, "Content-Length": str(size)}
+                etag = await patiently(lambda: self._put_whole(checked(key), body, known), lambda: not body.started)
         except StoreUnavailable:
             if body.error is not None:
                 raise body.error from None
@@ -65,9 +69,12 @@ class S3Store:
         """Fetch an object into a new file and return its SHA-256."""
         digest = hashlib.sha256()
         with arriving_file(path) as file:
-            async for chunk in self.open_range(key):
-                digest.update(chunk)
-                file.write(chunk)
+            try:
+                async for chunk in self.open_range(key):
+                    digest.update(chunk)
+                    file.write(chunk)
+            except ObjectDamaged as error:
+                raise DigestMismatch(str(error)) from error
             if sha256 is not None and sha256 != digest.hexdigest():
                 raise DigestMismatch(f"{key} should have the SHA-256 {sha256}, it has {digest.hexdigest()}")
         return digest.hexdigest()
@@ -76,9 +83,29 @@ class S3Store:
         """Read bytes from ``start`` up to but without ``end``."""
         if end is not None and end <= start:
             return
+        position, pauses = start, list(PAUSES_S)
+        begun = asyncio.get_running_loop().time()
+        while True:
+            try:
+                async for chunk in self._read(checked(key), position, end):
+                    position += len(chunk)
+                    yield chunk
+            except StoreBusy as error:
+                if pauses and asyncio.get_running_loop().time() - begun < BUDGET_S:
+                    await pause_for(pauses.pop(0))
+                    continue
+                if await works_without(self, key):
+                    raise ObjectDamaged(f"the store works, but cannot read {key} from byte {position}") from error
+                raise
+            return
+
+    async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
+        """Read a run of bytes from one answer."""
+        if end is not None and end <= start:
+            return
         last = "" if end is None else end - 1
         headers = {"Range": f"bytes={start}-{last}"} if start or end is not None else {}
-        async with self._s3.send("GET", checked(key), headers=headers) as response:
+        async with self._s3.send("GET", key, headers=headers) as response:
             if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 return
             await refuse(response, key)
@@ -87,13 +114,19 @@ class S3Store:
 
     async def stat(self, key: str) -> StoredObject:
         """Describe an object."""
-        async with self._s3.send("HEAD", checked(key)) as response:
+        return await patiently(lambda: self._stat(checked(key)))
+
+    async def _stat(self, key: str) -> StoredObject:
+        async with self._s3.send("HEAD", key) as response:
             await refuse(response, key)
             return _described(key, response)
 
     async def delete(self, key: str) -> None:
         """Remove an object."""
-        async with self._s3.send("DELETE", checked(key)) as response:
+        await patiently(lambda: self._delete(checked(key)))
+
+    async def _delete(self, key: str) -> None:
+        async with self._s3.send("DELETE", key) as response:
             if response.status != HTTPStatus.NOT_FOUND:
                 await refuse(response, key)
 
@@ -101,9 +134,7 @@ class S3Store:
         """All objects whose key begins so."""
         query = {"list-type": "2", "prefix": prefix}
         while True:
-            async with self._s3.send("GET", query=query) as response:
-                await refuse(response, prefix)
-                text = await response.text()
+            text = await patiently(lambda: self._page(query))
             for entry in re.findall(r"<Contents>(.*?)</Contents>", text, re.DOTALL):
                 etag = element(entry, "ETag").replace("&#34;", "").replace("&quot;", "").strip('"')
                 modified = datetime.fromisoformat(element(entry, "LastModified"))
@@ -111,6 +142,11 @@ class S3Store:
             if element(text, "IsTruncated") != "true":
                 return
             query["continuation-token"] = element(text, "NextContinuationToken")
+
+    async def _page(self, query: dict[str, str]) -> str:
+        async with self._s3.send("GET", query=query) as response:
+            await refuse(response, query["prefix"])
+            return await response.text()
 
     async def presign_get(self, key: str, expires_s: int, *, filename: str | None = None) -> str | None:
         """Address where anyone may read an object for a while."""

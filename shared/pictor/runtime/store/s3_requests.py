@@ -14,7 +14,7 @@ from minio.credentials.credentials import Credentials
 from minio.signer import presign_v4, sign_v4_s3
 from yarl import URL
 
-from pictor.runtime.store.errors import ObjectMissing, StoreUnavailable
+from pictor.runtime.store.errors import ObjectMissing, StoreBusy, StoreUnavailable
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -25,6 +25,16 @@ ERROR_TEXT_LIMIT = 4096
 
 CONNECTIONS = 256
 """More than clients may upload and fetch at the same time: a slow one keeps its connection for as long as it takes."""
+
+BUSY = frozenset(
+    {
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        HTTPStatus.BAD_GATEWAY,
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        HTTPStatus.GATEWAY_TIMEOUT,
+    }
+)
+"""Statuses after which the same request may succeed."""
 
 Body = bytes | AsyncIterable[bytes] | None
 
@@ -100,8 +110,14 @@ class S3Requests:
                 allow_redirects=False,
             ) as response:
                 yield response
-        except (aiohttp.ClientError, ConnectionError, TimeoutError) as error:
-            raise StoreUnavailable(f"the store did not answer: {type(error).__name__} {error}") from error
+        except TimeoutError as error:
+            raise StoreUnavailable(f"the store did not answer in time: {error}") from error
+        except aiohttp.ClientConnectorError as error:
+            raise StoreUnavailable(f"the store is away: {error}") from error
+        except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
+            raise StoreBusy(f"the line to the store broke: {type(error).__name__} {error}") from error
+        except aiohttp.ClientError as error:
+            raise StoreBusy(f"the store did not answer: {type(error).__name__} {error}") from error
 
     def presign_get(self, key: str, expires_s: int, query: Mapping[str, str]) -> str:
         """Address where anyone may read an object for a while."""
@@ -156,7 +172,8 @@ async def refuse(response: aiohttp.ClientResponse, key: str) -> None:
     code = element(text, "Code")
     if response.status == HTTPStatus.NOT_FOUND and code in ("", "NoSuchKey"):
         raise ObjectMissing(f"there is no object {key}")
-    raise StoreUnavailable(f"the store answered {response.status} {code} {element(text, 'Message')}".rstrip())
+    kind = StoreBusy if response.status in BUSY else StoreUnavailable
+    raise kind(f"the store answered {response.status} {code} {element(text, 'Message')}".rstrip())
 
 
 def element(text: str, name: str) -> str:
