@@ -6,8 +6,9 @@ import nats
 import nats.errors
 import pytest
 
-from pictor.contracts.modules import Service
-from pictor.contracts.subjects import BUCKET_CONTROL, STREAM_EVENTS, STREAM_WORK
+from pictor.contracts.modules import MODULES_OF, Module, Service
+from pictor.contracts.subjects import BUCKET_CONTROL, FRAME_MEASURED, FRAME_SOLVED, STREAM_EVENTS, STREAM_WORK
+from pictor.runtime.bus import inbox
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.nats_config import bus_users
 from tests.support.bus import connected
@@ -93,3 +94,50 @@ async def test_no_service_makes_or_deletes_streams(bus: Endpoints, service: Serv
     async with connected(bus, str(service)) as user:
         for subject in (f"$JS.API.STREAM.DELETE.{STREAM_WORK}", "$JS.API.STREAM.CREATE.MINE", "$JS.API.STREAM.NAMES"):
             assert await user.is_refused(subject)
+
+
+BUS_SERVICES = [service for service in Service if service is not Service.GATEWAY]
+
+
+def denials(service: Service) -> dict[str, str]:
+    """The eleven things no service may do, each as one publication by the user of a worker."""
+    own = MODULES_OF[service][0]
+    other = Module.PREVIEW if own is not Module.PREVIEW else Module.QUALITY
+    neighbour = "preview" if service is not Service.PREVIEW else "quality"
+    return {
+        "publish a foreign fact": f"{(FRAME_MEASURED if own is not Module.QUALITY else FRAME_SOLVED).name}.hill",
+        "order the first module": "pictor.work.ingest.live" if own is not Module.INGEST else "pictor.work.stack.live",
+        "pull a foreign durable": f"$JS.API.CONSUMER.MSG.NEXT.{STREAM_WORK}.{other}-live",
+        "delete a stream": f"$JS.API.STREAM.DELETE.{STREAM_WORK}",
+        "purge a stream": f"$JS.API.STREAM.PURGE.{STREAM_WORK}",
+        "make a stream": "$JS.API.STREAM.CREATE.MINE",
+        "make a consumer": f"$JS.API.CONSUMER.CREATE.{STREAM_WORK}.mine",
+        "read by sequence": f"$JS.API.STREAM.MSG.GET.{STREAM_WORK}",
+        "get directly": f"$JS.API.DIRECT.GET.{STREAM_WORK}",
+        "list streams": "$JS.API.STREAM.NAMES",
+        "acknowledge for another": f"$JS.ACK.{STREAM_WORK}.{other}-live.1.1.1.1.0",
+        "answer into a foreign inbox": f"_INBOX_{neighbour}.1",
+    }
+
+
+@pytest.mark.parametrize("service", BUS_SERVICES)
+async def test_the_server_refuses_each_worker_what_is_not_its_work(bus: Endpoints, service: Service) -> None:
+    async with connected(bus, str(service)) as worker:
+        allowed = [what for what, subject in denials(service).items() if not await worker.is_refused(subject)]
+        assert allowed == []
+        for subject in ("pictor.event.>", f"{inbox('gateway')}.>"):
+            before = len(worker.refused)
+            await worker.client.subscribe(subject)
+            await worker.client.flush()
+            await asyncio.sleep(0.05)
+            assert any("permissions violation" in text.lower() for text in worker.refused[before:]), subject
+
+
+async def test_even_the_gateway_erases_nothing_and_takes_no_order(bus: Endpoints) -> None:
+    refused = (
+        f"$JS.API.STREAM.DELETE.{STREAM_WORK}", f"$JS.API.STREAM.PURGE.{STREAM_WORK}",
+        f"$JS.API.CONSUMER.DELETE.{STREAM_WORK}.quality-live", f"$JS.API.CONSUMER.MSG.NEXT.{STREAM_WORK}.quality-live",
+        f"$JS.ACK.{STREAM_WORK}.quality-live.1.1.1.1.0", "$JS.API.STREAM.CREATE.MINE", "$SYS.REQ.SERVER.PING",
+    )  # fmt: skip
+    async with connected(bus, "gateway") as gateway:
+        assert [subject for subject in refused if not await gateway.is_refused(subject)] == []

@@ -1,10 +1,26 @@
 """What each service may say and hear on the bus: the least that lets it work."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from pictor.contracts.modules import MODULES_OF, Lane, Service
+from pictor.contracts.messages import Subject
+from pictor.contracts.modules import LIGHT_ITINERARY, MODULES_OF, Lane, Service
 from pictor.contracts.subjects import (
     BUCKET_CONTROL,
+    FRAME_INGESTED,
+    FRAME_MEASURED,
+    FRAME_OBSERVED,
+    FRAME_PREVIEWED,
+    FRAME_PROCESSED,
+    FRAME_QUARANTINED,
+    FRAME_SOLVED,
+    FRAME_UNSOLVED,
+    JOB_FINISHED,
+    MASTER_CREATED,
+    MASTER_REJECTED,
+    MODULE_FINISHED,
+    PARKED,
+    STACKING_DEFERRED,
     STREAM_ADVISORIES,
     STREAM_EVENTS,
     STREAM_PARKED,
@@ -48,7 +64,18 @@ _FOLLOW_CONTROL = (
     f"$JS.API.DIRECT.GET.{CONTROL}.>",
     f"$JS.FC.{CONTROL}.>",
 )
-_RESULTS = ("pictor.event.>", "pictor.work.>", "pictor.parked.>")
+_EVERYTHING = ("pictor.event.>", "pictor.work.>", "pictor.parked.>")
+"""What the gateway publishes: the first orders of jobs, and as the relay whatever others could not."""
+
+_FACTS: dict[Service, tuple[Subject[Any], ...]] = {
+    Service.INGEST: (FRAME_INGESTED, FRAME_QUARANTINED),
+    Service.HEADER: (FRAME_OBSERVED, FRAME_PROCESSED),
+    Service.PREVIEW: (FRAME_PREVIEWED,),
+    Service.QUALITY: (FRAME_MEASURED,),
+    Service.ASTROMETRY: (FRAME_SOLVED, FRAME_UNSOLVED),
+    Service.CALIBRATION_STACKER: (MASTER_CREATED, MASTER_REJECTED, STACKING_DEFERRED),
+}
+"""What each service alone finds out."""
 
 _LISTENING: dict[Service, tuple[tuple[str, str], ...]] = {
     Service.CALIBRATION_STACKER: (
@@ -89,12 +116,26 @@ _MAKING = (
 """What the gateway makes anew when the broker's store was erased under it; it may delete none of it."""
 
 
+def _results(service: Service) -> tuple[str, ...]:
+    """Return what a service says about its work, and whom it passes jobs on to: itself and those after it."""
+    if service is Service.GATEWAY:
+        return _EVERYTHING
+    own = MODULES_OF[service]
+    first = min((LIGHT_ITINERARY.index(module) for module in own if module in LIGHT_ITINERARY), default=None)
+    following = own if first is None else LIGHT_ITINERARY[first:]
+    return (
+        *(f"pictor.work.{module}.*" for module in following),
+        *(subject.pattern for subject in (*_FACTS[service], MODULE_FINISHED, JOB_FINISHED)),
+        *(PARKED[module].name for module in own),
+    )
+
+
 def permissions(service: Service) -> Permissions:
     """Return the permissions of one service's NATS user."""
     pulls = [(STREAM_WORK, f"{module}-{lane}") for module in MODULES_OF.get(service, ()) for lane in Lane] + list(
         _LISTENING.get(service, ())
     )
-    publish = [*_RESULTS, *_FOLLOW_CONTROL]
+    publish = [*_results(service), *_FOLLOW_CONTROL]
     for stream, durable in pulls:
         publish.extend(_pulling(stream, durable))
     if service is Service.GATEWAY:

@@ -223,4 +223,7 @@ async def _sweep_timer(js: JetStreamContext, settings: Settings) -> None:
     try:
         await js.publish(SCHEDULE_SUBJECT, SweepDue().encode(), headers=headers)
     except BadRequestError as error:
-        log.warning("the server cannot schedule messages; the gateway sweeps instead", reason=str(error))
+        log.warning(
+            "the server cannot schedule messages, so nothing is swept in time: use nats-server 2.12 or later",
+            reason=str(error),
+        )
