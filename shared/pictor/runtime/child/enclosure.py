@@ -1,5 +1,6 @@
 """The enclosure of a child: which files it may see, no network, no way to more; as far as the kernel goes along."""
 
+import os
 import sys
 import sysconfig
 from collections.abc import Sequence
@@ -101,4 +102,5 @@ def beneath(folder: Path | None) -> tuple[str, ...]:
 def _code() -> Sequence[Path]:
     """Everything Python code is loaded from, and what the system's libraries need."""
     prefixes = {sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()}
+    prefixes |= {os.environ[name] for name in ("NUMBA_CACHE_DIR",) if name in os.environ}
     return [path for path in map(Path, (*SYSTEM, *sorted(prefixes), *sys.path)) if path.is_absolute()]
