@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real stress faults chaos fuzz check lint types imports contracts bench load format clean
+.PHONY: setup demo test test-real stress faults chaos machine fuzz check lint types imports contracts bench load format clean
 
 setup: $(STAMP)
 
@@ -33,6 +33,9 @@ faults: setup
 
 chaos: setup
 	$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),10) $(ARGS)
+
+machine: setup
+	PICTOR_MACHINE_SEQUENCES=$(or $(SEQUENCES),200) $(BIN)/python -m pytest tests/faults/test_machine.py -s $(ARGS)
 
 check: lint types imports contracts
 

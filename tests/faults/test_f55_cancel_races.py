@@ -220,3 +220,12 @@ async def test_an_upload_whose_token_is_revoked_on_the_way_leaves_nothing(pocket
     assert await pocket.runtime.pool.fetchval("SELECT count(*) FROM frame") == 0
     left = [stored.key async for stored in pocket.runtime.store.list("raw/")]
     assert left == []
+
+
+async def test_a_frame_deleted_while_its_orders_wait_leaves_no_dead_letter(pocket: Pocket) -> None:
+    """Found by the state machine: the order of a job that was deleted with its frame was parked as poison."""
+    frame_id, _ = await pocket.upload(tiny_frame(58))
+    assert (await pocket.client.delete(f"/api/v1/frames/{frame_id}")).status_code == 204
+    async with pocket.acting():
+        await pocket.idle()
+    assert await pocket.letters() == []

@@ -25,6 +25,9 @@ MODE_FIELDS = (
 )  # fmt: skip
 """What makes a camera mode, besides the rig (or, where the rig is unknown, the camera's name)."""
 
+OLD = timedelta(days=20 * 365)
+"""Digital archives go back about so far; a clock that was never set says 1970, 1980 or 2000."""
+
 UNGRADED = frozenset({FrameType.SNAPSHOT})
 """Shown, but neither measured nor solved."""
 
@@ -59,8 +62,20 @@ def _describe(step: Step, frame: Frame, found: dict[str, Any], night: date | Non
         frames.register, frame.id, description=description, camera_mode=camera_mode(frame, description), night=night,
         cards=found["cards"], statistics=found["statistics"],
         geometry={**found["geometry"], "container": found["container"], "checksum": found["checksum"]},
-        warnings=found["warnings"],
+        warnings=[*found["warnings"], *doubts_about(description["start_utc"], frame.received_at)],
     )  # fmt: skip
+
+
+def doubts_about(start_utc: str | None, received_at: datetime) -> list[str]:
+    """Doubt a time of exposure that the arrival of the frame contradicts; the frame is kept all the same."""
+    if start_utc is None:
+        return []
+    start = datetime.fromisoformat(start_utc)
+    if start > received_at + timedelta(days=1):
+        return [f"taken on {start.date()}, but received before, on {received_at.date()}: is the camera's clock right?"]
+    if received_at - start > OLD:
+        return [f"taken on {start.date()}, long before it was received on {received_at.date()}: is the clock right?"]
+    return []
 
 
 def quarantine(step: Step, frame: Frame, *, reason: str, message: str, found: dict[str, Any] | None = None) -> None:

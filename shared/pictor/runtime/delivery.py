@@ -163,7 +163,7 @@ async def _refused(runtime: Runtime, order: WorkOrder, refusal: NotOursError, me
     answer = refusal.claimed.answer
     if answer is runs.Claim.BUSY:
         await _nak_or_leave(message, refusal.claimed.wait_s + 1.0)
-    elif answer is runs.Claim.UNKNOWN:
+    elif answer is runs.Claim.UNKNOWN and not await outbox.was_ordered(runtime.pool, order.job_id):
         await _park(runtime, order, message, reason="poison", text="the order names a job that does not exist")
     else:
         log.info("order settled before", answer=str(answer))

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from pictor.contracts.messages import M, Subject
 from pictor.contracts.work import WorkOrder
@@ -137,6 +137,12 @@ async def mark_sent(db: Connection, sent: list[tuple[int, int]]) -> None:
         """,
         ids, sequences,
     )  # fmt: skip
+
+
+async def was_ordered(db: Connection, job_id: UUID) -> bool:
+    """Say whether we ever gave an order for a job; if so and the job is gone, its frame was deleted."""
+    answer: bool = await db.fetchval("SELECT EXISTS (SELECT FROM outbox WHERE job_id = $1)", job_id)
+    return answer
 
 
 async def unsent_count(db: Connection, *, older_than_s: float = 30.0) -> int:
