@@ -47,8 +47,8 @@ async def test_every_way_to_fail_is_tried_three_times_and_parked_under_its_reaso
             good = [await flow.submit(itinerary=(Module.QUALITY,)) for _ in range(5)]
             for job_id in good:
                 assert await flow.ended(job_id, within_s=60) is JobState.COMPLETED
-            for job_id in jobs:
-                assert await flow.ended(job_id, within_s=120) is JobState.FAILED, jobs[job_id]
+            for job_id, reason in jobs.items():
+                assert await flow.ended(job_id, within_s=120) is JobState.FAILED, reason
             after = await flow.submit(itinerary=(Module.QUALITY,))
             assert await flow.ended(after, within_s=60) is JobState.COMPLETED
     letters, _ = await parked.page(flow.runtime.pool)
