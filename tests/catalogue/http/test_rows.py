@@ -1,52 +1,15 @@
 """Every row of the catalogue that is no file: sent over real sockets to the gateway's own process."""
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+import json
 
 import pytest
 
 from pictor.contracts.modules import Service
 from tests.catalogue.http.rows import ROWS
 from tests.catalogue.http.sending import SENDERS
-from tests.catalogue.http.world import SETTINGS, Kept, World, opened
+from tests.catalogue.http.world import Kept, World
 from tests.catalogue.rows import Row
-from tests.faults.harness.background import Background
-from tests.faults.harness.deployment import Deployment
-from tests.support.raw import Answer, say
-
-WITHIN_S = 60.0
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
-    """Real broker, database and store, and the gateway as a process; nobody works on frames."""
-    data: Path = tmp_path_factory.mktemp("catalogue") / "data"
-    with Background() as background:
-        found = Deployment(data, background, SETTINGS)
-        try:
-            found.start_servers()
-            found.services.start(Service.GATEWAY)
-            found.services.wait_ready(Service.GATEWAY)
-            yield found
-        finally:
-            found.stop()
-
-
-@pytest.fixture(scope="module")
-async def world(gateway: Deployment) -> AsyncIterator[World]:
-    """The gateway with its pools filled, and how many files it has open then."""
-    found = opened(gateway)
-    found.home = gateway.sql("SELECT id FROM observatory WHERE slug = 'home'")[0]["id"]
-    await asyncio.gather(*(say(found.port, found.put(found.frame())) for _ in range(8)))
-    yield found
-    await found.store.close()
-
-
-@pytest.fixture(scope="module")
-def files_before(world: World) -> int:
-    return world.files_open()
+from tests.support.raw import Answer
 
 
 def test_every_row_is_sent_and_every_sender_has_its_row() -> None:
@@ -67,7 +30,7 @@ async def test_the_answer_and_what_is_kept_are_those_of_the_catalogue(
     assert await world.healthy()
     assert world.pid == pid
     assert world.deployment.services.deaths == []
-    assert await _closed(world, files_before), f"{world.files_open()} files are open, {files_before} were before"
+    assert await world.closed(files_before), f"{world.files_open()} files are open, {files_before} were before"
 
 
 def _expected(row: Row, answers: list[Answer]) -> None:
@@ -100,8 +63,12 @@ PREPARED = frozenset({"106a", "115b", "122c", "123b", "123c", "132a", "132b"})
 """Rows that first make something good, which the hostile request then asks about."""
 
 
-async def _closed(world: World, files_before: int) -> bool:
-    end = time.monotonic() + WITHIN_S
-    while world.files_open() > files_before and time.monotonic() < end:
-        await asyncio.sleep(0.1)
-    return world.files_open() <= files_before
+def test_every_line_of_the_log_is_one_line_of_json(world: World) -> None:
+    """Stand last: the log holds what all rows left behind."""
+    lines = world.deployment.services.log(Service.GATEWAY).splitlines()
+    assert len(lines) > 100
+    for one in lines:
+        told = json.loads(one)
+        assert all(text.isprintable() for name, text in told.items() if isinstance(text, str) and name != "exception")
+        assert world.token not in one
+    assert [told for told in map(json.loads, lines) if told["level"] in {"error", "critical"}] == []

@@ -1,8 +1,10 @@
 """The gateway as a process of its own on real servers, and what it holds."""
 
+import asyncio
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +22,11 @@ from tests.support.servers import s3_config
 API = "/api/v1"
 LIMIT = 4 << 20
 BLOCK = 2880
+CLOSED_WITHIN_S = 60.0
 
 SETTINGS: dict[str, Any] = {
     "max_upload_bytes": LIMIT, "head_seconds": 1.5, "body_grace_seconds": 1.0, "body_silence_seconds": 2.0,
-    "body_seconds": 30.0,
+    "body_seconds": 30.0, "uploads_at_once": 300, "uploads_at_once_observatory": 300,
 }  # fmt: skip
 """Small limits, so that what takes too long is known in seconds."""
 
@@ -141,6 +144,13 @@ class World:
     def files_open(self) -> int:
         """Count the files the gateway has open."""
         return len(os.listdir(f"/proc/{self.pid}/fd"))  # noqa: PTH208 - counted, not read
+
+    async def closed(self, files_before: int) -> bool:
+        """Wait until no more files are open than before."""
+        end = time.monotonic() + CLOSED_WITHIN_S
+        while self.files_open() > files_before and time.monotonic() < end:
+            await asyncio.sleep(0.1)
+        return self.files_open() <= files_before
 
     def resident(self) -> int:
         """Return how much memory the gateway has, in bytes."""
