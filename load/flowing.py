@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from uuid import UUID, uuid4
 
 from load.rows import Figure, Row, p95
@@ -86,14 +87,19 @@ async def cancels(*, full: bool) -> Row:
             await asyncio.sleep(0.1)
         began = time.monotonic()
         asked: dict[str, float] = {}
+        refused: list[int] = []
 
         async def cancel(number: int, job_id: UUID) -> float:
             await asyncio.sleep(max(0.0, began + number * over_s / count - time.monotonic()))
             asked[str(job_id)] = time.time()
             start = time.perf_counter()
-            async with place.client.post(f"{place.url}/api/v1/jobs/{job_id}/cancel") as answer:
-                assert answer.status == 200, await answer.text()
-            return time.perf_counter() - start
+            while True:
+                async with place.client.post(f"{place.url}/api/v1/jobs/{job_id}/cancel") as answer:
+                    if answer.status == 200:
+                        return time.perf_counter() - start
+                    assert answer.status in {429, 503}, await answer.text()
+                    refused.append(answer.status)
+                    await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
 
         took = await asyncio.gather(*(cancel(number, job_id) for number, job_id in enumerate(made)))
         await asyncio.sleep(6)
@@ -104,6 +110,7 @@ async def cancels(*, full: bool) -> Row:
             Figure("not cancelled", count - states["cancelled"], "jobs", 0),
             Figure("slowest answer", max(took), "s", 5),
             Figure("p95 of the answers", p95(took), "s", 1),
+            Figure("answered 503 and asked again", len(refused), "requests"),
             Figure("slowest stop of a running one", max(stopped, default=0.0), "s", 5),
             Figure("running ones that went on", running - len({job for job, _ in told(place, "off")}), "jobs", 0),
             Figure("results after a cancel", len(told(place, "end")), "runs", 0),
@@ -114,12 +121,16 @@ async def cancels(*, full: bool) -> Row:
 
 async def scale_out(*, full: bool) -> Row:
     """L10: one, two and four workers."""
-    count, wait_s = (1_200, 0.2) if full else (240, 0.2)
+    return await scaled_out(300 if full else 60)
+
+
+async def scaled_out(count: int, *, wait_s: float = 0.2, steps: tuple[int, ...] = (1, 2, 4)) -> Row:
+    """Give every worker so many orders, with more and more of them."""
     rates = {}
     double = 0
     async with stand() as place:
-        for workers in (1, 2, 4):
-            made = await order(place, count * workers // 4)
+        for workers in steps:
+            made = await order(place, count * workers)
             names = [f"stub-{number}" for number in range(workers)]
             await asyncio.gather(*(stub(place, name, wait_s=wait_s) for name in names))
             await place.until("jobs", within_s=1200)
@@ -130,8 +141,10 @@ async def scale_out(*, full: bool) -> Row:
             (place.data / "stub.log").unlink()
         figures = [
             Figure("one worker", rates[1], "orders/s"),
-            Figure("two over one", rates[2] / rates[1], "x", 1.7, least=True),
-            Figure("four over two", rates[4] / rates[2], "x", 1.7, least=True),
+            *(
+                Figure(f"{more} over {fewer}", rates[more] / rates[fewer], "x", 1.7, least=True)
+                for fewer, more in pairwise(steps)
+            ),
             Figure("begun twice", double, "orders", 0),
             Figure("gateway", memory_mib(place.pid("gateway"), "VmHWM"), "MiB"),
         ]

@@ -71,15 +71,16 @@ async def slow_clients(*, full: bool) -> Row:
             Figure("normal p95 beside them", under, "s", max(2 * normal, 0.5)),
             Figure("normal uploads not 201", sum(status != 201 for status, _ in beside), "uploads", 0),
             Figure("connections held", held, "files"),
-            Figure("last slow client cut after", max(cut), "s", 60),
+            Figure("last slow client cut after", max(took for took, _ in cut), "s", 60),
+            Figure("slow clients told 408", sum(status == "408" for _, status in cut), "clients", slow, least=True),
             Figure("files above the start afterwards", open_files(gateway) - files, "files", 4),
         ]
         load = f"{slow} uploads at 10 bytes/s beside 10 of {size:g} MB"
         return Row("L4", load, figures, await place.check())
 
 
-async def _dribble(place: Stand, number: int) -> float:
-    """Send ten bytes a second until the gateway has enough of it; returns after how many seconds."""
+async def _dribble(place: Stand, number: int) -> tuple[float, str]:
+    """Send ten bytes a second until the gateway has enough of it; returns after how many seconds, and the status."""
     where = urlsplit(place.url)
     reader, writer = await asyncio.open_connection(where.hostname, where.port)
     digest = f"{number:064x}"
@@ -88,16 +89,19 @@ async def _dribble(place: Stand, number: int) -> float:
         f"Content-Type: application/octet-stream\r\nContent-Length: 8000000\r\n\r\n".encode()
     )
     began = time.monotonic()
-    answered = asyncio.create_task(reader.read(1))
+    answered = asyncio.create_task(reader.read(12))
+    status = ""
     with contextlib.suppress(ConnectionError):
         while time.monotonic() - began < 120 and not answered.done():
             writer.write(b"SIMPLE  = ")
             await writer.drain()
             await asyncio.wait({answered}, timeout=1.0)
     took = time.monotonic() - began
+    if answered.done() and answered.exception() is None:
+        status = answered.result().decode(errors="replace")[9:12]
     answered.cancel()
     writer.close()
-    return took
+    return took, status
 
 
 async def hostile_mix(*, full: bool) -> Row:

@@ -40,7 +40,7 @@ def page(rows: Sequence[Row], broken: Sequence[str], *, full: bool) -> str:
         f"These are the {kind} loads. The load average beside a row is that of the last minute when it ended:",
         "what else the machine was doing is in it.",
         "",
-        "A goal that was not reached is marked **missed**. `check` is the verdict of `pictor check` on what the row",
+        "A goal that was not reached is marked as missed. `check` is the verdict of `pictor check` on what the row",
         "left, the journal of its uploads included.",
         "",
         table(rows),

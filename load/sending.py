@@ -31,7 +31,11 @@ async def send_steadily(
 
 async def sustained(*, full: bool) -> Row:
     """L1: 120 uploads a minute, modules off."""
-    size, minutes = (32.0, 10.0) if full else (8.0, 1.0)
+    return await sustained_for(10.0, 32.0) if full else await sustained_for(1.0, 8.0, deep=True)
+
+
+async def sustained_for(minutes: float, size: float, *, deep: bool = False) -> Row:
+    """Send frames of some size at the rate of L1."""
     async with stand(Service.INGEST) as place:
         await place.modules_off(*map(str, OPTIONAL_MODULES))
         await send_steadily(place, 4, size, per_minute=600, first=60_000)
@@ -45,7 +49,7 @@ async def sustained(*, full: bool) -> Row:
             Figure("slope", gateway.slope_mib_per_min, "MiB/min", 1.0),
         ]
         load = f"{len(sent)} uploads of {size:g} MB, {PER_MINUTE}/min, only ingest runs"
-        return Row("L1", load, figures, await place.check(deep=not full))
+        return Row("L1", load, figures, await place.check(deep=deep))
 
 
 async def without_bus(*, full: bool) -> Row:

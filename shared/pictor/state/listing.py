@@ -1,6 +1,6 @@
 """Lists of frames: filters, pages, and cursors that stay right while frames arrive."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,9 @@ from pictor.state.database import Connection
 
 COUNTED = 20_000
 """Frames counted exactly; a larger total is a lower bound and says so."""
+
+COUNTED_BY_LOOKING = 2_000
+"""The same where each frame costs a look at its newest grade or job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,38 +85,93 @@ class Listed:
     total_estimated: bool
 
 
-_FROM = """
-    FROM frame f JOIN observatory o ON o.id = f.observatory_id
-    LEFT JOIN rig r ON r.id = f.rig_id
-    LEFT JOIN frame_quality q ON q.frame_id = f.id
-    LEFT JOIN frame_solution s ON s.frame_id = f.id
-    LEFT JOIN LATERAL (
+_PLACES = {
+    "o": "JOIN observatory o ON o.id = f.observatory_id",
+    "r": "LEFT JOIN rig r ON r.id = f.rig_id",
+    "q": "LEFT JOIN frame_quality q ON q.frame_id = f.id",
+    "s": "LEFT JOIN frame_solution s ON s.frame_id = f.id",
+    "g": """LEFT JOIN LATERAL (
         SELECT letter, status, reasons FROM frame_grade g WHERE g.frame_id = f.id
         ORDER BY (graded_by IS NOT NULL) DESC, id DESC LIMIT 1
-    ) g ON true
-    LEFT JOIN LATERAL (
+    ) g ON true""",
+    "j": """LEFT JOIN LATERAL (
         SELECT id, state FROM job j WHERE j.frame_id = f.id ORDER BY created_at DESC, id DESC LIMIT 1
-    ) j ON true
-    WHERE ($1::uuid[] IS NULL OR f.observatory_id = ANY($1))
-        AND ($2::text IS NULL OR o.slug = $2) AND ($3::text IS NULL OR r.name = $3)
-        AND ($4::text IS NULL OR f.frame_type = $4) AND ($5::text IS NULL OR f.filter = $5)
-        AND ($6::text IS NULL OR f.target ILIKE '%' || $6 || '%') AND ($7::date IS NULL OR f.night = $7)
-        AND ($8::text IS NULL OR f.state = $8) AND ($9::text IS NULL OR j.state = $9)
-        AND ($10::text IS NULL OR g.status = $10)
-        AND ($11::double precision IS NULL OR f.exposure_s >= $11)
-        AND ($12::double precision IS NULL OR f.exposure_s <= $12)
-        AND ($15::double precision IS NULL OR (s.dec_deg BETWEEN $14 - $15 AND $14 + $15 AND
-            2 * asind(least(1, sqrt(
-                power(sind((s.dec_deg - $14) / 2), 2)
-                + cosd(s.dec_deg) * cosd($14) * power(sind((s.ra_deg - $13::double precision) / 2), 2)
-            ))) <= $15))
-"""
+    ) j ON true""",
+}
+"""What a frame is joined with: all of it for the frames of a page, otherwise only what narrows the list."""
 
-_COLUMNS = """
-    SELECT f.*, o.slug AS observatory, r.name AS rig, q.star_count, q.fwhm_px, q.hfr_px, q.eccentricity,
-        q.background_adu, s.ra_deg, s.dec_deg, s.scale_arcsec, s.pa_deg, g.letter, g.status AS grade,
-        g.reasons AS grade_reasons, j.id AS job_id, j.state AS status
+_NARROWING = {
+    "observatory": ("o", "o.slug = {}"),
+    "rig": ("r", "r.name = {}"),
+    "frame_type": ("", "f.frame_type = {}"),
+    "filter": ("", "f.filter = {}"),
+    "target": ("", "f.target ILIKE '%' || {} || '%'"),
+    "night": ("", "f.night = {}"),
+    "state": ("", "f.state = {}"),
+    "status": ("j", "j.state = {}"),
+    "grade": ("g", "g.status = {}"),
+    "exptime_min": ("", "f.exposure_s >= {}"),
+    "exptime_max": ("", "f.exposure_s <= {}"),
+}
+
+_NEAR = """s.dec_deg BETWEEN {dec} - {radius} AND {dec} + {radius} AND
+    2 * asind(least(1, sqrt(
+        power(sind((s.dec_deg - {dec}) / 2), 2)
+        + cosd(s.dec_deg) * cosd({dec}) * power(sind((s.ra_deg - {ra}) / 2), 2)
+    ))) <= {radius}"""
+
+_OF_FRAME = (
+    "id", "sha256", "name", "size", "state", "reason", "message", "received_at", "frame_type", "is_master", "filter",
+    "exposure_s", "gain_setting", "ccd_temp_c", "target", "start_utc", "night",
+)  # fmt: skip
+"""Columns of a frame a list shows; header and description stay where they are."""
+
+_COLUMNS = f"""
+    SELECT {", ".join(f"f.{name}" for name in _OF_FRAME)}, o.slug AS observatory, r.name AS rig, q.star_count,
+        q.fwhm_px, q.hfr_px, q.eccentricity, q.background_adu, s.ra_deg, s.dec_deg, s.scale_arcsec, s.pa_deg, g.letter,
+        g.status AS grade, g.reasons AS grade_reasons, j.id AS job_id, j.state AS status
 """
+_ALL_PLACES = " ".join(_PLACES.values())
+
+
+class _Narrowed:
+    """The part of a query that says which frames are meant."""
+
+    def __init__(self, observatories: list[UUID] | None, wanted: FrameFilter) -> None:
+        self.values: list[object] = []
+        self._places: list[str] = []
+        self._conditions = ["true"]
+        if observatories is not None and len(observatories) == 1:
+            self.where("f.observatory_id = {}", observatories[0])
+        elif observatories is not None:
+            self.where("f.observatory_id = ANY({}::uuid[])", observatories)
+        for name, (place, condition) in _NARROWING.items():
+            value = getattr(wanted, name)
+            if value is not None:
+                self._places += [place] if place else []
+                self.where(condition, _text(value))
+        if wanted.radius_deg is not None:
+            self._places.append("s")
+            places = {name: self.value(getattr(wanted, f"{name}_deg")) for name in ("ra", "dec", "radius")}
+            self._conditions.append(_NEAR.format(**{k: f"{v}::double precision" for k, v in places.items()}))
+
+    def value(self, value: object) -> str:
+        """Add a parameter and return its place."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def where(self, condition: str, *values: object) -> None:
+        """Add a condition on parameters."""
+        self._conditions.append(condition.format(*(self.value(value) for value in values)))
+
+    @property
+    def looks_up(self) -> bool:
+        """Whether every frame costs a look at its newest grade or job."""
+        return bool({"g", "j"} & set(self._places))
+
+    def __str__(self) -> str:
+        places = " ".join(_PLACES[name] for name in self._places)
+        return f"FROM frame f {places} WHERE {' AND '.join(self._conditions)}"
 
 
 async def frames(
@@ -121,20 +179,23 @@ async def frames(
     limit: int = 50, offset: int = 0, after: tuple[datetime, UUID] | None = None,
 ) -> Listed:  # fmt: skip
     """Return frames, newest arrival first: a page, or those after a cursor (arrival and id of the last one seen)."""
-    values = (observatories, *(_text(getattr(wanted, one.name)) for one in fields(wanted)))
-    seen, last = after or (None, None)
-    rows = await db.fetch(
-        _COLUMNS + _FROM + """
-        AND ($16::timestamptz IS NULL OR (f.received_at, f.id) < ($16, $17::uuid))
-        ORDER BY f.received_at DESC, f.id DESC LIMIT $18 OFFSET $19
-        """,
-        *values, seen, last, limit, 0 if after else offset,
-    )  # fmt: skip
+    narrowed = _Narrowed(observatories, wanted)
+    most = COUNTED_BY_LOOKING if narrowed.looks_up else COUNTED
     total: int = await db.fetchval(
-        f"SELECT count(*) FROM (SELECT 1 {_FROM} LIMIT {COUNTED + 1}) AS counted",  # noqa: S608 - constants
-        *values,
+        f"SELECT count(*) FROM (SELECT 1 {narrowed} LIMIT {most + 1}) AS counted",  # noqa: S608 - constants
+        *narrowed.values,
     )
-    return Listed([_row(row) for row in rows], min(total, COUNTED), total > COUNTED)
+    if after is not None:
+        narrowed.where("(f.received_at, f.id) < ({}::timestamptz, {}::uuid)", *after)
+    page = f"LIMIT {int(limit)} OFFSET {0 if after else int(offset)}"
+    rows = await db.fetch(
+        f"""
+        WITH picked AS MATERIALIZED (SELECT f.id {narrowed} ORDER BY f.received_at DESC, f.id DESC {page})
+        {_COLUMNS} FROM picked p JOIN frame f ON f.id = p.id {_ALL_PLACES} ORDER BY f.received_at DESC, f.id DESC
+        """,  # noqa: S608 - constants and numbers
+        *narrowed.values,
+    )
+    return Listed([_row(row) for row in rows], min(total, most), total > most)
 
 
 def _text(value: object) -> object:
@@ -153,6 +214,5 @@ def _row(row: Any) -> FrameRow:  # noqa: ANN401 - an asyncpg record
 
 async def one(db: Connection, frame_id: UUID) -> FrameRow:
     """Return one frame as a list shows it; it must exist."""
-    nothing = (None,) * (1 + len(fields(FrameFilter)))
-    row = await db.fetchrow(_COLUMNS + _FROM + "AND f.id = $16", *nothing, frame_id)
+    row = await db.fetchrow(f"{_COLUMNS} FROM frame f {_ALL_PLACES} WHERE f.id = $1", frame_id)
     return _row(row)

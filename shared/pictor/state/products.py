@@ -68,12 +68,6 @@ async def of_master(db: Connection, master_id: UUID) -> dict[ProductKind, Produc
 
 
 async def known_keys(db: Connection, keys: list[str]) -> set[str]:
-    """Return which of these object keys something refers to."""
-    rows = await db.fetch(
-        """
-        SELECT key FROM product WHERE key = ANY($1)
-        UNION SELECT raw_key FROM frame WHERE raw_key = ANY($1)
-        """,
-        keys,
-    )
+    """Return which of these products' keys are still those of a product."""
+    rows = await db.fetch("SELECT key FROM product WHERE key = ANY($1)", keys)
     return {row["key"] for row in rows}
