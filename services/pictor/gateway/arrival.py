@@ -1,6 +1,7 @@
 """The arrival of a frame: bytes into the store, then frame, job and first order in one transaction."""
 
 import asyncio
+import hashlib
 import re
 from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import AsyncExitStack
@@ -25,8 +26,8 @@ from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
-from pictor.runtime.step import traceparent
-from pictor.runtime.store.errors import ObjectMissing
+from pictor.runtime.step import CORRUPT, traceparent
+from pictor.runtime.store.errors import ObjectDamaged, ObjectMissing
 from pictor.state import audit, deleting, frames, jobs, observatories, outbox
 from pictor.state.database import Connection, with_all_rows
 from pictor.state.frames import Frame
@@ -91,17 +92,18 @@ def clean_name(name: str) -> str:
 
 
 async def known(runtime: Runtime, observatory_id: UUID, sha256: str) -> Received | None:
-    """Return the frame this observatory already has with these bytes; None, too, when its bytes are gone."""
+    """Return the frame this observatory already has with these bytes; None, too, when its bytes are gone or damaged."""
     async with runtime.pool.acquire() as db:
         frame = await frames.by_content(db, observatory_id, sha256)
         found = None if frame is None else await _duplicate(db, frame)
-    if frame is None or not await _is_stored(runtime, frame.raw_key):
+    if frame is None or frame.reason == CORRUPT or not await _is_stored(runtime, frame.raw_key):
         return None
     return found
 
 
 async def receive(runtime: Runtime, arrival: Arrival, body: AsyncIterable[bytes], size: int | None) -> Received:
     """Store a body and register its frame; known bytes make no second frame and no second job."""
+    await _make_way(runtime, arrival)
     stored = await runtime.store.put_stream(arrival.key, await _underway(body), size, sha256=arrival.sha256)
     return await register(runtime, arrival, stored.size, created=stored.created)
 
@@ -128,8 +130,28 @@ async def _underway(body: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
 
 async def receive_file(runtime: Runtime, arrival: Arrival, path: Path) -> Received:
     """Store a spooled file and register its frame."""
+    await _make_way(runtime, arrival)
     stored = await runtime.store.put_file(arrival.key, path, sha256=arrival.sha256)
     return await register(runtime, arrival, stored.size, created=stored.created)
+
+
+async def _make_way(runtime: Runtime, arrival: Arrival) -> None:
+    """Remove bytes that a worker found damaged and that still are, so that those which come take their place."""
+    async with runtime.pool.acquire() as db:
+        frame = await frames.by_content(db, arrival.observatory.id, arrival.sha256)
+    if frame is None or frame.reason != CORRUPT:
+        return
+    digest = hashlib.sha256()
+    try:
+        async for chunk in runtime.store.open_range(arrival.key):
+            digest.update(chunk)
+    except ObjectDamaged:
+        digest.update(b"damaged")
+    except ObjectMissing:
+        return
+    if digest.hexdigest() != arrival.sha256:
+        log.warning("damaged bytes make way for the same frame sent again", key=arrival.key)
+        await runtime.store.delete(arrival.key)
 
 
 async def register(runtime: Runtime, arrival: Arrival, size: int, *, created: bool) -> Received:

@@ -40,6 +40,9 @@ HEARTBEAT_S = 10.0
 RELEASE_TRIES = 15
 """Seconds a worker tries to give a run back while the database is away; then the lease ends by itself."""
 
+MISSING = "source-missing"
+CORRUPT = "corrupt-source"
+
 P = ParamSpec("P")
 Write = Callable[[Connection], Awaitable[Any]]
 
@@ -58,6 +61,8 @@ class Step:
         self._itinerary = order.itinerary
         self._dropped: list[Module] = []
         self._replaced: list[str] = []
+        self._raw_key: str | None = None
+        self._flag: tuple[str, str] | None = None
         self._outcome: tuple[RunState, str | None, str | None] = (RunState.COMPLETED, None, None)
 
     async def read(
@@ -73,7 +78,8 @@ class Step:
             raise ImagingError("the order names no frame", reason="no-frame")
         frame: Frame | None = await self.read(frames.get, self.order.frame_id)
         if frame is None:
-            raise ImagingError("the frame was deleted before it could be processed", reason="source-missing")
+            raise ImagingError("the frame was deleted before it could be processed", reason=MISSING)
+        self._raw_key = frame.raw_key
         return frame
 
     async def fetch(self, key: str, sha256: str) -> Path:
@@ -85,9 +91,15 @@ class Step:
         try:
             return await self.runtime.cache.get(sha256, load, link=self.scratch / sha256[:32])
         except ObjectMissing as error:
-            raise ImagingError(f"the stored bytes are gone: {error}", reason="source-missing") from error
+            raise self._spoilt(key, ImagingError(f"the stored bytes are gone: {error}", reason=MISSING)) from error
         except DigestMismatch as error:
-            raise ImagingError(f"the stored bytes are damaged: {error}", reason="corrupt-source") from error
+            raise self._spoilt(key, ImagingError(f"the stored bytes are damaged: {error}", reason=CORRUPT)) from error
+
+    def _spoilt(self, key: str, error: ImagingError) -> ImagingError:
+        """Remember to say on the frame itself that its raw bytes are spoilt, whatever becomes of the rest."""
+        if key == self._raw_key:
+            self._flag = (error.reason, str(error))
+        return error
 
     async def compute(self, function: str, *, timeout_s: float, **arguments: object) -> dict[str, Any]:
         """Run pixel work in a child; the frame's faults come back as ImagingError."""
@@ -156,6 +168,11 @@ class Step:
         self._writes.clear()
         self._announcements.clear()
 
+    def flag_spoilt(self) -> None:
+        """Say on the frame that its raw bytes are gone or damaged, if that was found."""
+        if self._flag is not None and self.order.frame_id is not None:
+            self.save(frames.flag_source, self.order.frame_id, reason=self._flag[0], message=storable(self._flag[1]))
+
     async def finish(self) -> None:
         """Write results, next order and announcements in one transaction, then publish them."""
         state, reason, message = self._outcome
@@ -210,6 +227,7 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
             yield step
         except ImagingError as error:
             step.forget_results()
+            step.flag_spoilt()
             step.fail(error.reason, str(error))
         await step.finish()
     except FencedError:

@@ -20,17 +20,19 @@ Pool: TypeAlias = asyncpg.Pool
 MIGRATION_LOCK = 7_420_113
 """Key of the advisory lock that lets one process migrate at a time."""
 
+STATEMENT_MS = 9_000
+"""Waiting for a connection, a statement and its cancellation make 15 s at most: then a frozen server is told of."""
+
 OUTAGES = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.InternalClientError,
     asyncpg.InsufficientResourcesError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.PostgresSystemError,
+    asyncpg.TransactionRollbackError,
     asyncpg.LockNotAvailableError,
-    asyncpg.DeadlockDetectedError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,
     asyncpg.InterfaceError,
     ConnectionError,
     TimeoutError,
@@ -40,6 +42,10 @@ OUTAGES = (
 
 WRONG_VALUES = (asyncpg.exceptions._base.DataError, asyncpg.DataError)  # noqa: SLF001 - the client's has no other name
 """Values the database cannot take, as NaN in JSON; the client's own is an InterfaceError, yet no outage."""
+
+
+VANISHED = (asyncpg.ForeignKeyViolationError,)
+"""A row refers to another that was removed in the meantime."""
 
 
 def storable(text: str) -> str:
@@ -60,7 +66,7 @@ def _dump(value: Any) -> str:  # noqa: ANN401 - a JSON value
     return json.dumps(value, default=str, allow_nan=False)
 
 
-async def open_pool(dsn: str, *, size: int = 8, statement_timeout_ms: int = 15_000) -> Pool:
+async def open_pool(dsn: str, *, size: int = 8, statement_timeout_ms: int = STATEMENT_MS) -> Pool:
     """Open a pool whose sessions speak JSON, never wait for ever, and see the rows of their task (``tenancy``).
 
     Parameters

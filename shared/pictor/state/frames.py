@@ -127,6 +127,11 @@ async def quarantine(db: Connection, frame_id: UUID, *, reason: str, message: st
     )
 
 
+async def flag_source(db: Connection, frame_id: UUID, *, reason: str, message: str) -> None:
+    """Say on the frame that its stored bytes are gone or damaged, until they are registered anew."""
+    await db.execute("UPDATE frame SET reason = $2, message = $3 WHERE id = $1", frame_id, reason, message)
+
+
 async def save_observation(
     db: Connection, frame_id: UUID, observation: dict[str, Any], night: date | None, warnings: list[str]
 ) -> None:

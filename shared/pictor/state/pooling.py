@@ -65,7 +65,11 @@ class PatientPool(asyncpg.Pool):  # type: ignore[misc]
 
 
 async def _show_own_rows(connection: Any) -> None:  # noqa: ANN401 - asyncpg's proxy of a TidyConnection
-    await connection.show(tenancy.visible())
+    try:
+        await connection.show(tenancy.visible())
+    except BaseException:
+        connection.terminate()  # asyncpg would close it politely, and wait for a server that does not answer
+        raise
 
 
 async def _tidied(connection: TidyConnection) -> None:
