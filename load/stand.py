@@ -118,7 +118,7 @@ class Stand:
 
     async def unsent(self) -> int:
         """Count messages that wait in the outbox."""
-        count: int = await self.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL")
+        count: int = await self.pool.fetchval("SELECT count(*) FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL")
         return count
 
     async def until(self, asked: str, *, within_s: float) -> float:

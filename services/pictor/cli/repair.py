@@ -27,6 +27,7 @@ STEPS = (
     flow.publish_outbox,
     flow.order_again,
     flow.take_off_bus,
+    objects.set_aside,
     objects.sweep,
     objects.remove_scratch,
     objects.recompose,

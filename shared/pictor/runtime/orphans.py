@@ -35,8 +35,8 @@ SWEEP_S = 86_400.0
 SETTLE_S = 300.0
 """After a start the first sweep waits until the flow runs."""
 
-RAW, MADE, ASIDE, PROBES = "raw/", "products/", "damaged/", "ready/"
-"""Prefixes: frames as uploaded, what was made of them, damaged frames set aside, probes of the embedded store."""
+RAW, PROBES, ASIDE = "raw/", "ready/", "/aside/"
+"""Frames as uploaded, probes of the embedded store, and the folder of damaged frames kept beside the good ones."""
 
 BATCH = 500
 
@@ -154,7 +154,13 @@ class Sweeper:
 
 def is_swept(key: str) -> bool:
     """Say whether an object may be an orphan at all."""
-    return not key.startswith((PROBES, ASIDE))
+    return not key.startswith(PROBES) and ASIDE not in key
+
+
+def aside(key: str) -> str:
+    """Return where the damaged bytes of a frame are kept, so that the same frame can be sent again."""
+    place, digest = key.split("/")[1], key.rsplit("/", 1)[1]
+    return f"{RAW}{place}{ASIDE}{digest}"
 
 
 def _parts(key: str) -> tuple[UUID | None, str | None]:

@@ -179,7 +179,8 @@ async def open_runs(db: Connection, *, older_than_s: float) -> AsyncIterator[Ope
         WHERE j.state IN {OPEN} AND r.order_body IS NOT NULL AND r.state IN {OPEN}
             AND greatest(r.ordered_at, r.lease_until) < now() - make_interval(secs => $1)
             AND NOT EXISTS (
-                SELECT FROM outbox o WHERE o.sent_at IS NULL AND o.job_id = r.job_id AND o.module = r.module
+                SELECT FROM outbox o WHERE o.job_id = r.job_id AND o.module = r.module
+                    AND o.sent_at IS NULL AND o.parked_at IS NULL
             )
     """  # noqa: S608 - constants
     async for row in rows(db, sql, older_than_s):

@@ -70,7 +70,8 @@ async def order_of(db: Connection, job_id: UUID, module: str) -> WorkOrder | Non
         """
         SELECT r.order_body FROM module_run r JOIN job j ON j.id = r.job_id
         WHERE r.job_id = $1 AND r.module = $2 AND j.state IN ('pending', 'running') AND NOT EXISTS (
-            SELECT FROM outbox o WHERE o.sent_at IS NULL AND o.job_id = r.job_id AND o.module = r.module
+            SELECT FROM outbox o WHERE o.job_id = r.job_id AND o.module = r.module
+                AND o.sent_at IS NULL AND o.parked_at IS NULL
         ) AND (r.state = 'pending' OR (r.state = 'running' AND r.lease_until < now())) FOR UPDATE OF r
         """,
         job_id, module,

@@ -120,7 +120,7 @@ FLOW = (
         "publish it now; if it happens again, look for `publish failed` in the logs", """
         SELECT 'message ' || id || ' for ' || subject || ' waits since ' || created_at AS sentence, job_id AS job,
             module
-        FROM outbox WHERE sent_at IS NULL AND created_at < now() - interval '30 s'
+        FROM outbox WHERE sent_at IS NULL AND parked_at IS NULL AND created_at < now() - interval '30 s'
         """,
         repairable=True,
     ),

@@ -227,6 +227,19 @@ async def test_i2_a_lost_product_is_ordered_again_on_the_high_lane(house: House,
     assert (again, report.exit) == ([], 0)
 
 
+async def test_i2_damaged_bytes_of_a_frame_make_room_for_the_good_ones_and_are_kept(house: House) -> None:
+    frame_id, _ = await house.processed()
+    key = await house.db.fetchval("SELECT raw_key FROM frame WHERE id = $1", frame_id)
+    content = house.file_of(key).read_bytes()
+    house.file_of(key).write_bytes(bytes([content[0] ^ 1]) + content[1:])
+    (done,) = await mended(house, "frame-damaged", deep=True)
+    assert (done.name, done.subject) == ("set-aside", key)
+    assert house.file_of(done.detail).read_bytes() == bytes([content[0] ^ 1]) + content[1:]
+    assert (await house.check()).kinds() == {"frame-missing"}
+    await house.put(key, content)
+    assert (await house.check(deep=True)).exit == 0
+
+
 async def test_i4_a_result_that_is_missing_is_made_again(house: House) -> None:
     frame_id, job_id = await house.processed()
     await house.db.execute("UPDATE frame SET state = 'received' WHERE id = $1", frame_id)

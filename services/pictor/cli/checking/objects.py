@@ -26,6 +26,7 @@ AT_ONCE = 2
 """Objects read at a time by a deep check: it must not take the line from the night."""
 
 RAW_MEANING = "the uploaded frame is lost or damaged here: keep the original"
+ASIDE_REMEDY = "set the damaged bytes aside; then send the frame again with `pictor upload`, or restore the object"
 RAW_REMEDY = "send the frame again with `pictor upload`, or restore the object from a backup of the store"
 MADE_MEANING = "a picture, catalogue or processed FITS of this frame cannot be shown or downloaded"
 MADE_REMEDY = "remove it and order the module that makes it again on the high lane"
@@ -102,7 +103,9 @@ def violation_of(thing: StoredThing, how: str, sentence: str) -> Violation:
     """Tell what a missing or damaged object means and what mends it."""
     subject = {"key": thing.key} | ({"frame": str(thing.frame)} if thing.frame else {"master": str(thing.master)})
     if thing.kind == "raw":
-        return Violation(f"frame-{how}", sentence, RAW_MEANING, RAW_REMEDY, subject=subject)
+        there = how != "missing"
+        remedy = ASIDE_REMEDY if there else RAW_REMEDY
+        return Violation(f"frame-{how}", sentence, RAW_MEANING, remedy, repairable=there, subject=subject)
     if thing.master is not None:
         return Violation(f"master-{how}", sentence, MASTER_MEANING, MASTER_REMEDY, subject=subject)
     return Violation(f"product-{how}", sentence, MADE_MEANING, MADE_REMEDY, repairable=True, subject=subject)

@@ -11,7 +11,7 @@ from pictor.contracts.frames import ProductKind
 from pictor.contracts.jobs import JobKind, JobState
 from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
 from pictor.contracts.work import WorkOrder
-from pictor.runtime.orphans import Sweeper
+from pictor.runtime.orphans import Sweeper, aside
 from pictor.runtime.passing import give_first
 from pictor.state import frames, jobs
 from pictor.state.frames import Frame
@@ -42,6 +42,20 @@ async def sweep(workshop: Workshop) -> None:
     for key, frame_id in swept.adopted.items():
         workshop.actions.append(Action("adopt-frame", key, "" if workshop.dry else f"frame {frame_id}"))
     workshop.report.notes += [f"{key} is left alone: {why}" for key, why in swept.kept.items()]
+
+
+async def set_aside(workshop: Workshop) -> None:
+    """Keep damaged bytes of a frame under another key: while they hold its place the frame cannot be sent again."""
+    store = workshop.access.store
+    for one in list(workshop.found("frame-damaged", "frame-truncated")):
+        key = one.subject["key"]
+        if workshop.dry:
+            workshop.would("set-aside", key, aside(key))
+            continue
+        await store.put_stream(aside(key), store.open_range(key), None)
+        await store.delete(key)
+        async with workshop.pool.acquire() as db:
+            await workshop.did(db, "set-aside", key, detail=aside(key))
 
 
 async def remove_scratch(workshop: Workshop) -> None:
