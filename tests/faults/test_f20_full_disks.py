@@ -40,7 +40,7 @@ def _full(world: Deployment, mounted: Disk, tmp_path: Path, *, spare: int) -> st
     "F20", "the broker's folder on a tmpfs shrunk to what it holds for 15 s, then the broker started again", limit_s=120
 )
 def test_the_brokers_disk_full(row: Row, tmp_path: Path) -> None:
-    with on_disk(tmp_path / "data", "nats/jetstream", row) as (world, mounted):
+    with on_disk(tmp_path / "data", "nats", row) as (world, mounted):
         answers = _full(world, mounted, tmp_path, spare=0)
         assert "503" not in answers, answers
         world.nats.kill()

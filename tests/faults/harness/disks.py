@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.faults.harness.rows import Row
 
-ROOMY = 4 << 30
+ROOMY = 8 << 30
 """Only what is written takes memory."""
 
 
