@@ -158,8 +158,16 @@ async def unsent_count(db: Connection, *, older_than_s: float = 30.0) -> int:
 
 
 async def forget_sent(db: Connection, *, days: float = 7.0) -> None:
-    """Delete messages published long ago."""
-    await db.execute("DELETE FROM outbox WHERE sent_at < now() - make_interval(days => $1::int)", int(days))
+    """Delete messages published long ago, and parked ones that somebody has decided about."""
+    await db.execute(
+        """
+        DELETE FROM outbox o WHERE sent_at < now() - make_interval(days => $1::int) OR (
+            parked_at < now() - make_interval(days => $1::int)
+            AND NOT EXISTS (SELECT FROM parked p WHERE p.outbox_id = o.id AND p.settled_at IS NULL)
+        )
+        """,
+        int(days),
+    )
 
 
 async def rename(db: Connection, message: Outgoing, msg_id: str) -> Outgoing:
