@@ -165,6 +165,8 @@ async def rotate_token(request: Http, runtime: RuntimeDep, caller: Caller, token
         old = await _own_token(db, caller, token_id)
         if not old.scopes <= caller.scopes:
             raise Problem("forbidden", "The token has scopes that you do not have.")
+        if old.role is not Role.PLUGIN and old.account_id not in {None, await _maker(db, caller)}:
+            raise Problem("forbidden", "This token speaks for somebody else; they replace it, or you revoke it.")
         token = await tokens.rotate(
             db, old, credential.id, credential.secret_sha256, created_by=caller.actor, days=wanted.days,
             overlap_hours=wanted.overlap_hours,

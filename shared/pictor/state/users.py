@@ -156,6 +156,18 @@ async def memberships(db: Connection, user_ids: list[UUID]) -> list[Membership]:
     return [Membership(**dict(row)) for row in rows]
 
 
+async def names(db: Connection, observatories: list[UUID] | None) -> dict[UUID, str]:
+    """Return the login names of the members of some observatories (None: of everybody)."""
+    rows = await db.fetch(
+        """
+        SELECT id, name FROM account a WHERE $1::uuid[] IS NULL
+            OR EXISTS (SELECT FROM membership m WHERE m.account_id = a.id AND m.observatory_id = ANY($1))
+        """,
+        observatories,
+    )
+    return {row["id"]: row["name"] for row in rows}
+
+
 async def join(db: Connection, user_id: UUID, observatory_id: UUID, *, can_admin: bool, added_by: str) -> None:
     """Make a user a member or an administrator of an observatory."""
     await db.execute(
@@ -173,11 +185,3 @@ async def leave(db: Connection, user_id: UUID, observatory_id: UUID) -> bool:
         "DELETE FROM membership WHERE account_id = $1 AND observatory_id = $2 RETURNING true", user_id, observatory_id
     )
     return bool(found)
-
-
-async def server_admins(db: Connection) -> int:
-    """Count server administrators who can log in, locking them until the transaction ends."""
-    rows = await db.fetch(
-        "SELECT id FROM account WHERE server_admin AND disabled_at IS NULL AND password_hash IS NOT NULL FOR UPDATE"
-    )
-    return len(rows)

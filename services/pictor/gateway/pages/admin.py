@@ -67,9 +67,11 @@ async def show_audit(
         lines, total = await audit.page(
             db, visitor.principal.administered, what=what or None, limit=LINES, offset=(number - 1) * LINES
         )
+        people = await users.names(db, visitor.principal.administered)
         names = {one.id: one.slug for one in await observatories.visible(db, visitor.principal.administered)}
     return page(
         "audit.html", visitor=visitor, here="/audit", lines=lines, total=total, names=names, what=what or "",
+        people={f"user:{user_id}": name for user_id, name in people.items()},
         page=number, pages=max(1, math.ceil(total / LINES)),
     )  # fmt: skip
 

@@ -250,6 +250,20 @@ async def test_a_persons_tokens_do_no_more_than_the_person_can_by_now(api: Api) 
     assert (await api.get(f"{V1}/frames", token)).status_code == 401, "who belongs nowhere has no tokens there"
 
 
+async def test_nobody_gets_a_token_that_speaks_for_somebody_else(api: Api) -> None:
+    await settled(api, can_admin=True)
+    async with client_of(api.app) as client:
+        browser = Browser(client)
+        await browser.enter(name="anna", password=PASSWORD)
+        mine = (await browser.send("POST", "/tokens", json={"name": "mine", "role": "member"})).json()["details"]["id"]
+        rig = (await browser.send("POST", "/tokens", json={"name": "rig", "role": "plugin"})).json()["details"]["id"]
+        admin = await api.token(Role.OBSERVATORY_ADMIN)
+        assert (await api.post(f"{V1}/tokens/{mine}/rotate", admin)).status_code == 403
+        assert (await api.post(f"{V1}/tokens/{rig}/rotate", admin)).status_code == 201
+        assert (await browser.send("POST", f"/tokens/{mine}/rotate")).status_code == 201
+        assert (await api.request("DELETE", f"{V1}/tokens/{mine}", admin)).status_code == 204
+
+
 async def test_roles_are_those_of_the_rows_observatory(api: Api) -> None:
     hill = await api.observatory("hill")
     await settled(api)
