@@ -26,7 +26,10 @@ log = structlog.get_logger()
 Handler = Callable[[WorkOrder, Runtime], Awaitable[None]]
 
 DELAYS_S = (2.0, 10.0, 60.0, 300.0)
-"""Waiting times after the first, second, ... failed delivery."""
+"""Waiting times of a fact after the first, second, ... failed delivery."""
+
+ORDER_DELAYS_S = (2.0, 10.0, 20.0, 20.0)
+"""Those of an order: it may have met several outages, and must still begin soon after the last one is over."""
 
 MAX_DELIVER = 5
 """Deliveries after which JetStream gives up; the last one is settled by us."""
@@ -185,7 +188,7 @@ async def _failed(runtime: Runtime, order: WorkOrder, message: Delivery, error: 
 
 
 async def _give_back(message: Delivery, *, delay_s: float | None = None) -> None:
-    delay = DELAYS_S[min(message.times, len(DELAYS_S)) - 1] if delay_s is None else delay_s
+    delay = ORDER_DELAYS_S[min(message.times, len(ORDER_DELAYS_S)) - 1] if delay_s is None else delay_s
     await _nak_or_leave(message, delay)
 
 
@@ -223,7 +226,7 @@ async def _settle_parked(
         outgoing = await lay()
     except OUTAGE as error:
         log.warning("outage while parking", reason=repr(error))
-        await _nak_or_leave(message, DELAYS_S[1], leave=False)
+        await _nak_or_leave(message, ORDER_DELAYS_S[1], leave=False)
         return
     await runtime.bus.publish(outgoing)
     with suppress(*BUS_OUTAGES):
