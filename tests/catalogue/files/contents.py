@@ -101,7 +101,7 @@ CASES = (
                 ("b", "a, TAB, b", "a\tb.fits", "a_b.fits", "what cannot be printed is replaced"),
                 ("c", "..\\..\\x.fits", "..\\..\\x.fits", "x.fits", "only the last part of a path is kept"),
                 ("d", "blanks", "   ", None, "a name is made of the digest"),
-                ("e", "CON", "CON", "CON", "a name like any other: no file is ever called so"),
+                ("e", "CON", "CON", "_CON", "a name some systems keep for themselves is changed"),
             )
         )
     ),

@@ -71,6 +71,17 @@ def compressed(*, tile: object = 16, znaxis1: object = 16, zbitpix: object = 16,
     return empty_primary() + table_hdu(*cards)
 
 
+def one_tile(tile: bytes) -> bytes:
+    """An image of 16 x 12 pixels in one gzip tile."""
+    cards = [
+        raw_card("XTENSION= 'BINTABLE'"), card("BITPIX", 8), card("NAXIS", 2), card("NAXIS1", 8), card("NAXIS2", 1),
+        card("PCOUNT", len(tile)), card("GCOUNT", 1), card("TFIELDS", 1), card("TTYPE1", "COMPRESSED_DATA"),
+        card("TFORM1", "1PB"), card("ZIMAGE", True), card("ZBITPIX", 16), card("ZNAXIS", 2), card("ZNAXIS1", 16),
+        card("ZNAXIS2", 12), card("ZTILE1", 16), card("ZTILE2", 12), card("ZCMPTYPE", "GZIP_1"), *CARDS,
+    ]  # fmt: skip
+    return empty_primary() + header(cards) + padded(len(tile).to_bytes(4, "big") + bytes(4) + tile)
+
+
 def table(*cards: bytes, data: int = 2880) -> bytes:
     """An extension table of exactly these cards behind an empty primary HDU."""
     start = [raw_card("XTENSION= 'BINTABLE'"), card("BITPIX", 8), card("NAXIS", 2)]
@@ -134,6 +145,11 @@ CASES = (
         Row("59", "PLIO_1 tiles with 2,000 altered bytes", f"{ASTROPY}opened silently", (201,), None, "registered",
             "too-few-stars", "PLIO has no way to notice; the sums of the file do, and the frame is flagged"),
         later(lambda: tiled("PLIO_1", damage=True, number=59)), warns="does not match its bytes",
+    ),
+    Case(
+        Row("59b", "a gzip tile of 2 MB that unpacks to 2 GiB", f"{ASTROPY}unpacks it all", (201,), None, "quarantined",
+            "bad-tiles", "every tile is looked at before a decoder sees it"),
+        later(lambda: one_tile(b"".join(bomb(b"", 2 * GIB).chunks()))),
     ),
     quarantined("60", "unknown ZCMPTYPE", f"{ASTROPY}ValueError", "bad-tiles", compressed(kind="MAGIC_1"), note=TILED),
     refused("61", "ZBITPIX 77", f"{ASTROPY}ValueError", "bad-bitpix", compressed(zbitpix=77)),

@@ -10,6 +10,7 @@ import pytest
 from tests.catalogue.files.light import light
 from tests.catalogue.files.packed import GIB, bomb, compressed
 from tests.imaging.fits.support import card, empty_primary, header, image_cards, table_hdu
+from tests.imaging.fits.test_tiles import tiled
 
 READ = """
 import json, re, sys, time
@@ -65,6 +66,9 @@ BOMBS = {
     "XISF that claims 2 GiB": (lambda: xisf("60000:18000:1", "zlib:2160000000", zeros(GIB // 64)), "too-large"),
     "XISF whose codec claims 2 GiB": (lambda: xisf("64:48:1", "lz4:2147483647", bytes(6000)), "xisf-damaged"),
     "tiles of 100,000 pixels": (lambda: compressed(znaxis1=100_000, tile=100_000), "too-large"),
+    "a gzip tile that unpacks to 2 GiB": (
+        lambda: tiled(b"".join(bomb(b"", 2 * GIB).chunks()), kind="GZIP_1"), "bad-tiles"
+    ),
     "tiles that are not there": (compressed, "bad-tiles"),
     "table of 2 GiB": (lambda: empty_primary() + table_hdu(rows=3)[:-2880].replace(
         card("NAXIS2", 3), card("NAXIS2", 536_870_912)), "too-large"),

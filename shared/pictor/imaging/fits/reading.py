@@ -14,6 +14,7 @@ from pictor.imaging.fits.cards import Card, CardValue, card_images, parse_cards
 from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
 from pictor.imaging.fits.prescan import Prescan, prescan_file
 from pictor.imaging.fits.structure import Hdu, HduKind
+from pictor.imaging.fits.tiles import check_tiles
 from pictor.imaging.types import Image
 
 Pixels = NDArray[np.number]
@@ -264,6 +265,7 @@ def _apply(native: Pixels, scaling: _Scaling, bitpix: int) -> Pixels:
 
 def _read_compressed(path: Path, image: Hdu) -> Pixels:
     """Decompress tiles; the only place where a library parses the file itself."""
+    check_tiles(path, image)
     try:
         with python_warnings.catch_warnings(), path.open("rb") as stream:
             python_warnings.simplefilter("ignore")
