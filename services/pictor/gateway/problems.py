@@ -12,7 +12,8 @@ from litestar.exceptions import HTTPException
 from pydantic import BaseModel, ValidationError
 
 from pictor.contracts.access import redacted
-from pictor.runtime.outages import OUTAGE
+from pictor.runtime.outages import is_outage
+from pictor.state.database import VANISHED, WRONG_VALUES
 
 log = structlog.get_logger()
 
@@ -162,7 +163,11 @@ def as_problem(error: Exception) -> Problem:
         return error
     if isinstance(error, HTTPException):
         return _litestar(error)
-    if isinstance(error, OUTAGE):
+    if isinstance(error, WRONG_VALUES):
+        return Problem("invalid-request", "A value is outside of what can be kept.")
+    if isinstance(error, VANISHED):
+        return Problem("conflict", "What this belongs to was removed at this moment.")
+    if is_outage(error):
         return Problem(
             "unavailable", "A server Pictor needs does not answer; try again shortly.",
             headers={"Retry-After": str(RETRY_AFTER_S)},
