@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from pictor.contracts.frames import ProductKind
 from pictor.contracts.jobs import JobKind, JobState
 from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
 from pictor.contracts.work import WorkOrder
@@ -229,3 +230,24 @@ async def test_a_frame_deleted_while_its_orders_wait_leaves_no_dead_letter(pocke
     async with pocket.acting():
         await pocket.idle()
     assert await pocket.letters() == []
+
+
+async def test_two_runs_of_a_frame_at_once_never_delete_each_others_products(pocket: Pocket) -> None:
+    """A run that replaces a product deletes the old object; another may just have made the very same bytes again."""
+    frame_id, first = await pocket.upload(tiny_frame(59))
+    assert (await pocket.post(f"/jobs/{first}/cancel")).status_code == 200
+    before, other, same = [await _made(pocket, frame_id) for _ in range(3)]
+    async with open_step(pocket.runtime, before) as step:
+        await _keep(step, b"one")
+    async with open_step(pocket.runtime, same) as late:
+        await _keep(late, b"one")
+        async with open_step(pocket.runtime, other) as step:
+            await _keep(step, b"two")
+    (key,) = [row["key"] for row in await pocket.runtime.pool.fetch("SELECT key FROM product")]
+    assert [stored.key async for stored in pocket.runtime.store.list("products/")] == [key]
+
+
+async def _keep(step: Step, content: bytes) -> None:
+    path = step.scratch / "product.bin"
+    path.write_bytes(content)
+    await step.keep(ProductKind.STARS, path, "application/octet-stream")

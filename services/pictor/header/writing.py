@@ -111,7 +111,7 @@ async def keep_processed(step: Step, source: Source, found: dict[str, Any]) -> N
     beginning = await asyncio.to_thread(head.read_bytes)
     digest = hashlib.sha256(beginning).hexdigest()
     store, order = step.runtime.store, step.order
-    key = f"products/{order.observatory_id}/{order.frame_id}/{ProductKind.PROCESSED}-{digest[:20]}.fits"
+    key = step.key_of(ProductKind.PROCESSED, order.frame_id, digest, ".fits")
     piece = f"{key}-head-{uuid4().hex}"
     await store.put_file(piece, head, sha256=digest)
     try:

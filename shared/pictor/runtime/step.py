@@ -113,12 +113,17 @@ class Step:
         """Put a product into the store under its own key; it becomes visible with the transaction."""
         digest = await asyncio.to_thread(_sha256, path)
         owner = master_id or self.order.frame_id
-        key = f"products/{self.order.observatory_id}/{owner}/{kind}-{digest[:20]}{path.suffix}"
+        key = self.key_of(kind, owner, digest, path.suffix)
         stored = await self.runtime.store.put_file(key, path, content_type, sha256=digest)
         return self.record(
             kind, key, size=stored.size, sha256=digest, content_type=content_type, parameters=parameters,
             master_id=master_id,
         )  # fmt: skip
+
+    def key_of(self, kind: ProductKind, owner: UUID | None, digest: str, suffix: str) -> str:
+        """Name an object of this job; no other job has it, so that each may delete what it replaces."""
+        order = self.order
+        return f"products/{order.observatory_id}/{owner}/{kind}-{digest[:20]}-{order.job_id.hex[-8:]}{suffix}"
 
     def record(
         self, kind: ProductKind, key: str, *, size: int, sha256: str, content_type: str,
