@@ -17,6 +17,9 @@ LOGINS_PER_MINUTE = 10
 LOGINS_PER_NAME = 30
 """Failed log-ins of one name: more than one address has, so that a single stranger locks nobody out."""
 
+LOGINS_AT_ONCE = 4
+"""Log-ins of one address at the same time: each costs memory and time, and is counted only when it has failed."""
+
 REFUSALS_PER_MINUTE = 120
 """Dead or mistyped tokens from one address: nobody guesses 256 random bits, but each try costs a look-up."""
 
@@ -125,6 +128,7 @@ class GatewayLimits:
     receiving: AtOnce
     logins: Rate = field(default_factory=lambda: Rate(LOGINS_PER_MINUTE))
     names: Rate = field(default_factory=lambda: Rate(LOGINS_PER_NAME))
+    entering: AtOnce = field(default_factory=lambda: AtOnce(LOGINS_AT_ONCE, "log-ins of one address"))
     refusals: Rate = field(default_factory=lambda: Rate(REFUSALS_PER_MINUTE))
     streams: AtOnce = field(default_factory=lambda: AtOnce(STREAMS_AT_ONCE, "event streams of one token"))
 

@@ -56,9 +56,14 @@ async def sign_in(
     if not same_origin(request, runtime.settings.public_url):
         return _form(data.next, FOREIGN, status=403)
     try:
-        signed_in, problem = await _signed_in(request, data)
+        with limits_of(request).entering.hold(address_of(request)):
+            return await _enter(request, runtime, data)
     except Problem as wait:
         return _form(data.next, wait.detail, status=wait.status, headers=wait.headers)
+
+
+async def _enter(request: Http, runtime: Runtime, data: SignIn) -> Response[str]:
+    signed_in, problem = await _signed_in(request, data)
     if signed_in is None:
         await _failed(request, runtime, data)
         return _refuse(request, data, problem)
@@ -113,12 +118,9 @@ def _form(
 def _refuse(request: Http, data: SignIn, problem: str) -> Response[str]:
     """Show the form again; an address or a name that fails too often is told to wait."""
     limits = limits_of(request)
-    try:
-        limits.logins.take(address_of(request))
-        if data.name:
-            limits.names.take(data.name.strip().lower())
-    except Problem as wait:
-        return _form(data.next, wait.detail, status=wait.status, headers=wait.headers)
+    limits.logins.take(address_of(request))
+    if data.name:
+        limits.names.take(data.name.strip().lower())
     return _form(data.next, problem, status=401)
 
 

@@ -12,7 +12,7 @@ import pytest
 from pictor.contracts.access import Role
 from pictor.gateway.app import create_app
 from pictor.gateway.identity import Access
-from pictor.gateway.limits import Rate
+from pictor.gateway.limits import LOGINS_PER_MINUTE, Rate
 from pictor.gateway.passwords import WAITING, Passwords, check_password
 from pictor.gateway.problems import Problem
 from pictor.gateway.signin import log_in
@@ -137,7 +137,7 @@ async def test_an_unknown_name_costs_the_same_work_as_a_wrong_password(api: Api)
 
 async def test_failed_log_ins_are_limited_per_address_and_per_name(api: Api) -> None:
     await settled(api)
-    api.app.state.limits.logins, api.app.state.limits.names = Rate(4), Rate(8)
+    api.app.state.limits.logins, api.app.state.limits.names = Rate(4, clock=lambda: 0.0), Rate(8, clock=lambda: 0.0)
     async with client_of(api.app) as client:
         wrong = [await client.post("/login", data={"name": "anna", "password": "wrong"}) for _ in range(6)]
         assert [one.status_code for one in wrong] == [401, 401, 401, 401, 429, 429]
@@ -152,6 +152,18 @@ async def test_failed_log_ins_are_limited_per_address_and_per_name(api: Api) -> 
             api.app.state.limits.logins = Rate(1000)
             assert (await elsewhere.post("/login", data=data)).status_code == 429, "whatever address, one name"
             assert (await elsewhere.post("/login", data={**data, "name": "bob"})).status_code == 401
+
+
+async def test_guesses_in_parallel_are_counted_like_guesses_in_a_row(api: Api) -> None:
+    await settled(api)
+    api.app.state.limits.logins = Rate(LOGINS_PER_MINUTE, clock=lambda: 0.0)
+    data = {"name": "anna", "password": "wrong"}
+    answers = await asyncio.gather(*(api.client.post("/login", data=data) for _ in range(30)))
+    statuses = [one.status_code for one in answers]
+    assert set(statuses) == {401, 429}
+    assert statuses.count(401) <= LOGINS_PER_MINUTE
+    later = [(await api.client.post("/login", data=data)).status_code for _ in range(LOGINS_PER_MINUTE)]
+    assert statuses.count(401) + later.count(401) <= LOGINS_PER_MINUTE
 
 
 async def test_many_log_ins_at_once_wait_for_their_turn_and_then_are_refused() -> None:
