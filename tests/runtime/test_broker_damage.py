@@ -7,10 +7,14 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
+from pictor.cli.health import serve_health
+from pictor.cli.processes import free_port
 from pictor.contracts.jobs import JobState
 from pictor.contracts.modules import Module
 from pictor.contracts.subjects import STREAM_EVENTS, STREAM_TIMERS, STREAM_WORK
@@ -140,10 +144,15 @@ async def test_a_subscription_the_broker_forgot_is_noticed_and_made_anew(flow: F
 
 
 async def test_a_worker_that_stays_deaf_or_lost_its_line_says_that_it_must_be_replaced(flow: Flow) -> None:
-    async with serving_flow(flow):
+    settings = flow.runtime.settings.model_copy(update={"health_port": free_port("127.0.0.1")})
+    page = replace(flow.runtime, settings=settings)
+    live = f"http://127.0.0.1:{settings.health_port}/health/live"
+    async with serving_flow(flow), serve_health(page), httpx.AsyncClient() as client:
         assert liveness(flow.runtime) is None
+        assert (await client.get(live)).status_code == 200
         flow.runtime.pulls[0].renewals = 5
-        assert "hears nothing from" in str(liveness(flow.runtime))
+        answer = await client.get(live)
+        assert (answer.status_code, "hears nothing from" in answer.json()["status"]) == (503, True)
         flow.runtime.pulls[0].renewals = 0
         await flow.runtime.bus.nats.close()
         assert "closed for good" in str(liveness(flow.runtime))
