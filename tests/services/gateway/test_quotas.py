@@ -181,7 +181,7 @@ async def test_an_outage_of_the_store_is_503_and_no_false_201(
 
 async def test_a_database_without_free_connections_is_503(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("pictor.state.pooling.ACQUIRE_S", 0.3)
-    pool = api.runtime.pool
+    pool = api.app.state.runtime.pool
     held = [await pool.acquire(timeout=10) for _ in range(pool.get_max_size())]
     try:
         body = tiny_frame(828)
