@@ -3,7 +3,6 @@
 import os
 import platform
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from load.rows import Row
@@ -19,33 +18,35 @@ def machine() -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the rows as a Markdown table."""
-    lines = ["| row | load | measured (goal) | check | load average | took |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| row | load | measured (goal) | check | load average | took | at, UTC |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for row in rows:
         measured = "; ".join(map(str, row.figures))
         lines.append(
-            f"| {row.name} | {row.load} | {measured} | {row.check or 'no installation'} | {row.load_average:.1f} "
-            f"| {row.note} |"
+            f"| {row.name}{' full' if row.full else ''} | {row.load} | {measured} | {row.check or 'no installation'} "
+            f"| {row.load_average:.1f} | {row.took_s:.0f} s | {row.at} |"
         )
     return "\n".join(lines)
 
 
-def page(rows: Sequence[Row], broken: Sequence[str], *, full: bool) -> str:
+def page(rows: Sequence[Row]) -> str:
     """Return the page."""
-    kind = "full" if full else "scaled"
-    text = [
-        "# Load",
-        "",
-        f"Written by `make load{' FULL=1' if full else ''}` on {datetime.now(UTC):%Y-%m-%d %H:%M} UTC.",
-        f"Machine: {machine()}. Load generator, servers and services share it.",
-        f"These are the {kind} loads. The load average beside a row is that of the last minute when it ended:",
-        "what else the machine was doing is in it.",
-        "",
-        "A goal that was not reached is marked as missed. `check` is the verdict of `pictor check` on what the row",
-        "left, the journal of its uploads included.",
-        "",
-        table(rows),
-        "",
-    ]
-    if broken:
-        text += ["Not measured:", "", *(f"- {sentence}" for sentence in broken), ""]
-    return "\n".join(text)
+    return "\n".join(
+        [
+            "# Load",
+            "",
+            'Written by `make load` (scaled loads; `FULL=1` as the goals name them; `ARGS="L1 L4"` some of them), each',
+            "row when it was last run.",
+            f"Machine: {machine()}. Load generator, servers and services share it.",
+            "The load average beside a row is that of the last minute when it ended: what else the machine did is",
+            "in it, and so it is in the figures.",
+            "",
+            "A goal that was not reached is marked as missed. `check` is the verdict of `pictor check` on what the row",
+            "left, the journal of its uploads included.",
+            "",
+            table(rows),
+            "",
+        ]
+    )

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,17 @@ class Row:
     check: str = ""
     """The verdict of ``pictor check`` afterwards."""
     load_average: float = field(default_factory=lambda: os.getloadavg()[0])
-    note: str = ""
+    took_s: float = 0.0
+    at: str = field(default_factory=lambda: f"{datetime.now(UTC):%Y-%m-%d %H:%M}")
+    full: bool = False
+    """Whether it was the load the goal names, or a scaled one."""
+
+    @classmethod
+    def read(cls, line: str) -> "Row":
+        """Read a line that `line` wrote."""
+        found = json.loads(line)
+        found["figures"] = [Figure(**figure) for figure in found["figures"]]
+        return cls(**{name: found[name] for name in cls.__dataclass_fields__ if name in found})
 
     @property
     def met(self) -> bool:

@@ -30,11 +30,16 @@ def test_a_missed_goal_is_marked_and_fails_its_row(value: float, *, met: bool) -
     row = Row("L1", "some uploads", [Figure("p95", value, "s", 2.0)], "ok", load_average=1.0)
     assert row.met is met
     assert ("**missed**" in table([row])) is not met
-    assert ("**missed**" in page([row], [], full=False)) is not met
+    assert ("**missed**" in page([row])) is not met
 
 
 def test_a_check_that_found_something_fails_its_row() -> None:
     assert not Row("L1", "some uploads", [], "exit 1: a frame is gone").met
+
+
+def test_a_row_is_read_as_it_was_written() -> None:
+    row = Row("L4", "slow clients", [Figure("cut after", 12.0, "s", 60)], "ok", load_average=2.0, full=True)
+    assert Row.read(row.line()) == row
 
 
 def test_the_quantile_is_one_of_the_values() -> None:

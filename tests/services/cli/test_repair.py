@@ -115,6 +115,11 @@ async def test_i9_an_order_of_a_run_that_is_over(quiet: House) -> None:
     await quiet.db.execute("UPDATE module_run SET state = 'completed', finished_at = now() - interval '10 min'")
     await quiet.db.execute("UPDATE frame SET state = 'registered'")
     assert (await quiet.check(settle_s=900)).exit == 0
+    await quiet.flow.runtime.control.pause(Module.INGEST, paused=True)
+    report = await quiet.check()
+    assert report.exit == 0
+    assert report.notes == ["ingest is paused: its orders wait until somebody resumes it"]
+    await quiet.flow.runtime.control.pause(Module.INGEST, paused=False)
     assert str(job_id) in only(await quiet.check(), "I9", "order-of-ended-run")
     await mended(quiet, "order-of-ended-run")
     assert (await quiet.flow.runtime.bus.js.stream_info(STREAM_WORK)).state.messages == 0

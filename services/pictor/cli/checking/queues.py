@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from nats.js.api import RawStreamMsg
-from nats.js.errors import NotFoundError
+from nats.js.errors import KeyNotFoundError, NotFoundError
 from pydantic import ValidationError
 
 from pictor.cli.checking.findings import Report, Violation
-from pictor.contracts.subjects import STREAM_WORK
+from pictor.contracts.modules import Module
+from pictor.contracts.subjects import BUCKET_CONTROL, STREAM_WORK
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.bus import Bus
 from pictor.state import invariants
@@ -94,12 +95,13 @@ def _identity(order: WorkOrder) -> tuple[UUID, str, int]:
 
 
 async def check_queues(bus: Bus, pool: Pool, report: Report, *, settle_s: float) -> None:
-    """Tell of orders of ended jobs that stay, and of open runs without an order."""
-    queued = await look(bus, pool)
+    """Tell of orders of ended jobs that stay, and of open runs without an order; a paused module explains its queue."""
+    queued, paused = await look(bus, pool), await paused_modules(bus)
+    report.notes += [f"{module} is paused: its orders wait until somebody resumes it" for module in sorted(paused)]
     report.counts["queued"] = len(queued.sequences)
     report["I9"].checked = len(queued.sequences)
     for sequence, order, ago in queued.over:
-        if ago > settle_s:
+        if ago > settle_s and order.module not in paused:
             report["I9"].add(_over(sequence, order, ago))
     for sequence, subject in queued.unreadable:
         report["I9"].add(_unreadable(sequence, subject))
@@ -110,6 +112,20 @@ async def check_queues(bus: Bus, pool: Pool, report: Report, *, settle_s: float)
         async for run in invariants.open_runs(db, older_than_s=LATE_S):
             if run.bus_seq not in queued.sequences:
                 report["I6"].add(_unheard(run))
+
+
+async def paused_modules(bus: Bus) -> set[Module]:
+    """Return the modules a person paused."""
+    bucket = await bus.js.key_value(BUCKET_CONTROL)
+    paused = set()
+    for module in Module:
+        try:
+            flag = await bucket.get(f"paused.{module}")
+        except KeyNotFoundError:
+            continue
+        if flag.value == b"1":
+            paused.add(module)
+    return paused
 
 
 def _over(sequence: int, order: WorkOrder, ago: float) -> Violation:
