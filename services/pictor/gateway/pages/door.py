@@ -91,7 +91,8 @@ async def sign_out(request: Http, runtime: RuntimeDep) -> Response[None]:
         await end_session(access_of(request), cookie)
         async with with_all_rows(runtime.pool) as db:
             await trail.record(db, request, principal, "logout", principal.actor)
-    return Response(None, status_code=204, cookies=[session_cookie(None, runtime.settings)])
+    status = 401 if principal is None else 204
+    return Response(None, status_code=status, cookies=[session_cookie(None, runtime.settings)])
 
 
 def same_origin(request: Http, public_url: str | None) -> bool:

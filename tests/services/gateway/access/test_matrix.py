@@ -89,7 +89,7 @@ async def test_a_stranger_reads_the_log_in_page_and_liveness_and_nothing_else(wo
             if answer.status_code < 300:
                 answered.add((method, row.path))
     assert answered == {
-        ("GET", "/health/live"), ("GET", "/login"), ("POST", "/logout"),
+        ("GET", "/health/live"), ("GET", "/login"),
         ("GET", "/static/{file_path}"), ("HEAD", "/static/{file_path}"),
         ("GET", "/static/vendor/{file_path}"), ("HEAD", "/static/vendor/{file_path}"),
     }  # fmt: skip

@@ -40,7 +40,7 @@ async def test_a_wrong_token_opens_nothing(stranger: Client, token: str) -> None
 
 
 async def test_who_fails_too_often_is_told_to_wait(stranger: Client, app: Litestar, keys: Keys) -> None:
-    app.state.limits.logins = Rate(3)
+    app.state.limits.logins = Rate(3, clock=lambda: 0.0)
     answers = [(await stranger.post("/login", data={"token": "nonsense"})).status_code for _ in range(5)]
     assert answers == [401, 401, 401, 429, 429]
     assert (await stranger.post("/login", data={"token": keys.member}, follow_redirects=False)).status_code == 303
