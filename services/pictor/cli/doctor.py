@@ -1,5 +1,6 @@
 """What is missing on this machine, and the command that mends it."""
 
+import asyncio
 import importlib.util
 import json as jsonlib
 import os
@@ -10,6 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pictor.runtime.child.enclosure import expected
+from pictor.state.database import OUTAGES, open_pool
+from pictor.state.safety import overpowered, weaknesses
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def examine(data: Path) -> list[Item]:
     for program, name, remedy in PROGRAMS:
         found = shutil.which(program)
         items.append(Item(name, found is not None, False, found or f"{program} is not on the PATH", remedy))
-    return [*items, _indexes(data), _space(data), _memory(), _enclosure()]
+    return [*items, _indexes(data), _space(data), _memory(), _enclosure(), *_database()]
 
 
 def _enclosure() -> Item:
@@ -97,3 +100,29 @@ def _space(data: Path) -> Item:
 def _memory() -> Item:
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     return Item("memory", total >= 2, False, f"{total:.1f} GiB", "2 GiB or more are recommended")
+
+
+def _database() -> list[Item]:
+    """Ask a database that is not ours how it keeps what it acknowledges; ours is asked at every start."""
+    from pictor.runtime.settings import Settings
+
+    settings = Settings()
+    if "postgres_dsn" not in settings.model_fields_set:
+        return []
+    try:
+        sentences = asyncio.run(_weaknesses(settings.postgres_dsn.get_secret_value()))
+    except OUTAGES as error:
+        return [Item("database", False, True, f"it does not answer: {error!r}", "see PICTOR_POSTGRES_DSN")]
+    if not sentences:
+        return [Item("database", True, True, "it keeps what it acknowledges, and binds us to our rows")]
+    return [Item("database", False, True, sentence.partition(":")[0], sentence) for sentence in sentences]
+
+
+async def _weaknesses(dsn: str) -> list[str]:
+    pool = await open_pool(dsn, size=1)
+    try:
+        async with pool.acquire() as db:
+            powers = await overpowered(db)
+            return [*(one.sentence for one in await weaknesses(db)), *([powers] if powers else [])]
+    finally:
+        await pool.close()

@@ -14,7 +14,8 @@ from pictor.runtime.provision import GONE, differences, provision
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.opening import open_store
 from pictor.runtime.waiting import until_answered
-from pictor.state.database import migrate, open_pool
+from pictor.state.database import Pool, migrate, open_pool
+from pictor.state.safety import overpowered, weaknesses
 
 log = structlog.get_logger()
 
@@ -25,7 +26,7 @@ def main(*, print_token: bool) -> int:
     logs.configure(style=settings.log_format, level=settings.log_level)
     try:
         asyncio.run(set_up(settings))
-    except UnsafeBusError as error:
+    except (UnsafeBusError, UnsafeDatabaseError) as error:
         print(f"pictor: {error}", file=sys.stderr)
         return 1
     if print_token:
@@ -43,6 +44,28 @@ async def _first_token(settings: Settings) -> str | None:
         await pool.close()
 
 
+class UnsafeDatabaseError(Exception):
+    """The database acknowledges what a power cut would take back."""
+
+
+async def require_safe_database(pool: Pool, settings: Settings) -> None:
+    """Refuse a database that loses what it acknowledged, by its own report; tell of lesser weaknesses.
+
+    Raises
+    ------
+    UnsafeDatabaseError
+        If it does, unless the settings allow it.
+    """
+    async with pool.acquire() as db:
+        found = await weaknesses(db)
+        powers = await overpowered(db)
+    grave = [one.sentence for one in found if one.grave]
+    if grave and settings.postgres_require_sync:
+        raise UnsafeDatabaseError("; ".join(grave))
+    for sentence in [*(one.sentence for one in found), *([powers] if powers else [])]:
+        log.warning("the database is weaker than it should be", what=sentence)
+
+
 async def _provision(js: JetStreamContext, settings: Settings) -> None:
     """Provision the bus; tell what had been changed there, and what cannot be put right."""
     changed = [sentence for sentence in await differences(js, settings) if GONE not in sentence]
@@ -56,6 +79,7 @@ async def set_up(settings: Settings) -> None:
     """Migrate and provision; running it again changes nothing."""
     pool = await until_answered("database", lambda: open_pool(settings.postgres_dsn.get_secret_value(), size=2))
     try:
+        await require_safe_database(pool, settings)
         await migrate(pool)
     finally:
         await pool.close()

@@ -26,6 +26,9 @@ class Settings(BaseSettings):
     postgres_dsn: SecretStr = Field(
         default=SecretStr("postgresql://127.0.0.1:5432/pictor"), description="Postgres connection string"
     )
+    postgres_require_sync: bool = Field(
+        default=True, description="Refuse a database that loses acknowledged frames in a power cut, by its own report"
+    )
     postgres_pool: int = Field(default=8, ge=2, le=100, description="Connections per process")
 
     s3_endpoint: str | None = Field(default=None, description="host:port of the S3 store; without it files are used")

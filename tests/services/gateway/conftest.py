@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -30,7 +30,9 @@ from pictor.runtime.nats_config import SETUP_USER, bus_users
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.state import observatories, tokens
+from pictor.state.database import Pool, open_pool
 from pictor.state.observatories import Observatory, Rig
+from pictor.state.rights import ROLE_OF
 from tests.support.emptying import empty
 
 BLOCK = 2880
@@ -137,6 +139,18 @@ async def gateway_runtime(
         yield runtime, eyes.js
 
 
+@pytest.fixture(scope="session")
+async def gateway_pool(
+    database_server: Endpoints, gateway_runtime: tuple[Runtime, JetStreamContext]
+) -> AsyncIterator[Pool]:
+    """The gateway's own role, as in production: it may do what it must, and sees the rows of whoever asks."""
+    assert gateway_runtime
+    dsn = urlsplit(database_server.postgres_dsns[ROLE_OF[Service.GATEWAY]])._replace(path="/gateway").geturl()
+    pool = await open_pool(dsn, size=8)
+    yield pool
+    await pool.close()
+
+
 async def emptied(runtime: Runtime, js: JetStreamContext) -> None:
     """Take back everything an earlier test left."""
     async with runtime.pool.acquire() as db:
@@ -148,8 +162,8 @@ async def emptied(runtime: Runtime, js: JetStreamContext) -> None:
 
 
 @pytest.fixture
-async def api(gateway_runtime: tuple[Runtime, JetStreamContext]) -> AsyncIterator[Api]:
-    """An empty gateway with its administrator's token."""
+async def api(gateway_runtime: tuple[Runtime, JetStreamContext], gateway_pool: Pool) -> AsyncIterator[Api]:
+    """An empty gateway with its administrator's token; tests see its database as the owner, the gateway as itself."""
     runtime, js = gateway_runtime
     await emptied(runtime, js)
     admin = await bootstrap(runtime.pool)
@@ -157,7 +171,7 @@ async def api(gateway_runtime: tuple[Runtime, JetStreamContext]) -> AsyncIterato
     async with runtime.pool.acquire() as db:
         home = await observatories.by_slug(db, "home")
     assert home is not None
-    app = create_app(runtime)
+    app = create_app(replace(runtime, pool=gateway_pool, bus=replace(runtime.bus, pool=gateway_pool)))
     async with client_of(app) as client:
         yield Api(runtime, js, client, admin, home, app)
 
