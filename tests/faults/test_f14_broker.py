@@ -59,6 +59,7 @@ def test_the_brokers_whole_store_erased(world: Deployment, row: Row, tmp_path: P
 @fault("F16", f"nats-server stopped, {UPLOADS} uploads meanwhile, started again", limit_s=180)
 def test_a_broker_away_for_long(world: Deployment, row: Row, tmp_path: Path) -> None:
     light = template(tmp_path)
+    _switch(world, on=False)
     begun = time.monotonic()
     world.nats.stop()
     answers = []
@@ -72,11 +73,19 @@ def test_a_broker_away_for_long(world: Deployment, row: Row, tmp_path: Path) -> 
     assert waiting >= UPLOADS
     world.nats.start()
     row.over()
+    _switch(world, on=True)
     while world.sql("SELECT count(*) AS n FROM outbox WHERE sent_at IS NULL AND created_at < $1", _now(world))[0]["n"]:
         assert row.left_s > 0, "the outbox is not empty"
         time.sleep(0.5)
     row.note(f"{UPLOADS} uploads answered 201 in {away:.0f} s without a broker, {waiting} messages waited")
     row.converges(world)
+
+
+def _switch(world: Deployment, *, on: bool) -> None:
+    """Switch the slow modules on or off: the bus is tested here, not the pixels."""
+    home = world.get("/observatories")[0]["id"]
+    switches = {"modules": dict.fromkeys(("preview", "quality", "astrometry"), on)}
+    world.client.put(f"/observatories/{home}/processing-settings", json=switches).raise_for_status()
 
 
 def _now(world: Deployment) -> object:

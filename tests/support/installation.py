@@ -113,14 +113,19 @@ class Api:
         return found
 
     def ended(self, job_id: str, *, within_s: float) -> dict[str, Any]:
-        """Wait for the end of a job."""
+        """Wait for the end of a job, however often the gateway is away meanwhile."""
         end = time.monotonic() + within_s
+        last: object = None
         while time.monotonic() < end:
-            job = self.job(job_id)
-            if job["state"] in {"completed", "failed", "cancelled"}:
-                return job
+            try:
+                last = job = self.job(job_id)
+            except httpx.HTTPError as error:
+                last = error
+            else:
+                if job["state"] in {"completed", "failed", "cancelled"}:
+                    return job
             time.sleep(0.2)
-        raise AssertionError(f"job {job_id} did not end within {within_s} s: {self.job(job_id)}")
+        raise AssertionError(f"job {job_id} did not end within {within_s:.0f} s: {last}")
 
     def idle(self, *, within_s: float) -> None:
         """Wait until no job is open."""
