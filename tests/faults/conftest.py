@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.harness.deployment import Deployment, deployment
+from tests.faults.harness.deployment import NO_SOLVER, Deployment, deployment
 from tests.support.exposures import exposure
 
 
@@ -22,7 +22,7 @@ class Shared:
         """Return the running deployment, or start one."""
         if self._running is None:
             data = self._factory.mktemp("faults") / "data"
-            self._running = self._stack.enter_context(deployment(data))
+            self._running = self._stack.enter_context(deployment(data, **NO_SOLVER))
         return self._running
 
     def discard(self) -> None:

@@ -32,6 +32,9 @@ from tests.support.proxy import Line
 TESTER = "tester"
 """A bus user that may do everything: for messages nobody in the installation would send."""
 
+NO_SOLVER = {"solvers": ""}
+"""Settings of an installation whose flow is tested: simulated stars would be searched in the whole sky for seconds."""
+
 LINES = ("nats", "postgres", "store", "gateway")
 
 
