@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from uuid import UUID, uuid4
 
@@ -77,6 +77,39 @@ async def backlog(*, full: bool) -> Row:
         return Row("L3", load, figures, await place.check())
 
 
+@dataclass(slots=True)
+class Cancels:
+    """What became of cancels on a steady beat."""
+
+    took: list[float]
+    asked: dict[str, float]
+    """When each job's cancel was asked for."""
+    refused: int = 0
+    """Answers 503 or 429, after which the client asked again."""
+
+
+async def cancel_all(place: Stand, made: list[UUID], over_s: float) -> Cancels:
+    """Cancel jobs one after the other."""
+    found = Cancels([], {})
+    began = time.monotonic()
+
+    async def cancel(number: int, job_id: UUID) -> None:
+        await asyncio.sleep(max(0.0, began + number * over_s / len(made) - time.monotonic()))
+        found.asked[str(job_id)] = time.time()
+        start = time.perf_counter()
+        while True:
+            async with place.client.post(f"{place.url}/api/v1/jobs/{job_id}/cancel") as answer:
+                if answer.status == 200:
+                    found.took.append(time.perf_counter() - start)
+                    return
+                assert answer.status in {429, 503}, await answer.text()
+                found.refused += 1
+                await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
+
+    await asyncio.gather(*(cancel(number, job_id) for number, job_id in enumerate(made)))
+    return found
+
+
 async def cancels(*, full: bool) -> Row:
     """L9: cancels on a steady beat, of jobs that wait and jobs that run."""
     count, over_s = (1_000, 60.0) if full else (200, 12.0)
@@ -85,34 +118,20 @@ async def cancels(*, full: bool) -> Row:
         await stub(place, "stub", wait_s=300.0, slots=4)
         while not told(place, "begin"):
             await asyncio.sleep(0.1)
-        began = time.monotonic()
-        asked: dict[str, float] = {}
-        refused: list[int] = []
-
-        async def cancel(number: int, job_id: UUID) -> float:
-            await asyncio.sleep(max(0.0, began + number * over_s / count - time.monotonic()))
-            asked[str(job_id)] = time.time()
-            start = time.perf_counter()
-            while True:
-                async with place.client.post(f"{place.url}/api/v1/jobs/{job_id}/cancel") as answer:
-                    if answer.status == 200:
-                        return time.perf_counter() - start
-                    assert answer.status in {429, 503}, await answer.text()
-                    refused.append(answer.status)
-                    await asyncio.sleep(float(answer.headers.get("Retry-After", "1")))
-
-        took = await asyncio.gather(*(cancel(number, job_id) for number, job_id in enumerate(made)))
+        found = await cancel_all(place, made, over_s)
         await asyncio.sleep(6)
-        stopped = [when - asked[job] for job, when in told(place, "off")]
-        states = Counter(row["state"] for row in await place.pool.fetch("SELECT state FROM job"))
+        off = told(place, "off")
+        cancelled = await place.pool.fetchval("SELECT count(*) FROM job WHERE state = 'cancelled'")
         running = len({job for job, _ in told(place, "begin")})
         figures = [
-            Figure("not cancelled", count - states["cancelled"], "jobs", 0),
-            Figure("slowest answer", max(took), "s", 5),
-            Figure("p95 of the answers", p95(took), "s", 1),
-            Figure("answered 503 and asked again", len(refused), "requests"),
-            Figure("slowest stop of a running one", max(stopped, default=0.0), "s", 5),
-            Figure("running ones that went on", running - len({job for job, _ in told(place, "off")}), "jobs", 0),
+            Figure("not cancelled", count - cancelled, "jobs", 0),
+            Figure("slowest answer", max(found.took), "s", 5),
+            Figure("p95 of the answers", p95(found.took), "s", 1),
+            Figure("answered 503 and asked again", found.refused, "requests"),
+            Figure(
+                "slowest stop of a running one", max((at - found.asked[job] for job, at in off), default=0.0), "s", 5
+            ),
+            Figure("running ones that went on", running - len({job for job, _ in off}), "jobs", 0),
             Figure("results after a cancel", len(told(place, "end")), "runs", 0),
         ]
         load = f"{count} cancels over {over_s:g} s, {running} of jobs that ran"

@@ -2,6 +2,8 @@
 
 import asyncio
 import json as jsonlib
+import os
+import tempfile
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -150,9 +152,7 @@ async def _bus(settings: Settings, pool: Pool) -> tuple[Bus | None, str]:
 async def check(access: Access, wishes: Wishes) -> Report:
     """Look for violations of the invariants I1 to I12."""
     report = Report(wishes.deep)
-    scratch = access.settings.scratch
-    scratch.mkdir(parents=True, exist_ok=True)
-    place = Place(access.pool, access.store, scratch, wishes.grace_s)
+    place = Place(access.pool, access.store, _room(access.settings.scratch), wishes.grace_s)
     await _ask_database(access.pool, report)
     await _unless_away(report, ("I2", "I3"), check_objects(place, report))
     journals = check_journals(place, wishes.journals, report, server=wishes.server, deep=wishes.deep)
@@ -169,6 +169,15 @@ async def check(access: Access, wishes: Wishes) -> Report:
     else:
         await _unless_away(report, ("I2", "I12"), check_contents(place, access.children, report))
     return report
+
+
+def _room(scratch: Path) -> Path:
+    """Return a folder that can be written to: a container's own file system may be read-only."""
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir())
+    return scratch if os.access(scratch, os.W_OK) else Path(tempfile.gettempdir())
 
 
 async def _ask_database(pool: Pool, report: Report) -> None:
