@@ -94,6 +94,22 @@ async def test_a_store_that_refuses_is_unavailable_and_says_why(tmp_path: Path, 
         await every_call_is_unavailable(store, tmp_path)
 
 
+async def test_a_refusal_names_the_clocks_when_they_are_apart() -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = b"HTTP/1.1 403 Forbidden\r\nDate: Fri, 21 Nov 2025 10:00:00 GMT\r\nContent-Length: 0\r\n"
+        writer.write(head + b"Connection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with listening(refuse) as address:
+        store = S3Store(S3Config(address, "user", "secret", "bucket"))
+        for call in (store.health(), store.stat("raw/frame")):
+            with pytest.raises(StoreUnavailable, match=r"our clock and its clock are \d+ s apart"):
+                await call
+        await store.close()
+
+
 async def test_a_store_that_stops_taking_bytes_is_unavailable_after_its_limit() -> None:
     async def stall(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

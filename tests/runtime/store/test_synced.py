@@ -106,3 +106,19 @@ async def test_a_disk_that_refuses_to_sync_makes_no_accepted_object(tmp_path: Pa
     for call in (store.put_stream("raw/a", _body(), 5), store.compose("products/a", [])):
         with pytest.raises(StoreUnavailable, match="refused to sync"):
             await call
+
+
+async def test_an_object_without_room_is_refused_before_its_first_byte(tmp_path: Path) -> None:
+    read = False
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal read
+        read = True
+        yield b""
+
+    free = os.statvfs(tmp_path).f_bavail * os.statvfs(tmp_path).f_frsize
+    store = SyncedStore(FileStore(tmp_path), Disk(tmp_path))
+    with pytest.raises(StoreUnavailable, match="the disk of the store is full"):
+        await store.put_stream("raw/huge", body(), free)
+    assert not read
+    await store.put_stream("raw/a", _body(), 5)

@@ -18,7 +18,7 @@ from pictor.runtime.store.multipart import MIN_PART, PART_SIZE, Multipart
 from pictor.runtime.store.patience import BUDGET_S, PAUSES_S, patiently, pause_for
 from pictor.runtime.store.probing import works_without
 from pictor.runtime.store.protocol import BYTES, CHUNK, Part, StoredObject, checked
-from pictor.runtime.store.s3_requests import S3Config, S3Requests, element, refuse
+from pictor.runtime.store.s3_requests import S3Config, S3Requests, clock_hint, element, refuse
 
 DIGEST_HEADER = "x-amz-meta-sha256"
 
@@ -173,11 +173,11 @@ class S3Store:
         """Raise ``StoreUnavailable`` unless the store answers and accepts us."""
         try:
             async with asyncio.timeout(HEALTH_TIMEOUT_S), self._s3.send("HEAD") as response:
-                status = response.status
+                status, hint = response.status, clock_hint(response)
         except TimeoutError as error:
             raise StoreUnavailable(f"the store did not answer within {HEALTH_TIMEOUT_S:g} s") from error
         if status != HTTPStatus.OK:
-            raise StoreUnavailable(f"the store answered {status} for bucket {self._s3.config.bucket}")
+            raise StoreUnavailable(f"the store answered {status} for bucket {self._s3.config.bucket}{hint}")
 
     async def close(self) -> None:
         """Close connections."""

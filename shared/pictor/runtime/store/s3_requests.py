@@ -5,6 +5,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from types import MappingProxyType
 from urllib.parse import quote, urlencode, urlsplit
@@ -22,6 +23,9 @@ UNSIGNED = "UNSIGNED-PAYLOAD"
 """The body is hashed by us while it passes, and verified by every reader."""
 
 ERROR_TEXT_LIMIT = 4096
+
+SKEW_S = 300.0
+"""Stores refuse requests signed fifteen minutes off; beyond a third of that the clocks are the likely reason."""
 
 CONNECTIONS = 256
 """More than clients may upload and fetch at the same time: a slow one keeps its connection for as long as it takes."""
@@ -173,7 +177,18 @@ async def refuse(response: aiohttp.ClientResponse, key: str) -> None:
     if response.status == HTTPStatus.NOT_FOUND and code in ("", "NoSuchKey"):
         raise ObjectMissing(f"there is no object {key}")
     kind = StoreBusy if response.status in BUSY else StoreUnavailable
-    raise kind(f"the store answered {response.status} {code} {element(text, 'Message')}".rstrip())
+    told = f"the store answered {response.status} {code} {element(text, 'Message')}".rstrip()
+    raise kind(told + clock_hint(response))
+
+
+def clock_hint(response: aiohttp.ClientResponse) -> str:
+    """Say that our clock differs from that of a store that refuses us, as far as it tells; nothing otherwise."""
+    try:
+        theirs = parsedate_to_datetime(response.headers["Date"])
+    except (KeyError, ValueError):
+        return ""
+    apart = abs((datetime.now(UTC) - theirs).total_seconds())
+    return f": our clock and its clock are {apart:.0f} s apart" if apart > SKEW_S else ""
 
 
 def element(text: str, name: str) -> str:

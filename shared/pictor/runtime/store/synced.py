@@ -13,10 +13,15 @@ from contextlib import suppress
 from pathlib import Path
 
 from pictor.runtime.store.errors import StoreUnavailable
+from pictor.runtime.store.files import file_size
 from pictor.runtime.store.protocol import BYTES, FrameStore, Part, StoredObject
 
 TICK_NS = 100_000_000
 """Times of change are told in steps of some milliseconds: what changed so shortly before a sync is synced again."""
+
+
+RESERVE = 32 << 20
+"""Bytes left free: a store that fills its disk to the last one stops giving back what it has."""
 
 
 class Disk:
@@ -33,6 +38,19 @@ class Disk:
         self._synced: dict[str, tuple[int, int, int]] = {}
         self._running: asyncio.Task[None] | None = None
         self._coming: asyncio.Task[None] | None = None
+
+    def require_room(self, size: int) -> None:
+        """Refuse an object there is no room for, before any byte of it is written.
+
+        Raises
+        ------
+        StoreUnavailable
+            If the disk would be full.
+        """
+        found = os.statvfs(self._folder)
+        free = found.f_bavail * found.f_frsize
+        if free < size + RESERVE:
+            raise StoreUnavailable(f"the disk of the store is full: {free} bytes are left of {self._folder}")
 
     async def settled(self) -> None:
         """Return when everything written before this call is on the disk; calls at the same time share one sync.
@@ -101,6 +119,7 @@ class SyncedStore:
         self, key: str, path: Path, content_type: str = BYTES, *, sha256: str | None = None
     ) -> StoredObject:
         """Store a file under a new key."""
+        self._disk.require_room(await file_size(path))
         stored = await self._store.put_file(key, path, content_type, sha256=sha256)
         await self._disk.settled()
         return stored
@@ -115,6 +134,7 @@ class SyncedStore:
         sha256: str | None = None,
     ) -> StoredObject:
         """Store a stream under a new key while hashing it; one that was there already is synced as well."""
+        self._disk.require_room(size or 0)
         stored = await self._store.put_stream(key, chunks, size, content_type, sha256=sha256)
         await self._disk.settled()
         return stored
