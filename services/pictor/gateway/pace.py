@@ -10,6 +10,9 @@ from litestar.types import HTTPReceiveMessage, Receive, WebSocketReceiveMessage
 from pictor.gateway.problems import Problem
 from pictor.runtime.settings import Settings
 
+SUSPENDED_S = 1.0
+"""A timer this late means that this process stood still: what clients sent meanwhile is not read yet."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -37,7 +40,8 @@ class Patience:
 class PacedBody:
     """The body of a request as it arrives; one that stops or dribbles raises, and its connection closes.
 
-    Only the time spent waiting for the client counts against its rate: a slow store is not its fault.
+    Only the time spent waiting for the client counts against its rate: a slow store is not its fault, nor is a timer
+    that comes late because this process stood still.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class PacedBody:
         self._clock = clock
         self._begun: float | None = None
         self._waited = 0.0
+        self._stood_still = 0.0
         self._size = 0
         self.whole = whole
         """Whether nothing of it is outstanding."""
@@ -62,7 +67,8 @@ class PacedBody:
         before = self._clock()
         self._begun = before if self._begun is None else self._begun
         message = await self._next(before - self._begun)
-        self._waited += self._clock() - before
+        self._waited += max(0.0, self._clock() - before - self._stood_still)
+        self._stood_still = 0.0
         if message["type"] == "http.request":
             self._size += len(message["body"])
             self.whole = not message.get("more_body", False)
@@ -75,11 +81,16 @@ class PacedBody:
     async def _next(self, passed: float) -> HTTPReceiveMessage | WebSocketReceiveMessage:
         limits = self._patience
         wait = max(0.0, min(limits.silence_s, limits.body_s - passed, self._until_too_slow()))
-        try:
-            async with asyncio.timeout(wait):
-                return await self._receive()
-        except TimeoutError as error:
-            raise _too_slow(f"Nothing came for {wait:.1f} s; send it again.") from error
+        while True:
+            asked = self._clock()
+            try:
+                async with asyncio.timeout(wait):
+                    return await self._receive()
+            except TimeoutError as error:
+                late = self._clock() - asked - wait
+                if late < SUSPENDED_S:
+                    raise _too_slow(f"Nothing came for {wait:.1f} s; send it again.") from error
+                self._stood_still += late + wait
 
     def _until_too_slow(self) -> float:
         """Return how long nothing may come before the average is below the least rate, grace included."""

@@ -18,7 +18,7 @@ from uvicorn.protocols.http.h11_impl import STATUS_PHRASES, H11Protocol
 from uvicorn.server import ServerState
 
 from pictor.gateway.heads import StrictConnection
-from pictor.gateway.pace import Patience
+from pictor.gateway.pace import SUSPENDED_S, Patience
 from pictor.gateway.problems import RETRY_AFTER_S, Problem, details
 from pictor.gateway.shield import HEADERS, requests_total
 
@@ -150,6 +150,13 @@ class GuardedProtocol(H11Protocol):
         self._stalled_since = None
         super().resume_writing()
 
+    def forgive(self, seconds: float) -> None:
+        """Shift every clock: for so long nobody was heard because nobody listened."""
+        for name in ("_stalled_since", "_heading_since", "_parting_since", "_heard"):
+            since = getattr(self, name)
+            if since is not None:
+                setattr(self, name, since + seconds)
+
     def look(self, now: float) -> None:
         """End what has taken too long."""
         if self.transport.is_closing() or self._refused or self._leftover:
@@ -193,11 +200,16 @@ def _written(problem: Problem) -> bytes:
 
 
 async def watch(connections: Iterable[asyncio.Protocol], *, every_s: float = LOOK_S) -> None:
-    """Look at all connections again and again."""
+    """Look at all connections again and again; time this process did not run counts against nobody."""
     loop = asyncio.get_running_loop()
+    before = loop.time()
     while True:
         await asyncio.sleep(every_s)
         now = loop.time()
+        lost, before = now - before - every_s, now
         for connection in list(connections):
             if isinstance(connection, GuardedProtocol):
-                connection.look(now)
+                if lost > SUSPENDED_S:
+                    connection.forgive(lost)
+                else:
+                    connection.look(now)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -287,3 +288,21 @@ async def test_refused_and_dribbling_connections_do_not_delay_the_end() -> None:
             begun = time.monotonic()
         print(f"ended after {time.monotonic() - begun:.1f} s")
         assert time.monotonic() - begun < 30
+
+
+async def test_a_gateway_that_stood_still_blames_no_client_for_its_own_silence() -> None:
+    loop = asyncio.get_running_loop()
+    body = b"x" * 1000
+    head = f"PUT / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
+    async with echoing(quick()) as port:
+        answers = []
+        for cut in (20, len(head), len(head) + 100):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                client.setblocking(False)
+                await loop.sock_sendall(client, (head + body)[:cut])
+                await asyncio.sleep(0.1)
+                client.send((head + body)[cut:])
+                time.sleep(2.0)  # noqa: ASYNC251 - the whole process stands still
+                async with asyncio.timeout(20):
+                    answers.append(await loop.sock_recv(client, 200))
+    assert [answer[:15] for answer in answers] == [b"HTTP/1.1 200 OK"] * 3
