@@ -1,6 +1,7 @@
 """The connection to NATS: patient, observable, and the only place that publishes."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -35,8 +36,8 @@ def inbox(name: str) -> str:
     return f"_INBOX_{name}".replace("-", "_")
 
 
-def connection_options(settings: Settings, name: str) -> dict[str, Any]:
-    """Options every connection uses: reconnect for ever, quietly."""
+def _listeners(name: str) -> dict[str, Callable[..., Awaitable[None]]]:
+    """Tell of a line that breaks and of one that is mended, not of one that we close."""
 
     async def on_error(error: Exception) -> None:
         log.debug("bus error", reason=str(error) or type(error).__name__)
@@ -54,6 +55,13 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         for warning in warnings:
             warning.cancel()
 
+    return {
+        "error_cb": on_error, "reconnected_cb": on_reconnect, "disconnected_cb": on_disconnect, "closed_cb": on_closed,
+    }  # fmt: skip
+
+
+def connection_options(settings: Settings, name: str) -> dict[str, Any]:
+    """Options every connection uses: reconnect for ever, quietly."""
     options: dict[str, Any] = {
         "servers": [settings.nats_url],
         "name": f"pictor-{name}",
@@ -62,11 +70,8 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
         "ping_interval": 10,
         "max_outstanding_pings": 2,
         "connect_timeout": 5,
-        "error_cb": on_error,
-        "reconnected_cb": on_reconnect,
-        "disconnected_cb": on_disconnect,
-        "closed_cb": on_closed,
         "inbox_prefix": inbox(name),
+        **_listeners(name),
     }
     if settings.nats_user:
         options["user"] = settings.nats_user

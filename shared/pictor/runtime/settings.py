@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     uploads_at_once: int = Field(default=8, ge=1, description="Parallel uploads of one token")
     uploads_at_once_observatory: int = Field(default=16, ge=1, description="Parallel uploads of one observatory")
     reprocess_per_minute: int = Field(default=60, ge=1, description="Reprocess orders of one token per minute")
-    quota_bytes_per_day: int = Field(default=0, ge=0, description="Bytes an observatory may send per UTC day; 0 for any")
+    quota_bytes_per_day: int = Field(
+        default=0, ge=0, description="Bytes an observatory may send per UTC day; 0 for any"
+    )
     quota_bytes_total: int = Field(default=0, ge=0, description="Bytes an observatory may keep; 0 for any number")
     min_free_bytes: int = Field(default=1024**3, ge=0, description="Room the store's disk must keep, where it is ours")
 

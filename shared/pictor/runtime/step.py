@@ -216,10 +216,7 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     """Claim an order and end it once: completed, skipped, or failed with a sentence."""
     async with runtime.pool.acquire() as db, db.transaction():
         claimed = await runs.claim(db, order, worker=str(runtime.worker))
-    if claimed.answer is not runs.Claim.MINE:
-        raise NotOursError(claimed)
-    if claimed.failures > runtime.settings.max_attempts:
-        raise ExhaustedError(f"{order.module} was begun {claimed.failures - 1} times and never ended")
+    _admit(runtime, order, claimed)
     crashpoints.crashpoint(f"{order.module}.after_claim")
     scratch = runtime.settings.scratch / f"{order.job_id}-{order.module}-{claimed.attempt}"
     scratch.mkdir(parents=True, exist_ok=True)
@@ -245,6 +242,13 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
         forget()
         await end(lease)
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _admit(runtime: Runtime, order: WorkOrder, claimed: runs.Claimed) -> None:
+    if claimed.answer is not runs.Claim.MINE:
+        raise NotOursError(claimed)
+    if claimed.failures > runtime.settings.max_attempts:
+        raise ExhaustedError(f"{order.module} was begun {claimed.failures - 1} times and never ended")
 
 
 def _blameless(error: BaseException) -> bool:
