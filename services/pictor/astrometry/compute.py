@@ -20,6 +20,9 @@ from pictor.imaging.astrometry.solution import Solution, wcs_cards
 from pictor.imaging.astrometry.stars import FieldStars, every_source, field_stars, spread
 from pictor.imaging.stars.starlist import StarFlag, StarList
 
+BY_INDEX = frozenset({"engine", "solve-field"})
+"""Solvers that search the installed star indexes."""
+
 _SCALE_ERROR = 0.1
 _STILL_A_STAR = int(StarFlag.SATURATED | StarFlag.BLENDED)
 """Catalogue stars are bright: saturated ones are often the only ones both lists have."""
@@ -96,7 +99,10 @@ def solve(
     if found.accepted is not None and exposure_s:
         sky = background_adu if pedestal_removed else None
         light = photometry(listed, found.accepted, indexes, exposure_s=exposure_s, sky_adu=sky)
-    return _result(found, field, hints, indexes) | {"photometry": light}
+    failure = None
+    if found.failure is not None:
+        failure = explain(found.failure, field, hints, indexes, by_index=bool(BY_INDEX & set(solvers)))
+    return _result(found, field, failure) | {"photometry": light}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,8 +132,7 @@ def _search(frame: _Frame, hints: Hints, backends: Sequence[Solver], wall_s: flo
     return climb(backends, frame, hints, wall_s)
 
 
-def _result(found: Climb, field: Field, hints: Hints, indexes: Sequence[Index]) -> dict[str, Any]:
-    failure = None if found.failure is None else explain(found.failure, field, hints, indexes)
+def _result(found: Climb, field: Field, failure: Failure | None) -> dict[str, Any]:
     return {
         "solution": None if found.accepted is None else solution_values(found.accepted),
         "cards": [] if found.accepted is None else [list(card) for card in wcs_cards(found.accepted)],

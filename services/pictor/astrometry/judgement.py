@@ -74,7 +74,9 @@ def judge(
     return describe(found, verdict, source, target=field.target, mount=field.mount)
 
 
-def explain(failure: Failure, field: Field, hints: Hints, indexes: Sequence[Index]) -> Failure:
+def explain(
+    failure: Failure, field: Field, hints: Hints, indexes: Sequence[Index], *, by_index: bool = True
+) -> Failure:
     """Name the cause of a failed search when the frame itself shows it.
 
     Parameters
@@ -87,6 +89,8 @@ def explain(failure: Failure, field: Field, hints: Hints, indexes: Sequence[Inde
         What was believed.
     indexes
         Where catalogue stars come from.
+    by_index
+        Whether the search used these indexes; ASTAP has a database of its own.
 
     Returns
     -------
@@ -106,7 +110,8 @@ def explain(failure: Failure, field: Field, hints: Hints, indexes: Sequence[Inde
             Reason.CLOUDED,
             f"only {seen} stars are seen where the catalogue has {expected}: clouds, dew or a closed cover",
         )
-    if failure.reason is not Reason.TOO_FEW_STARS and indexes and all(index.sample for index in indexes):
+    sample_only = by_index and bool(indexes) and all(index.sample for index in indexes)
+    if failure.reason is not Reason.TOO_FEW_STARS and sample_only:
         return Failure(
             Reason.NOT_CONFIGURED,
             "only the sample star index is installed, which covers a few small fields; "
