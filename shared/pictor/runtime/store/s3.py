@@ -20,6 +20,12 @@ from pictor.runtime.store.probing import works_without
 from pictor.runtime.store.protocol import BYTES, CHUNK, Part, StoredObject, checked
 from pictor.runtime.store.s3_requests import S3Config, S3Requests, clock_hint, element, refuse
 
+PROOFS = 2
+"""How often a store that gives everything else must fail with an object again before the object counts as damaged."""
+
+PROOF_PAUSE_S = 2.0
+"""Time between: a store that was just started finds some of its volumes later than others."""
+
 DIGEST_HEADER = "x-amz-meta-sha256"
 
 HEALTH_TIMEOUT_S = 5.0
@@ -85,6 +91,7 @@ class S3Store:
             return
         position, pauses = start, list(PAUSES_S)
         begun = asyncio.get_running_loop().time()
+        proofs = 0
         while True:
             try:
                 async for chunk in self._read(checked(key), position, end):
@@ -94,9 +101,13 @@ class S3Store:
                 if pauses and asyncio.get_running_loop().time() - begun < BUDGET_S:
                     await pause_for(pauses.pop(0))
                     continue
-                if await works_without(self, key):
+                if not await works_without(self, key):
+                    raise
+                if proofs == PROOFS:
                     raise ObjectDamaged(f"the store works, but cannot read {key} from byte {position}") from error
-                raise
+                proofs += 1
+                await pause_for(PROOF_PAUSE_S)
+                continue
             return
 
     async def _read(self, key: str, start: int, end: int | None) -> AsyncGenerator[bytes, None]:
