@@ -141,3 +141,11 @@ async def test_even_the_gateway_erases_nothing_and_takes_no_order(bus: Endpoints
     )  # fmt: skip
     async with connected(bus, "gateway") as gateway:
         assert [subject for subject in refused if not await gateway.is_refused(subject)] == []
+
+
+async def test_the_gateway_and_the_check_may_read_the_flags_they_set(bus: Endpoints) -> None:
+    async with connected(bus, "gateway") as gateway:
+        bucket = await gateway.client.jetstream(timeout=5).key_value(BUCKET_CONTROL)
+        await bucket.put("paused.preview", b"1")
+        assert (await bucket.get("paused.preview")).value == b"1"
+        assert gateway.refused == []

@@ -101,6 +101,7 @@ _KEEPING = (
     f"$JS.API.CONSUMER.MSG.NEXT.{STREAM_EVENTS}.>",
     f"$JS.FC.{STREAM_EVENTS}.>",
     f"$KV.{BUCKET_CONTROL}.>",
+    f"$JS.API.STREAM.MSG.GET.{CONTROL}",
 )
 """The gateway also keeps the flow whole, follows events for its pages and sets control flags."""
 
