@@ -33,8 +33,8 @@ CALL_MEMORY = {
 }
 """Address space one call of a service may add to what its child has mapped; others may use all the child may.
 
-A warm child maps 0.62 GiB, mostly compiled kernels. A frame of 61 megapixels of 32-bit floats adds 0.47 GiB in ingest,
-0.27 GiB in preview and 0.28 GiB in quality; the largest frame that is read has 2.7 times as many bytes.
+A warm child maps 0.6 GiB, mostly compiled kernels. A frame of 61 megapixels of 32-bit floats adds 0.29 GiB in ingest,
+0.26 GiB in preview and 0.28 GiB in quality; the largest frame that is read has 2.7 times as many bytes.
 """
 
 
