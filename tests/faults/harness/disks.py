@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,9 @@ from tests.faults.harness.rows import Row
 
 ROOMY = 8 << 30
 """Only what is written takes memory."""
+
+TRIES = 50
+"""The kernel refuses a size below what was written meanwhile."""
 
 
 @dataclass
@@ -21,8 +24,12 @@ class Disk:
     path: Path
 
     def leave(self, spare: int) -> None:
-        """Make the disk so small that this many bytes are left."""
-        self._resize(shutil.disk_usage(self.path).used + spare)
+        """Make the disk so small that this many bytes are left, although others write to it at this moment."""
+        for _ in range(TRIES):
+            with suppress(subprocess.CalledProcessError):
+                self._resize(shutil.disk_usage(self.path).used + spare)
+                return
+        raise AssertionError(f"{self.path} could not be made smaller")
 
     def grow(self) -> None:
         """Give the space back."""
