@@ -80,9 +80,7 @@ async def test_no_role_of_a_service_is_more_than_a_login(owner: asyncpg.Connecti
 
 async def test_the_limits_of_all_roles_leave_room_for_an_administrator(owner: asyncpg.Connection) -> None:
     reserved = int(await owner.fetchval("SHOW superuser_reserved_connections"))
-    assert sum(CONNECTIONS.values()) + reserved <= int(
-        await owner.fetchval("SHOW max_connections")
-    )
+    assert sum(CONNECTIONS.values()) + reserved <= int(await owner.fetchval("SHOW max_connections"))
 
 
 def test_every_service_has_a_role() -> None:
