@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import asyncpg
@@ -211,9 +212,11 @@ async def test_a_server_that_keeps_dying_is_given_up_with_a_sentence(
 
 
 OWNER = """
-import asyncio, contextlib, json, os, sys
+import asyncio, contextlib, json, os, signal, sys
 from pathlib import Path
 from pictor.runtime.embedded.stack import Embedded
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in whatever a shell put into the background
 
 async def main():
     async with Embedded(Path(sys.argv[1])) as embedded:
@@ -225,10 +228,16 @@ with contextlib.suppress(KeyboardInterrupt):
 """
 
 
-def owner(folder: Path, *prefix: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def owner(folder: Path, *prefix: str) -> Iterator[subprocess.Popen[str]]:
+    running = subprocess.Popen(
         [*prefix, sys.executable, "-c", OWNER, str(folder)], stdout=subprocess.PIPE, text=True, cwd=folder
     )
+    with running:
+        try:
+            yield running
+        finally:
+            running.kill()
 
 
 async def test_kill_9_of_the_owner_leaves_no_server_and_the_next_start_finds_everything(tmp_path: Path) -> None:
