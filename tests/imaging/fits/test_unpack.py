@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 import zlib
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from pictor.imaging.fits.prescan import Container
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.fits.unpack import unpack
 from tests.imaging.fits.support import card, header, image_cards, image_file, table_hdu
+
+packed_by_gzip = partial(gzip.compress, mtime=0)
+"""The same bytes in every process: they stand in the names of tests."""
 
 PIXELS = np.arange(30_000, dtype=np.uint16).reshape(150, 200)
 GOOD = image_file(PIXELS, card("OBJECT", "M31"))
@@ -31,9 +35,9 @@ def saved(tmp_path: Path, data: bytes) -> Path:
 @pytest.mark.parametrize(
     "packed",
     [
-        gzip.compress(GOOD),
-        gzip.compress(GOOD + table_hdu()),
-        gzip.compress(GOOD[:10_000]) + gzip.compress(GOOD[10_000:]),
+        packed_by_gzip(GOOD),
+        packed_by_gzip(GOOD + table_hdu()),
+        packed_by_gzip(GOOD[:10_000]) + packed_by_gzip(GOOD[10_000:]),
     ],
     ids=["one member", "with a table behind", "two members"],
 )
@@ -52,16 +56,16 @@ def test_plain_fits_is_left_where_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("packed", "reason"),
     [
-        (gzip.compress(GOOD)[:-5000], "gzip-truncated"),
-        (gzip.compress(GOOD)[:-4] + b"\0\0\0\1", "gzip-damaged"),
-        (gzip.compress(GOOD)[:-8] + b"\0\0\0\0" + gzip.compress(GOOD)[-4:], "gzip-damaged"),
+        (packed_by_gzip(GOOD)[:-5000], "gzip-truncated"),
+        (packed_by_gzip(GOOD)[:-4] + b"\0\0\0\1", "gzip-damaged"),
+        (packed_by_gzip(GOOD)[:-8] + b"\0\0\0\0" + packed_by_gzip(GOOD)[-4:], "gzip-damaged"),
         (b"\x1f\x8b" + bytes(100), "gzip-damaged"),
-        (gzip.compress(b"hello " * 10_000), "not-fits"),
-        (gzip.compress(bytes(10_000_000)), "not-fits"),
-        (gzip.compress(gzip.compress(GOOD)), "not-fits"),
-        (gzip.compress(header(image_cards(100_000, 100_000))), "too-large"),
-        (gzip.compress(header([*image_cards(), *[card("X", 1)] * 6000])), "too-many-cards"),
-        (gzip.compress(GOOD + bytes(4 << 20)), "length-mismatch"),
+        (packed_by_gzip(b"hello " * 10_000), "not-fits"),
+        (packed_by_gzip(bytes(10_000_000)), "not-fits"),
+        (packed_by_gzip(packed_by_gzip(GOOD)), "not-fits"),
+        (packed_by_gzip(header(image_cards(100_000, 100_000))), "too-large"),
+        (packed_by_gzip(header([*image_cards(), *[card("X", 1)] * 6000])), "too-many-cards"),
+        (packed_by_gzip(GOOD + bytes(4 << 20)), "length-mismatch"),
         (bz2.compress(GOOD), "archive"),
         (b"PK\x03\x04" + GOOD, "archive"),
     ],
@@ -73,12 +77,12 @@ def test_a_bad_package_is_refused_with_its_reason(packed: bytes, reason: str, tm
 
 
 def test_bytes_behind_the_gzip_stream_are_told(tmp_path: Path) -> None:
-    found = unpack(saved(tmp_path, gzip.compress(GOOD) + b"\0" * 512), tmp_path)
+    found = unpack(saved(tmp_path, packed_by_gzip(GOOD) + b"\0" * 512), tmp_path)
     assert found.warnings == ("bytes after the end of the gzip stream are ignored",)
 
 
 def test_every_truncation_of_a_gzip_is_refused(tmp_path: Path) -> None:
-    packed = gzip.compress(GOOD)
+    packed = packed_by_gzip(GOOD)
     for length in range(2, len(packed) - 1, 997):
         with pytest.raises(UnreadableFrameError):
             unpack(saved(tmp_path, packed[:length]), tmp_path)
@@ -86,7 +90,7 @@ def test_every_truncation_of_a_gzip_is_refused(tmp_path: Path) -> None:
 
 def test_the_whole_unpacked_file_has_a_limit(tmp_path: Path) -> None:
     with pytest.raises(UnreadableFrameError) as refusal:
-        unpack(saved(tmp_path, gzip.compress(GOOD)), tmp_path, limits=Limits(file_bytes=50_000))
+        unpack(saved(tmp_path, packed_by_gzip(GOOD)), tmp_path, limits=Limits(file_bytes=50_000))
     assert refusal.value.reason == "too-large"
 
 
