@@ -12,11 +12,11 @@ from typing import Any
 import pytest
 from astropy.io import fits
 
+from pictor.cli.processes import free_port
 from pictor.contracts.modules import Service
 from pictor.runtime.child.process import Process, Program
 from tests.faults.harness.deployment import Deployment
 from tests.faults.harness.rows import Row, fault
-from tests.faults.harness.services import free_port
 from tests.support.processes import family
 
 pytestmark = pytest.mark.faults
@@ -77,7 +77,7 @@ def _until_running(world: Deployment, module: str, within_s: float = 60.0) -> st
 def another(world: Deployment, service: Service) -> Iterator[Process]:
     """Run one more process of a service."""
     log = os.open(world.data / "logs" / f"another-{service}.log", os.O_WRONLY | os.O_CREAT)
-    variables = {**os.environ, **world._environment(service), "PICTOR_HEALTH_PORT": str(free_port())}
+    variables = {**os.environ, **world._environment(service), "PICTOR_HEALTH_PORT": str(free_port("127.0.0.1"))}
     command = [sys.executable, "-m", "pictor.cli", "run", str(service)]
 
     async def start() -> Process:

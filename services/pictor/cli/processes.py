@@ -3,10 +3,13 @@
 import asyncio
 import ctypes
 import os
+import random
 import signal
 import socket
 import sys
 from asyncio.subprocess import Process
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -16,6 +19,7 @@ from pictor.cli.stack import environment_of, settings_for
 from pictor.contracts.modules import Service
 from pictor.runtime.closing import end
 from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.embedded.folder import PORTS
 from pictor.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -53,7 +57,7 @@ class Processes:
         """Start all services, wait until each is ready, and return the gateway's port."""
         self._port = port = self._settings.port or free_port(self._settings.host)
         for service in Service:
-            self._health[service] = free_port("127.0.0.1")
+            self._health[service] = free_port("127.0.0.1", {port, *self._health.values()})
             self._tasks.append(asyncio.create_task(self._keep(service), name=str(service)))
         async with asyncio.timeout(READY_S):
             await asyncio.gather(*(self._ready(service) for service in Service))
@@ -146,8 +150,12 @@ async def _lives(client: httpx.AsyncClient, url: str) -> tuple[bool, str]:
     return answer.is_success, answer.text[:200]
 
 
-def free_port(host: str) -> int:
-    """Return a port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+def free_port(host: str, taken: Collection[int] = ()) -> int:
+    """Return a port that is free at this moment, and not of those the kernel gives to outgoing connections."""
+    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            if port not in taken:
+                return port
+    raise OSError(f"no free port between {PORTS.start} and {PORTS.stop} on {host}")

@@ -15,6 +15,7 @@ import nats
 from nats.aio.client import Client
 
 from pictor.cli.attach import write_settings
+from pictor.cli.processes import free_port
 from pictor.cli.stack import OPERATOR, embedded_config, environment_of, settings_for
 from pictor.contracts.modules import Service
 from pictor.runtime.embedded.config import Endpoints, NatsUser, ServerName
@@ -25,7 +26,7 @@ from pictor.runtime.store.s3 import S3Store
 from pictor.runtime.store.s3_requests import S3Config
 from tests.faults.harness.background import Background
 from tests.faults.harness.servers import ServerInHand
-from tests.faults.harness.services import Services, free_port
+from tests.faults.harness.services import Services
 from tests.support.installation import Api, pictor
 from tests.support.proxy import Line
 
@@ -68,7 +69,7 @@ class Deployment(Api):
         self._settings = Settings(
             _env_file=None, data_dir=data, index_dir=data / "indexes", reconcile_seconds=5.0, **settings
         )
-        self._port = free_port()
+        self._port = free_port("127.0.0.1")
         self.lines: dict[str, Line] = {}
         self.services = Services(self._environment, own_folder(data / "logs"), self._port, background)
         super().__init__(data, f"http://127.0.0.1:{self._port}")

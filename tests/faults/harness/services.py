@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from pictor.cli.processes import free_port
 from pictor.contracts.modules import Service
 from pictor.runtime.child.process import Process, Program
 from tests.faults.harness.background import Background
@@ -45,7 +45,9 @@ class Services:
         self._processes: dict[Service, Process] = {}
         self._keepers: dict[Service, asyncio.Task[None]] = {}
         self.gateway_port = gateway_port
-        self.ports = {one: free_port() for one in Service}
+        self.ports: dict[Service, int] = {}
+        for one in Service:
+            self.ports[one] = free_port("127.0.0.1", self.ports.values())
         """Where each service tells about its health."""
         self.deaths: list[tuple[Service, int]] = []
         """Every service that ended without being asked to, and its exit status."""
@@ -150,10 +152,3 @@ class Services:
     def log(self, service: Service | str) -> str:
         """Return what a service logged."""
         return (self._logs / f"{service}.log").read_text(encoding="utf-8", errors="replace")
-
-
-def free_port() -> int:
-    """Return a port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
