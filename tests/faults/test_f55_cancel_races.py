@@ -116,7 +116,8 @@ async def test_cancel_and_completion_at_the_same_moment_leave_one_final_state(
 
     async def race(order: WorkOrder) -> None:
         async with gate:
-            await asyncio.gather(_complete(pocket, order), _cancel(pocket, order, dice.random() * 0.03))
+            complete_s, cancel_s = dice.random() * 0.03, dice.random() * 0.03
+            await asyncio.gather(_complete(pocket, order, complete_s), _cancel(pocket, order, cancel_s))
 
     await asyncio.gather(*(race(order) for order in made))
     row.over()
@@ -163,7 +164,8 @@ async def _made(pocket: Pocket, frame_id: UUID) -> WorkOrder:
     return order
 
 
-async def _complete(pocket: Pocket, order: WorkOrder) -> None:
+async def _complete(pocket: Pocket, order: WorkOrder, after_s: float) -> None:
+    await asyncio.sleep(after_s)
     try:
         async with open_step(pocket.runtime, order) as step:
             _effect(step)
