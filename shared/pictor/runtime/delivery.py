@@ -179,7 +179,8 @@ async def _failed(runtime: Runtime, order: WorkOrder, message: Delivery, error: 
     try:
         async with runtime.pool.acquire() as db:
             failures = await runs.failures(db, order)
-        if failures >= runtime.settings.max_attempts or message.times >= MAX_DELIVER:
+        never_begun = failures == 0 and message.times >= MAX_DELIVER
+        if failures >= runtime.settings.max_attempts or never_begun:
             await _park(runtime, order, message, reason=reason, text=f"{type(error).__name__}: {error}")
         else:
             await _give_back(message)
