@@ -7,6 +7,8 @@ import struct
 from dataclasses import dataclass, field
 
 CHUNK = 64 * 1024
+HELD = 64 * 1024
+"""Bytes the kernel holds for us per connection: more, and a slow line would swallow megabytes at once."""
 RESET = struct.pack("ii", 1, 0)
 """Linger for no time at all: closing sends RST instead of FIN."""
 
@@ -52,7 +54,10 @@ class Line:
 
     async def start(self) -> int:
         """Listen on a free port of the loopback address; returns it."""
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.listening or None, limit=CHUNK)
+        listener = _narrow(socket.socket())
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", self.listening))
+        self._server = await asyncio.start_server(self._serve, sock=listener, limit=CHUNK)
         self.listening = self._server.sockets[0].getsockname()[1]
         return self.listening
 
@@ -79,7 +84,7 @@ class Line:
             _reset(writer)
             return
         try:
-            behind_reader, behind_writer = await asyncio.open_connection(self.host, self.port, limit=CHUNK)
+            behind_reader, behind_writer = await self._behind()
         except OSError:
             _reset(writer)
             return
@@ -93,6 +98,15 @@ class Line:
             for one in (writer, behind_writer):
                 self._open.discard(one)
                 one.close()
+
+    async def _behind(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        raw = _narrow(socket.socket())
+        try:
+            await asyncio.get_running_loop().sock_connect(raw, (self.host, self.port))
+        except OSError:
+            raw.close()
+            raise
+        return await asyncio.open_connection(sock=raw, limit=CHUNK)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, other: asyncio.StreamWriter, *, up: bool
@@ -123,6 +137,13 @@ class Line:
             await asyncio.sleep(toxics.latency_s)
         if toxics.rate:
             await asyncio.sleep(size / toxics.rate)
+
+
+def _narrow(raw: socket.socket) -> socket.socket:
+    """Let the kernel hold little; to be set before a connection is made."""
+    raw.setblocking(False)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, HELD)
+    return raw
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:
