@@ -32,7 +32,7 @@ GRACE_S = 3600.0
 """Objects and scratch folders younger than this may belong to work in progress."""
 
 SETTLE_S = 330.0
-"""A message given back after an outage may wait five minutes for its next delivery."""
+"""A fact given back after an outage may wait five minutes for its next delivery; an order 20 s."""
 
 REWRITTEN = "who did what can no longer be proved from this line on"
 FORENSICS = "keep a copy of the database as it is, compare with a backup, and change all passwords and tokens"

@@ -239,7 +239,7 @@ async def read_history(runtime: RuntimeDep, caller: Caller, frame_id: UUID) -> H
 
 async def _history(db: Connection, frame_id: UUID) -> History:
     done, _ = await jobs.page(db, None, frame_id=frame_id, limit=50)
-    changes, _ = await audit.page(db, None, what=str(frame_id), limit=100)
+    changes, _ = await audit.page(db, None, audit.Sought(str(frame_id)), limit=100)
     return History(
         jobs=[JobDetail.of(job).model_copy(update={"timeline": await _timeline(db, job.id)}) for job in done],
         grades=[GradeEntry.model_validate(one, from_attributes=True) for one in await quality.grades(db, frame_id)],

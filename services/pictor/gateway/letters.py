@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pictor.contracts.access import Role, Scope
 from pictor.gateway import desk, trail
 from pictor.gateway.auth import changing, require
-from pictor.gateway.paging import Limit, Page, PageNumber, page_of
+from pictor.gateway.paging import Limit, Page, PageNumber, aware, page_of
 from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem, not_found
 from pictor.gateway.views import View
@@ -79,17 +79,11 @@ async def list_letters(
     settled: Annotated[bool, Parameter(description="Those already decided about")] = False,
 ) -> Page[DeadLetterView]:  # fmt: skip
     """List what will not be tried again by itself, newest first."""
-    wanted = Wanted(module, reason, _aware(since), settled)
+    wanted = Wanted(module, reason, aware("since", since), settled)
     async with runtime.pool.acquire() as db:
         found, total = await parked.page(db, wanted, limit=limit, offset=(page - 1) * limit)
     shown = [DeadLetterView.model_validate(letter) for letter in found]
     return page_of(request, shown, page=page, limit=limit, total=total)
-
-
-def _aware(since: datetime | None) -> datetime | None:
-    if since is not None and since.tzinfo is None:
-        raise Problem("invalid-value", "since needs a time zone, such as 2026-03-10T22:00:00Z.")
-    return since
 
 
 @get("/dead-letters/{letter_id:int}", guards=SERVER, summary="Show a dead letter")
@@ -122,7 +116,7 @@ async def requeue_letters(
 ) -> Decided:  # fmt: skip
     """Put back every open letter of a module, of a class of reasons, since a time; without a filter all."""
     decided = Decided(settled=[], refused=[], left=0)
-    wanted = Wanted(module, reason, _aware(since))
+    wanted = Wanted(module, reason, aware("since", since))
     for letter_id in await _numbers(runtime, wanted):
         try:
             decided.settled.append((await _requeue(request, runtime, caller, letter_id)).id)
@@ -138,7 +132,7 @@ async def discard_letters(
 ) -> Decided:  # fmt: skip
     """Discard every open letter of a module, of a class of reasons, since a time; without a filter all."""
     decided = Decided(settled=[], refused=[], left=0)
-    wanted = Wanted(module, reason, _aware(since))
+    wanted = Wanted(module, reason, aware("since", since))
     for letter_id in await _numbers(runtime, wanted):
         try:
             decided.settled.append((await _discard(request, runtime, caller, letter_id, because)).id)

@@ -1,5 +1,6 @@
 """Observatories, what their frames pass, and rigs."""
 
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -144,10 +145,11 @@ async def change_observatory(
     """Rename an observatory and place it; its frames' nights follow the longitude from now on."""
     wanted = await body_of(request, Site)
     async with changing(runtime, caller) as db:
-        await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
+        before = await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
         await observatories.set_site(db, observatory_id, **wanted.model_dump())
         await trail.record(db, request, caller, "observatory.change", str(observatory_id),
-                           observatory_id=observatory_id, detail=wanted.model_dump())  # fmt: skip
+                           observatory_id=observatory_id,
+                           detail=trail.difference(asdict(before), wanted.model_dump()))  # fmt: skip
         return _shown(await own_observatory(db, caller, observatory_id))
 
 
@@ -178,7 +180,8 @@ async def change_processing(
         off = tuple(module for module in LIGHT_ITINERARY if not switches.get(module, True))
         await observatories.switch_modules(db, observatory_id, off)
         await trail.record(db, request, caller, "observatory.processing", str(observatory_id),
-                           observatory_id=observatory_id, detail={"off": [str(module) for module in off]})  # fmt: skip
+                           observatory_id=observatory_id,
+                           detail=trail.difference(asdict(before), {"modules_off": off}))  # fmt: skip
         return _processing(await own_observatory(db, caller, observatory_id))
 
 
@@ -224,5 +227,5 @@ async def change_rig(request: Http, runtime: RuntimeDep, caller: Caller, rig_id:
         if not await observatories.replace_rig(db, changed):
             raise Problem("conflict", f"Another rig is named {wanted.name}.")
         await trail.record(db, request, caller, "rig.change", str(rig_id), observatory_id=before.observatory_id,
-                           detail=wanted.model_dump())  # fmt: skip
+                           detail=trail.difference(asdict(before), wanted.model_dump()))  # fmt: skip
     return RigView.model_validate(changed)

@@ -39,6 +39,13 @@ def page_of(
     return Page[Item](items=items, page=page, limit=limit, total=total, total_estimated=estimated, next=following)
 
 
+def aware(name: str, when: datetime | None) -> datetime | None:
+    """Return a time a caller asked for; refuse one that does not say whose clock it is of."""
+    if when is not None and when.tzinfo is None:
+        raise Problem("invalid-value", f"{name} needs a time zone, such as 2026-03-10T22:00:00Z.")
+    return when
+
+
 def cursor_address(request: Http, when: datetime, item_id: UUID) -> str:
     """Return the address of what follows an item."""
     text = base64.urlsafe_b64encode(f"{when.isoformat()}|{item_id}".encode()).decode().rstrip("=")

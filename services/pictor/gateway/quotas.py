@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -65,12 +66,13 @@ async def change_quota(request: Http, runtime: RuntimeDep, caller: Caller, obser
     wanted = await body_of(request, QuotaChange)
     async with changing(runtime, caller) as db:
         await _own(db, caller, observatory_id)
+        before = await quotas.use(db, observatory_id)
         await quotas.set_limits(
             db, observatory_id, bytes_per_day=wanted.bytes_per_day, bytes_total=wanted.bytes_total
         )  # fmt: skip
         await trail.record(
             db, request, caller, "observatory.quota", str(observatory_id), observatory_id=observatory_id,
-            detail=wanted.model_dump(),
+            detail=trail.difference(asdict(before), wanted.model_dump()),
         )  # fmt: skip
         return _shown(await quotas.use(db, observatory_id), runtime.settings)
 

@@ -46,6 +46,11 @@ async def record(
     )  # fmt: skip
 
 
+def difference(before: Detail, after: Detail) -> Detail:
+    """Tell each field that changes, with what it was and what it is from now on."""
+    return {name: {"was": before.get(name), "is": now} for name, now in after.items() if before.get(name) != now}
+
+
 def trail(app: ASGIApp, runtime: Runtime) -> ASGIApp:
     """Wrap an application: no tokens in addresses, no questions about methods, and a line for each refusal."""
     lines = Rate(LINES_PER_MINUTE)

@@ -1,5 +1,6 @@
 """People: accounts of the server, and who is a member of which observatory."""
 
+from dataclasses import asdict
 from datetime import datetime
 from uuid import UUID, uuid4
 
@@ -176,7 +177,9 @@ async def change_user(request: Http, runtime: RuntimeDep, caller: Caller, user_i
         if wanted.disabled:
             await users.end_sessions(db, user_id)
         action = "user.role" if wanted.server_admin != before.server_admin else "user.change"
-        await trail.record(db, request, caller, action, f"user:{user_id}", detail=wanted.model_dump())
+        held = {**asdict(before), "disabled": before.disabled_at is not None}
+        detail = trail.difference(held, wanted.model_dump())
+        await trail.record(db, request, caller, action, f"user:{user_id}", detail=detail)
         shown = (await shown_users(db, [await _user(db, user_id)]))[0]
     access_of(request).forget()
     return shown
@@ -230,8 +233,10 @@ async def change_member(
     """Make a member an administrator of the observatory, or an administrator a member."""
     wanted = await body_of(request, MemberFacts)
     async with changing(runtime, caller) as db:
-        await _member(db, caller, observatory_id, user_id)
-        shown = await _joined(db, request, caller, (user_id, observatory_id), can_admin=wanted.can_admin)
+        before = await _member(db, caller, observatory_id, user_id)
+        shown = await _joined(
+            db, request, caller, (user_id, observatory_id), can_admin=wanted.can_admin, before=before
+        )  # fmt: skip
     access_of(request).forget()
     return shown
 
@@ -242,9 +247,12 @@ async def remove_member(
 ) -> None:
     """End a membership; the person's tokens for this observatory stop working."""
     async with changing(runtime, caller) as db:
-        await _member(db, caller, observatory_id, user_id)
+        before = await _member(db, caller, observatory_id, user_id)
         await users.leave(db, user_id, observatory_id)
-        await trail.record(db, request, caller, "member.remove", f"user:{user_id}", observatory_id=observatory_id)
+        await trail.record(
+            db, request, caller, "member.remove", f"user:{user_id}", observatory_id=observatory_id,
+            detail={"can_admin": {"was": before.can_admin}},
+        )  # fmt: skip
     access_of(request).forget()
 
 
@@ -257,12 +265,13 @@ async def _member(db: Connection, caller: Principal, observatory_id: UUID, user_
 
 
 async def _joined(
-    db: Connection, request: Http, caller: Principal, who_where: tuple[UUID, UUID], *, can_admin: bool
-) -> MemberView:
+    db: Connection, request: Http, caller: Principal, who_where: tuple[UUID, UUID], *, can_admin: bool,
+    before: Membership | None = None,
+) -> MemberView:  # fmt: skip
     user_id, observatory_id = who_where
     await users.join(db, user_id, observatory_id, can_admin=can_admin, added_by=caller.actor)
     await trail.record(
         db, request, caller, "member.role", f"user:{user_id}", observatory_id=observatory_id,
-        detail={"can_admin": can_admin},
+        detail=trail.difference({"can_admin": before.can_admin if before else None}, {"can_admin": can_admin}),
     )  # fmt: skip
     return MemberView.model_validate(await _member(db, caller, observatory_id, user_id))

@@ -39,17 +39,38 @@ async def record(
     )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which lines: about one thing, of a kind of action (``user`` or ``user.role``), by somebody, in a time."""
+
+    what: str | None = None
+    action: str | None = None
+    actor: str | None = None
+    outcome: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+EVERYTHING = Sought()
+
+_WHERE = """
+    WHERE ($1::uuid[] IS NULL OR observatory_id = ANY($1)) AND ($2::text IS NULL OR object = $2)
+        AND ($3::text IS NULL OR action = $3 OR starts_with(action, $3 || '.'))
+        AND ($4::text IS NULL OR actor = $4) AND ($5::text IS NULL OR outcome = $5)
+        AND ($6::timestamptz IS NULL OR at >= $6) AND ($7::timestamptz IS NULL OR at < $7)
+"""
+
+
 async def page(
-    db: Connection, observatories: list[UUID] | None, *,
-    what: str | None = None, limit: int = 50, offset: int = 0,
-) -> tuple[list[Entry], int]:  # fmt: skip
+    db: Connection, observatories: list[UUID] | None, sought: Sought = EVERYTHING, *, limit: int = 50, offset: int = 0
+) -> tuple[list[Entry], int]:
     """Return one page of the log, newest first, and how many lines there are."""
-    where = "WHERE ($1::uuid[] IS NULL OR observatory_id = ANY($1)) AND ($2::text IS NULL OR object = $2)"
+    given = (observatories, sought.what, sought.action, sought.actor, sought.outcome, sought.since, sought.until)
     rows = await db.fetch(
-        f"SELECT * FROM audit {where} ORDER BY id DESC LIMIT $3 OFFSET $4",  # noqa: S608 - a constant
-        observatories, what, limit, offset,
+        f"SELECT * FROM audit {_WHERE} ORDER BY id DESC LIMIT $8 OFFSET $9",  # noqa: S608 - a constant
+        *given, limit, offset,
     )  # fmt: skip
-    total: int = await db.fetchval(f"SELECT count(*) FROM audit {where}", observatories, what)  # noqa: S608
+    total: int = await db.fetchval(f"SELECT count(*) FROM audit {_WHERE}", *given)  # noqa: S608 - a constant
     return [Entry(**{name: row[name] for name in Entry.__dataclass_fields__}) for row in rows], total
 
 

@@ -2,6 +2,7 @@
 
 import math
 from typing import Annotated
+from urllib.parse import urlencode
 from uuid import UUID
 
 from litestar import Response, get
@@ -60,19 +61,23 @@ async def show_audit(
     runtime: RuntimeDep, visitor: Visitor, *,
     number: Annotated[int, Parameter(query="page", ge=1, le=100_000)] = 1,
     what: Annotated[str | None, Parameter(query="object", max_length=200)] = None,
+    action: Annotated[str | None, Parameter(max_length=200)] = None,
+    outcome: Annotated[str | None, Parameter(max_length=200)] = None,
 ) -> Response[str]:  # fmt: skip
     """Show who did what, and what was refused, newest first."""
     _administrators_only(visitor)
+    sought = audit.Sought(what or None, action or None, outcome=outcome or None)
     async with runtime.pool.acquire() as db:
         lines, total = await audit.page(
-            db, visitor.principal.administered, what=what or None, limit=LINES, offset=(number - 1) * LINES
+            db, visitor.principal.administered, sought, limit=LINES, offset=(number - 1) * LINES
         )
         people = await users.names(db, visitor.principal.administered)
         names = {one.id: one.slug for one in await observatories.visible(db, visitor.principal.administered)}
     return page(
-        "audit.html", visitor=visitor, here="/audit", lines=lines, total=total, names=names, what=what or "",
+        "audit.html", visitor=visitor, here="/audit", lines=lines, total=total, names=names, sought=sought,
         people={f"user:{user_id}": name for user_id, name in people.items()},
         page=number, pages=max(1, math.ceil(total / LINES)),
+        query=urlencode({"object": what or "", "action": action or "", "outcome": outcome or ""}),
     )  # fmt: skip
 
 
