@@ -16,6 +16,7 @@ pytestmark = pytest.mark.faults
 
 FULL_S = 15.0
 SPARE = 48 << 10
+FOREIGN = 512 << 20
 
 
 @contextmanager
@@ -73,9 +74,10 @@ def test_the_stores_disk_full(row: Row, tmp_path: Path) -> None:
         row.converges(world)
 
 
-@fault("F31", "the scratch folder on a tmpfs shrunk to what it holds for 15 s", limit_s=180)
+@fault("F31", "the scratch folder on a tmpfs that a foreign file fills for 15 s", limit_s=180)
 def test_a_workers_scratch_disk_full(row: Row, tmp_path: Path) -> None:
     with on_disk(tmp_path / "data", "scratch", row) as (world, mounted):
+        (mounted.path / "foreign").write_bytes(bytes(FOREIGN))
         answers = _full(world, mounted, tmp_path, spare=SPARE)
         row.over()
         row.note(f"answers with the scratch disk full: {answers}")

@@ -26,6 +26,20 @@ NAMED = re.compile(r"([0-9a-f-]{36})-([a-z-]+)-(\d+)")
 
 Attempts = set[tuple[str, str, int]]
 
+FULL = "scratch-full"
+"""Reason class of work that found no room for its files."""
+
+FREE_SHARE = 0.05
+"""With less than this free the disk is full, whoever fills it; with more, the work itself needs too much."""
+
+
+def taken_by_others(scratch: Path) -> bool:
+    """Say whether the disk of a scratch folder is full even without what that folder holds; empties the folder."""
+    for held in scratch.iterdir():
+        shutil.rmtree(held, ignore_errors=True) if held.is_dir() else held.unlink(missing_ok=True)
+    disk = shutil.disk_usage(scratch)
+    return disk.free < FREE_SHARE * disk.total
+
 
 def sweep_scratch(scratch: Path, running: Attempts | None = None) -> int:
     """Remove folders nobody works in; return how many.

@@ -17,10 +17,10 @@ from pictor.contracts.messages import M, Subject
 from pictor.contracts.modules import Module, RunState
 from pictor.contracts.work import WorkOrder
 from pictor.imaging.errors import ImagingError
-from pictor.runtime import crashpoints, metrics
-from pictor.runtime.child.errors import ChildCancelled
+from pictor.runtime import crashpoints, metrics, scratch
+from pictor.runtime.child.errors import ChildCancelled, ChildFailed
 from pictor.runtime.closing import end
-from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
+from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError, TransientError
 from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
 from pictor.runtime.runtime import Runtime
@@ -50,11 +50,11 @@ Write = Callable[[Connection], Awaitable[Any]]
 class Step:
     """What a handler may do with its order; everything it writes waits for one transaction at the end."""
 
-    def __init__(self, runtime: Runtime, order: WorkOrder, attempt: int, scratch: Path) -> None:
+    def __init__(self, runtime: Runtime, order: WorkOrder, attempt: int, folder: Path) -> None:
         self.runtime = runtime
         self.order = order
         self.attempt = attempt
-        self.scratch = scratch
+        self.scratch = folder
         self.cancel = asyncio.Event()
         self._writes: list[Write] = []
         self._announcements: list[Callable[[Connection], Awaitable[Outgoing]]] = []
@@ -104,7 +104,12 @@ class Step:
     async def compute(self, function: str, *, timeout_s: float, **arguments: object) -> dict[str, Any]:
         """Run pixel work in a child; the frame's faults come back as ImagingError."""
         crashpoints.crashpoint(f"{self.order.module}.mid_work")
-        return await self.runtime.children.call(function, arguments, timeout_s=timeout_s, cancel=self.cancel)
+        try:
+            return await self.runtime.children.call(function, arguments, timeout_s=timeout_s, cancel=self.cancel)
+        except ChildFailed as error:
+            if error.reason == scratch.FULL and await asyncio.to_thread(scratch.taken_by_others, self.scratch):
+                raise TransientError(f"the disk of {self.scratch.parent} is full: {error}") from error
+            raise
 
     async def keep(
         self, kind: ProductKind, path: Path, content_type: str, *,
@@ -218,9 +223,9 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
         claimed = await runs.claim(db, order, worker=str(runtime.worker))
     _admit(runtime, order, claimed)
     crashpoints.crashpoint(f"{order.module}.after_claim")
-    scratch = runtime.settings.scratch / f"{order.job_id}-{order.module}-{claimed.attempt}"
-    scratch.mkdir(parents=True, exist_ok=True)
-    step = Step(runtime, order, claimed.attempt, scratch)
+    folder = runtime.settings.scratch / f"{order.job_id}-{order.module}-{claimed.attempt}"
+    folder.mkdir(parents=True, exist_ok=True)
+    step = Step(runtime, order, claimed.attempt, folder)
     forget = runtime.control.on_cancel(order.job_id, step.cancel.set)
     lease = asyncio.create_task(_keep_lease(step), name="lease")
     metrics.module_running.labels(order.module).inc()
@@ -241,7 +246,7 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
         metrics.module_running.labels(order.module).dec()
         forget()
         await end(lease)
-        shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _admit(runtime: Runtime, order: WorkOrder, claimed: runs.Claimed) -> None:
