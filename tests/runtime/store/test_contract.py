@@ -207,6 +207,18 @@ async def test_all_keys_with_a_prefix_are_listed(store: FrameStore, new_key: Key
     assert sizes == {name: len(name) for name in names}
 
 
+async def test_an_object_deleted_during_a_listing_does_not_end_it(store: FrameStore, new_key: Key) -> None:
+    prefix = new_key("night")
+    names = [f"{prefix}/{number}.fits" for number in range(5)]
+    for name in names:
+        await store.put_stream(name, pieces(b"x"), 1)
+    listed = []
+    async for stored in store.list(f"{prefix}/"):
+        listed.append(stored.key)
+        await store.delete(names[3])
+    assert set(names) - set(listed) <= {names[3]}
+
+
 @pytest.mark.parametrize(
     "key",
     ["", "/a", "a/", "a//b", "../a", "a/../b", "a/./b", ".", "a b", "a\nb", "a?b", "a%2fb", "é", "a" * 513, ".hidden"],

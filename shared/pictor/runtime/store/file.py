@@ -111,10 +111,14 @@ class FileStore:
         """All objects whose key begins so."""
         for path in await asyncio.to_thread(lambda: sorted(self._objects.rglob(f"*{OBJECT}"))):
             key = path.relative_to(self._objects).as_posix().removesuffix(OBJECT)
-            if key.startswith(prefix):
+            if not key.startswith(prefix):
+                continue
+            try:
                 stored = await self.stat(key)
                 modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
-                yield StoredObject(key, stored.size, stored.etag, None, modified=modified)
+            except (ObjectMissing, FileNotFoundError):
+                continue  # deleted while we look
+            yield StoredObject(key, stored.size, stored.etag, None, modified=modified)
 
     async def presign_get(self, key: str, expires_s: int, *, filename: str | None = None) -> str | None:  # noqa: ARG002
         """Give no address: nobody else can read our files."""
