@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ FROZEN_S = 60.0
 
 @fault("F26", "SIGKILL of SeaweedFS, away for 8 s, started again", limit_s=120, core=True)
 def test_a_store_killed_and_away(world: Deployment, row: Row, tmp_path: Path) -> None:
+    before = _blamed(world)
     with uploading(world, tmp_path, clients=2, pace_s=0.2) as flood:
         time.sleep(3)
         world.store.kill()
@@ -32,11 +34,12 @@ def test_a_store_killed_and_away(world: Deployment, row: Row, tmp_path: Path) ->
     assert 503 in flood.answers, "nobody was told that the store is away"
     row.note(f"answers: {dict(flood.answers)}, the slowest after {flood.slowest_s:.1f} s")
     row.converges(world)
-    _nobody_was_blamed(world)
+    assert _blamed(world) == before, "an outage is not the fault of a frame"
 
 
 @fault("F26", f"SIGSTOP of SeaweedFS for {FROZEN_S:g} s, then SIGCONT", limit_s=120)
 def test_a_frozen_store(world: Deployment, row: Row, tmp_path: Path) -> None:
+    before = _blamed(world)
     with uploading(world, tmp_path, clients=2, pace_s=0.5) as flood:
         time.sleep(3)
         world.store.freeze()
@@ -46,20 +49,27 @@ def test_a_frozen_store(world: Deployment, row: Row, tmp_path: Path) -> None:
         time.sleep(2)
     row.note(f"answers: {dict(flood.answers)}, the slowest after {flood.slowest_s:.1f} s")
     row.converges(world)
-    _nobody_was_blamed(world)
+    assert _blamed(world) == before, "an outage is not the fault of a frame"
 
 
-def _nobody_was_blamed(world: Deployment) -> None:
-    """An outage is not the fault of a frame: nothing is parked and no module failed for it."""
-    assert not world.sql("SELECT job_id, module, reason, message FROM parked")
-    assert not world.sql(
-        "SELECT job_id, module, reason, message FROM module_run WHERE state = 'failed' AND NOT module = 'astrometry'"
-    )
+@dataclass
+class Blame:
+    """What was laid to the charge of frames before, by other rows on the same installation."""
+
+    parked: int
+    failed: int
+
+
+def _blamed(world: Deployment) -> Blame:
+    """Count dead letters and modules that failed; a frame without stars may fail in astrometry at any time."""
+    (parked,) = world.sql("SELECT count(*) FROM parked")
+    (failed,) = world.sql("SELECT count(*) FROM module_run WHERE state = 'failed' AND NOT module = 'astrometry'")
+    return Blame(parked["count"], failed["count"])
 
 
 @fault("F27", "an HTTP line in front of the store answers every third request with 503 SlowDown", limit_s=120)
 def test_a_store_that_answers_every_third_call_with_503(world: Deployment, row: Row, tmp_path: Path) -> None:
-    line = world.lines["store"]
+    before, line = _blamed(world), world.lines["store"]
     busy = BusyLine(line.host, line.port)
     direct, line.port = line.port, world.background.run(busy.start())
     world.cut("store")
@@ -74,7 +84,7 @@ def test_a_store_that_answers_every_third_call_with_503(world: Deployment, row: 
     assert busy.refused > 10, "the line was hardly used"
     row.note(f"{busy.refused} of {busy.requests} requests refused; answers: {dict(flood.answers)}")
     row.converges(world)
-    _nobody_was_blamed(world)
+    assert _blamed(world) == before, "an outage is not the fault of a frame"
 
 
 @fault("F28", "the raw object deleted in the store before ingest gets the frame", limit_s=120)
