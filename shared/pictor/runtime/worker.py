@@ -3,8 +3,8 @@
 import os
 import socket
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Self
 
 PROC = Path("/proc")
 START_FIELD = 19
@@ -26,12 +26,9 @@ class Worker:
     started: str
 
     @classmethod
-    def here(cls, service: str) -> Self:
+    def here(cls, service: str) -> "Worker":
         """Name this process."""
-        pid = os.getpid()
-        boot = _read(PROC / "sys/kernel/random/boot_id")[:8]
-        host = f"{socket.gethostname()}/{_read(Path('/etc/machine-id'))[:8]}"
-        return cls(service, host, boot, _space(), pid, _started(pid) or "0")
+        return _here(service, os.getpid())
 
     def __str__(self) -> str:
         return f"{self.kin}{self.boot}.{self.space}.{self.pid}.{self.started}"
@@ -49,6 +46,14 @@ class Worker:
         if boot != self.boot:
             return True
         return space == self.space and _started(int(pid)) != started
+
+
+@cache
+def _here(service: str, pid: int) -> Worker:
+    """Ask the machine once per process: every claim of a run needs the name."""
+    boot = _read(PROC / "sys/kernel/random/boot_id")[:8]
+    host = f"{socket.gethostname()}/{_read(Path('/etc/machine-id'))[:8]}"
+    return Worker(service, host, boot, _space(), pid, _started(pid) or "0")
 
 
 def _started(pid: int) -> str | None:
