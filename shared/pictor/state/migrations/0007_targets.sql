@@ -1,4 +1,2 @@
--- Parts of target names: a night is found among a million frames without looking at each. The extension comes with
--- PostgreSQL and may be made by the owner of a database.
-CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE INDEX frame_by_target ON frame USING gin (target gin_trgm_ops);
+-- Targets by name: the few distinct names of an observatory are found by leaps through this index, their frames in it.
+CREATE INDEX frame_by_target ON frame (observatory_id, target, received_at DESC);
