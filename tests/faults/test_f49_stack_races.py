@@ -12,7 +12,6 @@ import pytest
 
 from pictor.calibration_stacker.app import create_app
 from pictor.calibration_stacker.handlers import on_ingested
-from pictor.calibration_stacker.triggers import evaluate, sweep
 from pictor.contracts.frames import FrameIngested, FrameType
 from pictor.contracts.jobs import JobState
 from pictor.contracts.modules import Module, RunState, Service
@@ -23,6 +22,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.hosting import serving
 from pictor.runtime.scratch import sweep_scratch
+from pictor.runtime.stacking.triggers import evaluate, sweep
 from tests.faults.harness.rows import Row, fault
 from tests.faults.harness.stacking import held
 from tests.support.exposures import exposure
@@ -198,8 +198,8 @@ async def test_a_policy_changed_in_the_middle_of_a_stack_counts_from_the_next_on
     async with held(pocket) as hold:
         await asyncio.wait_for(hold.reached.wait(), timeout=60)
         await pool.execute(
-            "INSERT INTO calibration_policy (observatory_id, settings) VALUES ($1, $2)",
-            pocket.observatory_id, {"sigma_clip_value": 4.0, "refresh_new_frames": 5},
+            "INSERT INTO calibration_policy (observatory_id, sigma_clip_value, refresh_new_frames) VALUES ($1, 4, 5)",
+            pocket.observatory_id,
         )  # fmt: skip
         hold.go_on.set()
         row.over()

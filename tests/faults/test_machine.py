@@ -19,10 +19,10 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, rule, run_state_machine_as_test
 
-from pictor.calibration_stacker.triggers import evaluate
 from pictor.contracts.modules import LIGHT_ITINERARY, Module, Service
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.stacking.triggers import evaluate
 from tests.faults.harness.background import Background
 from tests.support.pocket import open_pocket, tiny_frame
 from tests.support.whirl import MODE, Whirl
@@ -147,9 +147,9 @@ class Life(RuleBasedStateMachine):
     @rule(threshold=st.integers(3, 6), refresh=st.integers(1, 4))
     def change_the_policy(self, threshold: int, refresh: int) -> None:
         self.sql(
-            "INSERT INTO calibration_policy (observatory_id, settings) VALUES ($1, $2) "
-            "ON CONFLICT (observatory_id) DO UPDATE SET settings = excluded.settings",
-            self.home, {"min_frames": threshold, "refresh_new_frames": refresh},
+            "INSERT INTO calibration_policy (observatory_id, min_frames, refresh_new_frames) VALUES ($1, $2, $3) "
+            "ON CONFLICT (observatory_id) DO UPDATE SET min_frames = $2, refresh_new_frames = $3",
+            self.home, threshold, refresh,
         )  # fmt: skip
 
     @rule(force=st.booleans())

@@ -13,11 +13,26 @@ from pictor.contracts.parked import Parked
 from pictor.contracts.quality import Grade, GradeStatus
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.passing import close_or_pass_on, give_first
-from pictor.state import deleting, frames, groups, jobs, masters, observatories, parked, products, quality, runs
+from pictor.state import (
+    deleting,
+    frames,
+    groups,
+    jobs,
+    masters,
+    observatories,
+    parked,
+    policies,
+    products,
+    quality,
+    runs,
+    stacks,
+)
 from pictor.state.database import Connection, migrate, open_pool
-from pictor.state.masters import Master, Note, StackRequest
+from pictor.state.groups import Note
+from pictor.state.masters import Master
 from pictor.state.products import Product
 from pictor.state.rights import GATEWAY, INGEST, MODULE, STACKER
+from pictor.state.stacks import StackRequest
 
 OBSERVATORY, FRAME, JOB = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -82,7 +97,7 @@ async def test_every_role_does_its_part_of_a_frames_way(as_role: Callable[[str],
     async with as_role(INGEST).acquire() as db, db.transaction():
         await frames.quarantine(db, FRAME, reason="x", message="y")
         await frames.flag_source(db, FRAME, reason="x", message="y")
-        await masters.policy_of(db, OBSERVATORY)
+        await policies.policy_of(db, OBSERVATORY)
         await runs.drop_from_plan(db, JOB, [Module.PREVIEW])
         await letter(db, Module.INGEST)
         await work(db, Module.INGEST, (Module.QUALITY,))
@@ -111,14 +126,14 @@ async def test_the_stacker_decides_stacks_and_supersedes(as_role: Callable[[str]
         await masters.camera_modes(db)
         await groups.named_groups(db, OBSERVATORY)
         await groups.failed_request(db, OBSERVATORY, "g")
-        await masters.tried(db, OBSERVATORY, "g")
-        await masters.save_notes(db, OBSERVATORY, [Note("g", "stack", "m", 1, 1, {})])
-        await masters.note_of(db, OBSERVATORY, "g")
+        await stacks.tried(db, OBSERVATORY, "g")
+        await groups.save_notes(db, OBSERVATORY, [Note("g", "stack", "m", 1, 1, {})])
+        await groups.note_of(db, OBSERVATORY, "g")
         job_id, master_ids = uuid4(), (uuid4(), uuid4())
         await jobs.create(db, job_id, OBSERVATORY, frame_id=None, kind=JobKind.STACK, lane=Lane.LIVE, owner="s")
-        await masters.request(db, StackRequest(job_id, OBSERVATORY, "g", FrameType.DARK, (FRAME,), {}, {}, force=False))
-        assert await masters.request_of(db, job_id) is not None
-        await masters.members(db, (FRAME,))
+        await stacks.request(db, StackRequest(job_id, OBSERVATORY, "g", FrameType.DARK, (FRAME,), {}, {}, force=False))
+        assert await stacks.request_of(db, job_id) is not None
+        await stacks.members(db, (FRAME,))
         await give_first(db, order(Module.STACK, job_id, None))
         for master_id in master_ids:
             master = Master(

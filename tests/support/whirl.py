@@ -24,7 +24,7 @@ from pictor.runtime.hosting import keeping, serving
 from pictor.runtime.provision import CALIBRATION_INGESTED, CALIBRATION_MASTERS, CALIBRATION_SWEEP
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.step import Step, open_step
-from pictor.state import masters
+from pictor.state import stacks
 from pictor.state.database import Connection
 from tests.support.pocket import Pocket
 
@@ -93,10 +93,10 @@ class Whirl:
         return path
 
     async def _stack(self, step: Step) -> None:
-        request = await step.read(masters.request_of, step.order.job_id)
+        request = await step.read(stacks.request_of, step.order.job_id)
         if request is None:
             raise ImagingError("the request of this stack is gone", reason="request-missing")
-        frames = await step.read(masters.members, request.frame_ids)
+        frames = await step.read(stacks.members, request.frame_ids)
         if len(frames) < 2:
             raise ImagingError("fewer than 2 frames are left", reason="frames-deleted")
         found = {"verdict": "active", "ncombine": len(frames), "reasons": [], "bad_pixels_path": None}

@@ -49,6 +49,7 @@ class ProductKind(StrEnum):
     WCS = "wcs"
     MASTER = "master"
     BAD_PIXELS = "bad-pixels"
+    CALIBRATED = "calibrated"
 
 
 class FrameReceived(FrameFact):

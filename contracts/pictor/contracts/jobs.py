@@ -27,6 +27,7 @@ class JobKind(StrEnum):
     UPLOAD = "upload"
     REPROCESS = "reprocess"
     STACK = "stack"
+    CALIBRATE = "calibrate"
 
 
 class ModuleFinished(Message):

@@ -1,12 +1,12 @@
 """Handlers of the calibration-stacker: a frame came in, a master was made, the sweep is due, stack a group."""
 
 from pictor.calibration_stacker.ordering import keep_master, sources
-from pictor.calibration_stacker.triggers import evaluate, sweep
 from pictor.contracts.frames import CALIBRATION_TYPES, FrameIngested
 from pictor.contracts.masters import MasterCreated
 from pictor.contracts.parked import SweepDue
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.stacking.triggers import evaluate, sweep
 from pictor.runtime.step import open_step
 from pictor.state import frames, masters
 

@@ -18,11 +18,12 @@ from pictor.imaging.matching.selection import dark_for_flats, select
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
-from pictor.state import masters, observatories, outbox, products
+from pictor.state import masters, observatories, outbox, products, stacks
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
-from pictor.state.masters import Master, StackRequest
+from pictor.state.masters import Master
 from pictor.state.outbox import Outgoing
+from pictor.state.stacks import StackRequest
 
 KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu")
 """Numbers of a stack that stay with its master."""
@@ -38,10 +39,10 @@ class Sources:
 
 async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
     """Fetch the frames of a request and everything else the stack needs."""
-    request = await step.read(masters.request_of, step.order.job_id)
+    request = await step.read(stacks.request_of, step.order.job_id)
     if request is None:
         raise ImagingError("the request of this stack is gone; ask for it again", reason="request-missing")
-    frames = await step.read(masters.members, request.frame_ids)
+    frames = await step.read(stacks.members, request.frame_ids)
     if len(frames) < 2:
         raise ImagingError(
             f"{len(frames)} of the {len(request.frame_ids)} frames of this stack still exist; 2 are needed",
@@ -113,7 +114,7 @@ async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> No
         state=MasterState(found["verdict"]), frame_type=request.frame_type, group_key=request.group_key,
         camera_mode=frames[0].camera_mode or "", facts=request.facts, ncombine=found["ncombine"],
         policy=request.policy, reasons=tuple(found["reasons"]), taken_at=_middle(starts),
-        statistics={k: found[k] for k in KEPT},
+        statistics={k: found[k] for k in KEPT}, camera_name=(frames[0].description or {}).get("camera"),
     )  # fmt: skip
     step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
     await step.keep(ProductKind.MASTER, Path(found["master_path"]), "application/fits", master_id=master.id)

@@ -14,7 +14,7 @@ from pictor.imaging.matching.policy import validate
 from pictor.imaging.matching.rules import MasterFrame, MasterStatus
 from pictor.imaging.matching.selection import MasterSet, Selection, select_set
 from pictor.runtime.step import Step
-from pictor.state import masters, products
+from pictor.state import masters, policies, products
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.masters import Master
 
@@ -75,7 +75,7 @@ async def choose_masters(step: Step, frame: StoredFrame) -> Chosen:
 
     A flat is applied with a dark only: without one it would scale the offset too.
     """
-    policy = validate(await step.read(masters.policy_of, frame.observatory_id))
+    policy = validate(await step.read(policies.policy_of, frame.observatory_id))
     library = await step.read(masters.usable_for, frame.observatory_id, frame.rig_id, frame.camera_mode or "")
     found = select_set(frame_seen(frame), [master_seen(master) for master in library], policy)
     ids = _ids(found)

@@ -1,6 +1,7 @@
 """What is known about groups of calibration frames besides their masters."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,19 @@ class NamedGroup:
 
     group_key: str
     facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Why a group waits, or what was decided about it."""
+
+    group_key: str
+    decision: str
+    message: str
+    have: int
+    needed: int
+    facts: dict[str, Any]
+    updated_at: datetime | None = None
 
 
 async def named_groups(db: Connection, observatory_id: UUID) -> list[NamedGroup]:
@@ -30,7 +44,7 @@ async def named_groups(db: Connection, observatory_id: UUID) -> list[NamedGroup]
 
 
 async def failed_request(db: Connection, observatory_id: UUID, group_key: str) -> set[UUID]:
-    """Return the frames of a group's newest stack if it failed: the same frames would fail again at every sweep."""
+    """Return the frames of a group's newest stack if it failed or was called off: the same would happen again."""
     row = await db.fetchrow(
         """
         SELECT r.frame_ids, j.state FROM stack_request r JOIN job j ON j.id = r.job_id
@@ -38,4 +52,26 @@ async def failed_request(db: Connection, observatory_id: UUID, group_key: str) -
         """,
         observatory_id, group_key,
     )  # fmt: skip
-    return set(row["frame_ids"]) if row is not None and row["state"] == "failed" else set()
+    return set(row["frame_ids"]) if row is not None and row["state"] in {"failed", "cancelled"} else set()
+
+
+async def save_notes(db: Connection, observatory_id: UUID, notes: list[Note]) -> None:
+    """Replace what is known about the groups of a camera mode."""
+    await db.executemany(
+        """
+        INSERT INTO calibration_note (observatory_id, group_key, decision, message, have, needed, facts)
+        VALUES ($1, $2, $3, $4, $5, $6, $7)
+        ON CONFLICT (observatory_id, group_key) DO UPDATE SET decision = excluded.decision,
+            message = excluded.message, have = excluded.have, needed = excluded.needed, facts = excluded.facts,
+            updated_at = now()
+        """,
+        [(observatory_id, n.group_key, n.decision, n.message, n.have, n.needed, n.facts) for n in notes],
+    )
+
+
+async def note_of(db: Connection, observatory_id: UUID, group_key: str) -> Note | None:
+    """Return what was last decided about a group."""
+    row = await db.fetchrow(
+        "SELECT * FROM calibration_note WHERE observatory_id = $1 AND group_key = $2", observatory_id, group_key
+    )
+    return None if row is None else Note(**{name: row[name] for name in Note.__dataclass_fields__})

@@ -33,33 +33,12 @@ class Master:
     reasons: tuple[str, ...]
     taken_at: datetime | None
     created_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StackRequest:
-    """The wish to stack one group, with everything frozen at the time of the decision."""
-
-    job_id: UUID
-    observatory_id: UUID
-    group_key: str
-    frame_type: FrameType
-    frame_ids: tuple[UUID, ...]
-    facts: dict[str, Any]
-    policy: dict[str, Any]
-    force: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Note:
-    """Why a group waits, or what was decided about it."""
-
-    group_key: str
-    decision: str
-    message: str
-    have: int
-    needed: int
-    facts: dict[str, Any]
-    updated_at: datetime | None = None
+    origin: str = "stack"
+    camera_name: str | None = None
+    expired_at: datetime | None = None
+    reviewed_by: str | None = None
+    recalled_at: datetime | None = None
+    recall_reason: str | None = None
 
 
 async def lock_library(db: Connection, observatory_id: UUID, camera_mode: str) -> None:
@@ -67,15 +46,32 @@ async def lock_library(db: Connection, observatory_id: UUID, camera_mode: str) -
     await db.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", LIBRARY_LOCK, f"{observatory_id}/{camera_mode}")
 
 
-async def camera_modes(db: Connection) -> list[tuple[UUID, str]]:
-    """Return every (observatory, camera mode) that has calibration frames."""
+async def due_modes(db: Connection) -> list[tuple[UUID, str]]:
+    """Return every (observatory, camera mode) something changed in since its groups were decided about."""
     rows = await db.fetch(
         """
-        SELECT DISTINCT observatory_id, camera_mode FROM frame
-        WHERE camera_mode IS NOT NULL AND frame_type IN ('dark', 'flat', 'bias', 'flat-dark') AND NOT is_master
+        SELECT observatory_id, camera_mode FROM calibration_mode WHERE decided_at IS NULL OR decided_at < changed_at
+        ORDER BY changed_at
         """
     )
     return [(row["observatory_id"], row["camera_mode"]) for row in rows]
+
+
+async def changed_at(db: Connection, observatory_id: UUID, camera_mode: str) -> datetime | None:
+    """Return when something last changed in a camera mode; ask before its frames are read."""
+    when: datetime | None = await db.fetchval(
+        "SELECT changed_at FROM calibration_mode WHERE observatory_id = $1 AND camera_mode = $2",
+        observatory_id, camera_mode,
+    )  # fmt: skip
+    return when
+
+
+async def decided(db: Connection, observatory_id: UUID, camera_mode: str, seen: datetime) -> None:
+    """Record that all changes up to a time were decided about; later ones stay due."""
+    await db.execute(
+        "UPDATE calibration_mode SET decided_at = $3 WHERE observatory_id = $1 AND camera_mode = $2",
+        observatory_id, camera_mode, seen,
+    )  # fmt: skip
 
 
 async def individuals(db: Connection, observatory_id: UUID, camera_mode: str) -> list[Frame]:
@@ -137,60 +133,6 @@ async def components(db: Connection, master_id: UUID) -> set[UUID]:
     return {row["frame_id"] for row in rows}
 
 
-async def tried(db: Connection, observatory_id: UUID, group_key: str) -> set[UUID]:
-    """Return the frames of the newest stack of a group that failed its gate, so that it is not made again and again."""
-    rows = await db.fetch(
-        """
-        SELECT frame_id FROM master_component WHERE master_id = (
-            SELECT id FROM master WHERE observatory_id = $1 AND group_key = $2 AND state IN ('rejected', 'needs-review')
-            ORDER BY created_at DESC LIMIT 1
-        )
-        """,
-        observatory_id, group_key,
-    )  # fmt: skip
-    return {row["frame_id"] for row in rows}
-
-
-async def request(db: Connection, wanted: StackRequest) -> bool:
-    """Ask for a stack; False when one of this group is asked for already."""
-    answer = await db.fetchval(
-        """
-        INSERT INTO stack_request (job_id, observatory_id, group_key, frame_type, frame_ids, facts, policy, force)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (observatory_id, group_key) WHERE open DO NOTHING
-        RETURNING true
-        """,
-        wanted.job_id, wanted.observatory_id, wanted.group_key, str(wanted.frame_type), list(wanted.frame_ids),
-        wanted.facts, wanted.policy, wanted.force,
-    )  # fmt: skip
-    return bool(answer)
-
-
-async def requested_groups(db: Connection, observatory_id: UUID) -> set[str]:
-    """Return the groups of which a stack is asked for.
-
-    Ask before the masters are read: a stack that ends in between is then still seen here, else in neither place.
-    """
-    rows = await db.fetch("SELECT group_key FROM stack_request WHERE observatory_id = $1 AND open", observatory_id)
-    return {row["group_key"] for row in rows}
-
-
-async def request_of(db: Connection, job_id: UUID) -> StackRequest | None:
-    """Return what a stacking job is asked to do."""
-    row = await db.fetchrow("SELECT * FROM stack_request WHERE job_id = $1", job_id)
-    if row is None:
-        return None
-    values = {name: row[name] for name in StackRequest.__dataclass_fields__}
-    values["frame_type"] = FrameType(row["frame_type"])
-    values["frame_ids"] = tuple(row["frame_ids"])
-    return StackRequest(**values)
-
-
-async def members(db: Connection, frame_ids: tuple[UUID, ...]) -> list[Frame]:
-    """Return the frames of a request that still exist."""
-    rows = await db.fetch(SELECT + "WHERE f.id = ANY($1) ORDER BY f.start_utc, f.id", list(frame_ids))
-    return [frame_of(row) for row in rows]
-
-
 async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) -> list[UUID]:
     """Record a master; an active one supersedes the group's old one in the same transaction.
 
@@ -199,62 +141,64 @@ async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) 
     list of UUID
         The masters it superseded.
     """
-    superseded: list[UUID] = []
-    if master.state is MasterState.ACTIVE:
-        rows = await db.fetch(
-            """
-            UPDATE master SET state = 'superseded', superseded_at = now()
-            WHERE observatory_id = $1 AND group_key = $2 AND state = 'active' AND id <> $3 RETURNING id
-            """,
-            master.observatory_id, master.group_key, master.id,
-        )  # fmt: skip
-        superseded = [row["id"] for row in rows]
-    await db.execute(
-        """
-        INSERT INTO master (id, observatory_id, rig_id, job_id, state, frame_type, group_key, camera_mode, facts,
-            ncombine, policy, statistics, reasons, taken_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT (id) DO NOTHING
-        """,
-        master.id, master.observatory_id, master.rig_id, master.job_id, str(master.state), str(master.frame_type),
-        master.group_key, master.camera_mode, master.facts, master.ncombine, master.policy, master.statistics,
-        list(master.reasons), master.taken_at,
-    )  # fmt: skip
+    superseded = await _supersede(db, master) if master.state is MasterState.ACTIVE else []
+    await _insert(db, master)
     await db.execute("UPDATE master SET superseded_by = $1 WHERE id = ANY($2)", master.id, superseded)
     await db.executemany(
         "INSERT INTO master_component (master_id, frame_id, sha256) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
         [(master.id, frame_id, sha256) for frame_id, sha256 in sources],
     )
+    if master.state is MasterState.ACTIVE:
+        await claim_frames(db, master.id)
     return superseded
 
 
-async def policy_of(db: Connection, observatory_id: UUID) -> dict[str, Any]:
-    """Return the settings an observatory changed; what is not named has its default."""
-    settings: dict[str, Any] | None = await db.fetchval(
-        "SELECT settings FROM calibration_policy WHERE observatory_id = $1", observatory_id
-    )
-    return settings or {}
-
-
-async def save_notes(db: Connection, observatory_id: UUID, notes: list[Note]) -> None:
-    """Replace what is known about the groups of a camera mode."""
-    await db.executemany(
+async def _supersede(db: Connection, master: Master) -> list[UUID]:
+    rows = await db.fetch(
         """
-        INSERT INTO calibration_note (observatory_id, group_key, decision, message, have, needed, facts)
-        VALUES ($1, $2, $3, $4, $5, $6, $7)
-        ON CONFLICT (observatory_id, group_key) DO UPDATE SET decision = excluded.decision,
-            message = excluded.message, have = excluded.have, needed = excluded.needed, facts = excluded.facts,
-            updated_at = now()
+        UPDATE master SET state = 'superseded', superseded_at = now()
+        WHERE observatory_id = $1 AND group_key = $2 AND state = 'active' AND id <> $3 RETURNING id
         """,
-        [(observatory_id, n.group_key, n.decision, n.message, n.have, n.needed, n.facts) for n in notes],
-    )
+        master.observatory_id, master.group_key, master.id,
+    )  # fmt: skip
+    return [row["id"] for row in rows]
 
 
-async def note_of(db: Connection, observatory_id: UUID, group_key: str) -> Note | None:
-    """Return what was last decided about a group."""
-    row = await db.fetchrow(
-        "SELECT * FROM calibration_note WHERE observatory_id = $1 AND group_key = $2", observatory_id, group_key
+async def _insert(db: Connection, master: Master) -> None:
+    await db.execute(
+        """
+        INSERT INTO master (id, observatory_id, rig_id, job_id, state, frame_type, group_key, camera_mode, facts,
+            ncombine, policy, statistics, reasons, taken_at, origin, camera_name, filter, exposure_s, gain_setting,
+            offset_setting, binning_x, temp_c, rotator_deg)
+        SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, $15, $16, f.filter, f.exposure_s,
+            m.gain_setting, m.offset_setting, m.binning_x, f.temp_c, f.rotator_deg
+        FROM jsonb_to_record($9::jsonb) AS f (
+            filter text, exposure_s float8, temp_c float8, rotator_deg float8, mode jsonb
+        ), jsonb_to_record(coalesce(f.mode, '{}')) AS m (gain_setting float8, offset_setting float8, binning_x integer)
+        ON CONFLICT (id) DO NOTHING
+        """,
+        master.id, master.observatory_id, master.rig_id, master.job_id, str(master.state), str(master.frame_type),
+        master.group_key, master.camera_mode, master.facts, master.ncombine, master.policy, master.statistics,
+        list(master.reasons), master.taken_at, master.origin, master.camera_name,
+    )  # fmt: skip
+
+
+async def claim_frames(db: Connection, master_id: UUID) -> None:
+    """Remember of each individual frame the active master it is in, and when a master first used it."""
+    await db.execute(
+        """
+        UPDATE frame f SET mastered_by = NULL FROM master m
+        WHERE m.id = f.mastered_by AND m.superseded_by = $1
+        """,
+        master_id,
     )
-    return None if row is None else Note(**{name: row[name] for name in Note.__dataclass_fields__})
+    await db.execute(
+        """
+        UPDATE frame f SET mastered_by = $1, used_at = coalesce(f.used_at, now())
+        FROM master_component c WHERE c.master_id = $1 AND c.frame_id = f.id
+        """,
+        master_id,
+    )
 
 
 async def save_use(

@@ -49,7 +49,8 @@ ROLES: Mapping[str, Role] = {
         "login_code": "SID", "account": "SIU", "membership": "SIUD", "frame": "SIUD", "job": "SIUD",
         "module_run": "SIUD", "outbox": "SIUD", "parked": "SIU", "product": "SIUD", "frame_quality": "SD",
         "frame_grade": "SID", "frame_solution": "SD", "frame_calibration": "SD", "calibration_policy": "SIU",
-        "calibration_note": "S", "master": "S", "master_component": "S", "stack_request": "SU",
+        "calibration_note": "SIU", "calibration_mode": "SU", "master": "SIUD", "master_component": "SID",
+        "stack_request": "SIUD", "detector_reading": "SID", "bad_pixel_list": "SIUD", "light_set": "SD",
         "audit": "SI", "audit_end": "S",
         "observatory_use": "S", "observatory_quota": "SIU", "idempotency": "SIUD",
     }),
@@ -57,10 +58,13 @@ ROLES: Mapping[str, Role] = {
     MODULE: Role(40, {
         **_FLOW, "frame": "SU", "frame_quality": "SIU", "frame_grade": "SI", "frame_solution": "SIU",
         "frame_calibration": "SIU", "calibration_policy": "S", "master": "S", "master_component": "S",
+        "light_set": "SIU",
     }),
     STACKER: Role(12, {
         **_FLOW, "job": "SIU", "module_run": "SIUD", "calibration_policy": "S", "calibration_note": "SIU",
         "master": "SIU", "master_component": "SI", "stack_request": "SIU", "frame_quality": "S", "frame_grade": "S",
+        "frame": "SU", "calibration_mode": "SU", "detector_reading": "SIU", "bad_pixel_list": "S", "light_set": "SIU",
+        "frame_calibration": "SIU",
     }),
     READONLY: Role(6, {}),
 }  # fmt: skip

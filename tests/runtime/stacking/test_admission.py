@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import pytest
 
-from pictor.calibration_stacker.admission import FrameFacts, refusals
 from pictor.imaging.matching.frames import Frame, FrameType
+from pictor.runtime.stacking.admission import FrameFacts, refusals
 
 Maker = Callable[..., Frame]
 FLAT = {"frame_type": FrameType.FLAT}

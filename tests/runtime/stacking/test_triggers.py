@@ -3,8 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from pictor.calibration_stacker.triggers import evaluate
 from pictor.contracts.jobs import JobState
+from pictor.runtime.stacking.triggers import evaluate
 from pictor.state import frames, jobs
 from tests.support.flow import Flow
 

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from pictor.calibration_stacker.decide import DEFERRED, Decision, Group, decide
 from pictor.imaging.matching.frames import FrameType
+from pictor.runtime.stacking.decide import DEFERRED, Decision, Group, decide
 
 ten_flats = Group(FrameType.FLAT, usable_frames=10, new_frames=10, has_matching_dark=True)
 ten_darks = Group(FrameType.DARK, usable_frames=10, new_frames=10)

@@ -5,8 +5,6 @@ from uuid import UUID, uuid4
 
 import structlog
 
-from pictor.calibration_stacker.decide import Decision, Group, Outcome, decide
-from pictor.calibration_stacker.library import facts_of, group_name, why_not
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.contracts.jobs import JobKind
 from pictor.contracts.masters import MasterState, StackingDeferred
@@ -21,11 +19,14 @@ from pictor.imaging.matching.selection import dark_for_flats
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
-from pictor.state import groups, jobs, masters, observatories, outbox
+from pictor.runtime.stacking.decide import Decision, Group, Outcome, decide
+from pictor.runtime.stacking.library import facts_of, group_name, why_not
+from pictor.state import groups, jobs, masters, observatories, outbox, policies, stacks
 from pictor.state.database import Connection
-from pictor.state.groups import NamedGroup
-from pictor.state.masters import Master, Note, StackRequest
+from pictor.state.groups import NamedGroup, Note
+from pictor.state.masters import Master
 from pictor.state.outbox import Outgoing
+from pictor.state.stacks import StackRequest
 
 log = structlog.get_logger()
 
@@ -34,8 +35,9 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
     """Decide about every group of a camera mode; return how many stacks were ordered."""
     async with runtime.pool.acquire() as db, db.transaction():
         await masters.lock_library(db, observatory_id, camera_mode)
-        policy = validate(await masters.policy_of(db, observatory_id))
-        requested = await masters.requested_groups(db, observatory_id)
+        changed = await masters.changed_at(db, observatory_id, camera_mode)
+        policy = validate(await policies.policy_of(db, observatory_id))
+        requested = await stacks.requested_groups(db, observatory_id)
         stored = await masters.individuals(db, observatory_id, camera_mode)
         library = await masters.usable(db, observatory_id, camera_mode)
         admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
@@ -45,8 +47,11 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
             name = group_name(group, known, policy)
             known = [one for one in known if one.group_key != name]
             if name in requested:
+                changed = None  # what came meanwhile is decided about once the stack has ended
                 continue
             outgoing += await _group(db, observatory_id, name, group, library=library, policy=policy, force=force)
+        if changed is not None:
+            await masters.decided(db, observatory_id, camera_mode, changed)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
 
@@ -56,10 +61,10 @@ async def _group(
     library: list[Master], policy: Policy, force: bool,
 ) -> list[Outgoing]:  # fmt: skip
     outcome, new = await _decide(db, observatory_id, name, group, library=library, policy=policy, force=force)
-    before = await masters.note_of(db, observatory_id, name)
+    before = await groups.note_of(db, observatory_id, name)
     facts = {**facts_of(group.key), "new_frames": new}
     note = Note(name, str(outcome.decision), outcome.reason, len(group.frames), policy.min_frames, facts)
-    await masters.save_notes(db, observatory_id, [note])
+    await groups.save_notes(db, observatory_id, [note])
     if outcome.decision is Decision.STACK:
         return await _order(db, observatory_id, name, group, policy=policy, force=force)
     if outcome.decision is Decision.DEFER and (before is None or before.decision != note.decision):
@@ -84,11 +89,12 @@ async def _decide(
     )
     outcome = decide(seen, min_frames=policy.min_frames, refresh_new_frames=policy.refresh_new_frames, force=force)
     if outcome.decision is Decision.STACK and not force:
-        failed = await masters.tried(db, observatory_id, name)
+        failed = await stacks.tried(db, observatory_id, name)
         if failed and ids <= failed:
             return Outcome(Decision.KEEP, "the last stack of these frames did not pass its gate"), seen.new_frames
         if ids == await groups.failed_request(db, observatory_id, name):
-            return Outcome(Decision.KEEP, "the last stack of these frames failed; ask for it by hand"), seen.new_frames
+            why = "the last stack of these frames failed or was cancelled; ask for it by hand"
+            return Outcome(Decision.KEEP, why), seen.new_frames
     return outcome, seen.new_frames
 
 
@@ -117,7 +123,7 @@ async def _order(
         frame_type=StoredType(str(group.key.frame_type)), frame_ids=tuple(UUID(f.frame_id) for f in group.frames),
         facts=facts_of(group.key), policy=asdict(policy), force=force,
     )  # fmt: skip
-    if not await masters.request(db, wanted):
+    if not await stacks.request(db, wanted):
         await jobs.cancel(db, job_id)
         return []
     order = WorkOrder(
@@ -138,7 +144,7 @@ async def _deferred(db: Connection, observatory_id: UUID, name: str, group: Fram
 
 
 async def sweep(runtime: Runtime) -> int:
-    """Decide about every group of all observatories; return how many stacks were ordered."""
+    """Decide about every camera mode in which something changed, wherever; return how many stacks were ordered."""
     async with runtime.pool.acquire() as db:
-        modes = await masters.camera_modes(db)
+        modes = await masters.due_modes(db)
     return sum([await evaluate(runtime, observatory_id, mode) for observatory_id, mode in modes])

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from pictor.calibration_stacker.admission import FrameFacts, refusals
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
 from pictor.imaging.matching.policy import Policy
 from pictor.runtime.library import frame_seen
+from pictor.runtime.stacking.admission import FrameFacts, refusals
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.groups import NamedGroup
 from pictor.state.masters import Master

@@ -1,0 +1,1 @@
+"""Which group is stacked when, and why not: the one decision of trigger, sweep and people."""
