@@ -123,7 +123,9 @@ async def test_the_stacker_decides_stacks_and_supersedes(as_role: Callable[[str]
         await masters.lock_library(db, OBSERVATORY, "mode")
         for question in (masters.individuals, masters.usable):
             await question(db, OBSERVATORY, "mode")
-        await masters.camera_modes(db)
+        await masters.due_modes(db)
+        changed = await masters.changed_at(db, OBSERVATORY, "mode")
+        assert changed is None or await masters.decided(db, OBSERVATORY, "mode", changed) is None
         await groups.named_groups(db, OBSERVATORY)
         await groups.failed_request(db, OBSERVATORY, "g")
         await stacks.tried(db, OBSERVATORY, "g")

@@ -13,7 +13,6 @@ class Module(StrEnum):
     ASTROMETRY = "astrometry"
     QUALITY_HEADERS = "quality-headers"
     STACK = "stack"
-    CALIBRATE = "calibrate"
 
 
 class Lane(StrEnum):
@@ -53,7 +52,7 @@ MODULES_OF: dict[Service, tuple[Module, ...]] = {
     Service.PREVIEW: (Module.PREVIEW,),
     Service.QUALITY: (Module.QUALITY,),
     Service.ASTROMETRY: (Module.ASTROMETRY,),
-    Service.CALIBRATION_STACKER: (Module.STACK, Module.CALIBRATE),
+    Service.CALIBRATION_STACKER: (Module.STACK,),
 }
 """Which service serves which module."""
 

@@ -145,7 +145,7 @@ CREATE TABLE bad_pixel_list (
     version integer NOT NULL DEFAULT 1,
     changed_by text NOT NULL,
     changed_at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (rig_id)
+    PRIMARY KEY (observatory_id, rig_id)
 );
 
 -- One set of masters for all lights of a camera mode, night, target, filter and exposure.
