@@ -6,7 +6,6 @@ from litestar.handlers import BaseRouteHandler
 
 from pictor.gateway import (
     auditing,
-    calibration,
     changes,
     downloads,
     events,
@@ -24,6 +23,7 @@ from pictor.gateway import (
     users,
 )  # fmt: skip
 from pictor.gateway.auth import require
+from pictor.gateway.calibration import library
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
@@ -56,7 +56,7 @@ API: tuple[BaseRouteHandler, ...] = (
     changes.read_grade, changes.change_grade, changes.reprocess, changes.delete_frame,
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
-    calibration.read_library, calibration.read_summary,
+    library.read_library, library.read_summary,
     tokens.make_token, tokens.list_tokens, tokens.rotate_token, tokens.revoke_token,
     users.list_users, users.make_user, users.read_user, users.change_user, users.invite_user,
     users.list_members, users.add_member, users.change_member, users.remove_member,

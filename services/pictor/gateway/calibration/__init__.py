@@ -1,0 +1,1 @@
+"""The calibration library: settings, lists, files, deletion."""
