@@ -1,6 +1,6 @@
 """Trigger, sweep and manual request call the same decision; one at a time per camera mode."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from uuid import UUID, uuid4
 
 import structlog
@@ -31,42 +31,62 @@ from pictor.state.stacks import StackRequest
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Shelf:
+    """The groups of one camera mode by name, its masters, and the policy they are judged by."""
+
+    observatory_id: UUID
+    policy: Policy
+    library: list[Master]
+    groups: dict[str, FrameGroup]
+
+
+async def shelf_of(db: Connection, observatory_id: UUID, camera_mode: str) -> Shelf:
+    """Read the groups of a camera mode whose library is locked."""
+    policy = validate(await policies.policy_of(db, observatory_id))
+    stored = await masters.individuals(db, observatory_id, camera_mode)
+    library = await masters.usable(db, observatory_id, camera_mode)
+    admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
+    known: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, observatory_id)]
+    found: dict[str, FrameGroup] = {}
+    for group in group_frames(admitted, policy):
+        name = group_name(group, known, policy)
+        known = [one for one in known if one.group_key != name]
+        found[name] = group
+    return Shelf(observatory_id, policy, library, found)
+
+
 async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, force: bool = False) -> int:
     """Decide about every group of a camera mode; return how many stacks were ordered."""
     async with runtime.pool.acquire() as db, db.transaction():
         await masters.lock_library(db, observatory_id, camera_mode)
         changed = await masters.changed_at(db, observatory_id, camera_mode)
-        policy = validate(await policies.policy_of(db, observatory_id))
         requested = await stacks.requested_groups(db, observatory_id)
-        stored = await masters.individuals(db, observatory_id, camera_mode)
-        library = await masters.usable(db, observatory_id, camera_mode)
-        admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
+        shelf = await shelf_of(db, observatory_id, camera_mode)
         outgoing: list[Outgoing] = []
-        known: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, observatory_id)]
-        for group in group_frames(admitted, policy):
-            name = group_name(group, known, policy)
-            known = [one for one in known if one.group_key != name]
+        for name in shelf.groups:
             if name in requested:
                 changed = None  # what came meanwhile is decided about once the stack has ended
                 continue
-            outgoing += await _group(db, observatory_id, name, group, library=library, policy=policy, force=force)
+            outgoing += await settle(db, shelf, name, force=force)
         if changed is not None:
             await masters.decided(db, observatory_id, camera_mode, changed)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
 
 
-async def _group(
-    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *,
-    library: list[Master], policy: Policy, force: bool,
-) -> list[Outgoing]:  # fmt: skip
-    outcome, new = await _decide(db, observatory_id, name, group, library=library, policy=policy, force=force)
+async def settle(
+    db: Connection, shelf: Shelf, name: str, *, force: bool = False, owner: str | None = None
+) -> list[Outgoing]:
+    """Decide about one group, note it, and order its stack where it is due; ``owner`` is who asks by hand."""
+    observatory_id, group, policy = shelf.observatory_id, shelf.groups[name], shelf.policy
+    outcome, new = await _decide(db, observatory_id, name, group, library=shelf.library, policy=policy, force=force)
     before = await groups.note_of(db, observatory_id, name)
     facts = {**facts_of(group.key), "new_frames": new}
     note = Note(name, str(outcome.decision), outcome.reason, len(group.frames), policy.min_frames, facts)
     await groups.save_notes(db, observatory_id, [note])
     if outcome.decision is Decision.STACK:
-        return await _order(db, observatory_id, name, group, policy=policy, force=force)
+        return await _order(db, observatory_id, name, group, policy=policy, force=force, owner=owner)
     if outcome.decision is Decision.DEFER and (before is None or before.decision != note.decision):
         log.warning(outcome.reason, group=name, observatory=str(observatory_id))
         return [await _deferred(db, observatory_id, name, group, outcome.reason)]
@@ -108,15 +128,16 @@ def dark_of(group: FrameGroup, library: list[Master], policy: Policy) -> UUID | 
 
 
 async def _order(
-    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *, policy: Policy, force: bool
-) -> list[Outgoing]:
+    db: Connection, observatory_id: UUID, name: str, group: FrameGroup, *,
+    policy: Policy, force: bool, owner: str | None = None,
+) -> list[Outgoing]:  # fmt: skip
     observatory = await observatories.get(db, observatory_id)
     if observatory is None:
         return []
     job_id = uuid4()
-    lane = Lane.HIGH if force else Lane.LIVE
+    lane = Lane.HIGH if force or owner else Lane.LIVE
     await jobs.create(
-        db, job_id, observatory_id, frame_id=None, kind=JobKind.STACK, lane=lane, owner="calibration-stacker"
+        db, job_id, observatory_id, frame_id=None, kind=JobKind.STACK, lane=lane, owner=owner or "calibration-stacker"
     )
     wanted = StackRequest(
         job_id=job_id, observatory_id=observatory_id, group_key=name,
