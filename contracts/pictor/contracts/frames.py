@@ -50,6 +50,7 @@ class ProductKind(StrEnum):
     MASTER = "master"
     BAD_PIXELS = "bad-pixels"
     CALIBRATED = "calibrated"
+    CALIBRATED_CLEAN = "calibrated-clean"
 
 
 class FrameReceived(FrameFact):

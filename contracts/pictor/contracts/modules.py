@@ -13,6 +13,7 @@ class Module(StrEnum):
     ASTROMETRY = "astrometry"
     QUALITY_HEADERS = "quality-headers"
     STACK = "stack"
+    CALIBRATE = "calibrate"
 
 
 class Lane(StrEnum):
@@ -52,7 +53,7 @@ MODULES_OF: dict[Service, tuple[Module, ...]] = {
     Service.PREVIEW: (Module.PREVIEW,),
     Service.QUALITY: (Module.QUALITY,),
     Service.ASTROMETRY: (Module.ASTROMETRY,),
-    Service.CALIBRATION_STACKER: (Module.STACK,),
+    Service.CALIBRATION_STACKER: (Module.STACK, Module.CALIBRATE),
 }
 """Which service serves which module."""
 

@@ -61,7 +61,8 @@ ROLES: Mapping[str, Role] = {
         "light_set": "SIU",
     }),
     STACKER: Role(12, {
-        **_FLOW, "job": "SIU", "module_run": "SIUD", "calibration_policy": "S", "calibration_note": "SIU",
+        **_FLOW, "product": "SIUD", "job": "SIU", "module_run": "SIUD", "calibration_policy": "S",
+        "calibration_note": "SIU",
         "master": "SIU", "master_component": "SI", "stack_request": "SIU", "frame_quality": "S", "frame_grade": "S",
         "frame": "SU", "calibration_mode": "SU", "detector_reading": "SIU", "bad_pixel_list": "S", "light_set": "SIU",
         "frame_calibration": "SIU",
