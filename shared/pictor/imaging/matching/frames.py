@@ -1,7 +1,7 @@
 """Frames and masters as the decisions see them."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 
@@ -51,3 +51,42 @@ class Frame:
     def temperature_c(self) -> float | None:
         """Set-point, or the sensor's temperature where there is no set-point."""
         return self.set_temp_c if self.set_temp_c is not None else self.ccd_temp_c
+
+    @property
+    def count(self) -> int:
+        """One."""
+        return 1
+
+
+@dataclass(frozen=True, slots=True)
+class Pile:
+    """Individual frames that are alike in everything that matters, counted.
+
+    ``unused`` of the ``count`` frames are in no active master; ``refused`` more are never stacked.
+    """
+
+    frame_type: FrameType
+    mode: CameraMode
+    count: int
+    newest_utc: datetime
+    exposure_s: float | None = None
+    filter: str | None = None
+    rotator_deg: float | None = None
+    temperature_c: float | None = None
+    unused: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class LightGroup:
+    """Lights of one night that want the same masters, counted."""
+
+    mode: CameraMode
+    night: date
+    count: int
+    first_utc: datetime
+    last_utc: datetime
+    exposure_s: float | None = None
+    filter: str | None = None
+    rotator_deg: float | None = None
+    temperature_c: float | None = None

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Generic, TypeVar
 
-from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
+from pictor.imaging.matching.frames import CameraMode, Frame, FrameType, Pile
 from pictor.imaging.matching.policy import FlatRotation, Policy
 
 FLAT_DARK_WINDOW = timedelta(days=30)
@@ -26,12 +27,19 @@ class GroupKey:
     temp_c: float | None = None
 
 
+Kind = TypeVar("Kind", Frame, Pile)
+
+
 @dataclass(frozen=True, slots=True)
-class FrameGroup:
-    """Frames that may be stacked together, in order of time."""
+class Group(Generic[Kind]):
+    """What may be stacked together, in order of time: frames, or piles of them."""
 
     key: GroupKey
-    frames: tuple[Frame, ...]
+    frames: tuple[Kind, ...]
+
+
+FrameGroup = Group[Frame]
+"""Frames that may be stacked together."""
 
 
 def exposure_tolerance(exposure_s: float, policy: Policy) -> float:
@@ -49,7 +57,9 @@ def angle_between(one: float, two: float) -> float:
     return abs((one - two + 180.0) % 360.0 - 180.0)
 
 
-def cluster(values: Sequence[float], tolerance: Callable[[float], float]) -> list[list[int]]:
+def cluster(
+    values: Sequence[float], tolerance: Callable[[float], float], weights: Sequence[int] | None = None
+) -> list[list[int]]:
     """Put values into clusters whose members all lie within the tolerance of each other.
 
     Tolerance is not transitive: a chain of close values is cut, never followed. The fullest cluster is formed first,
@@ -61,6 +71,8 @@ def cluster(values: Sequence[float], tolerance: Callable[[float], float]) -> lis
         One value per frame.
     tolerance
         Largest difference between two members, as a function of the middle of the cluster.
+    weights
+        How many frames have each value; None: one each.
 
     Returns
     -------
@@ -70,23 +82,29 @@ def cluster(values: Sequence[float], tolerance: Callable[[float], float]) -> lis
     rest = sorted(range(len(values)), key=lambda i: (values[i], i))
     clusters: list[list[int]] = []
     while rest:
-        start, end = _fullest([values[i] for i in rest], tolerance)
+        counts = [1 if weights is None else weights[i] for i in rest]
+        start, end = _fullest([values[i] for i in rest], counts, tolerance)
         clusters.append(rest[start:end])
         rest = rest[:start] + rest[end:]
     return sorted(clusters, key=lambda members: values[members[0]])
 
 
-def _fullest(ordered: Sequence[float], tolerance: Callable[[float], float]) -> tuple[int, int]:
+def _fullest(
+    ordered: Sequence[float], counts: Sequence[int], tolerance: Callable[[float], float]
+) -> tuple[int, int]:  # fmt: skip
     """Return the run of sorted values with most members within the tolerance of each other."""
     best, best_rank = (0, 1), (0, 0.0)
-    end = 0
+    end = within = 0
     for start, low in enumerate(ordered):
-        end = max(end, start + 1)
+        if end <= start:
+            end, within = start + 1, counts[start]
         while end < len(ordered) and ordered[end] - low <= tolerance((low + ordered[end]) / 2) + 1e-9:
+            within += counts[end]
             end += 1
-        rank = (end - start, low - ordered[end - 1])
+        rank = (within, low - ordered[end - 1])
         if start == 0 or rank > best_rank:
             best, best_rank = (start, end), rank
+        within -= counts[start]
     return best
 
 
@@ -95,41 +113,41 @@ def centre_of(values: Sequence[float]) -> float:
     return (min(values) + max(values)) / 2
 
 
-Part = tuple[float | None, list[Frame]]
+Part = tuple[float | None, list[Kind]]
 """The middle of a cluster and its frames; None for the frames that do not state the value."""
 
 
 def split_by(
-    frames: Sequence[Frame], value: Callable[[Frame], float | None], tolerance: Callable[[float], float]
-) -> list[Part]:
+    frames: Sequence[Kind], value: Callable[[Kind], float | None], tolerance: Callable[[float], float]
+) -> list[Part[Kind]]:
     """Cluster frames by one of their values; frames that do not state it stay together."""
     stated = [(found, frame) for frame in frames if (found := value(frame)) is not None]
     values = [found for found, _ in stated]
-    parts: list[Part] = [
+    parts: list[Part[Kind]] = [
         (centre_of([values[i] for i in members]), [stated[i][1] for i in members])
-        for members in cluster(values, tolerance)
+        for members in cluster(values, tolerance, [frame.count for _, frame in stated])
     ]
     silent = [frame for frame in frames if value(frame) is None]
     return [*parts, (None, silent)] if silent else parts
 
 
-def by_temperature(frames: Sequence[Frame], policy: Policy) -> list[Part]:
+def by_temperature(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
     """Split frames by set-point, or by sensor temperature where there is no set-point."""
     return split_by(frames, lambda frame: frame.temperature_c, lambda _: policy.temperature_tolerance_c)
 
 
-def by_exposure(frames: Sequence[Frame], policy: Policy) -> list[Part]:
+def by_exposure(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
     """Split darks by exposure."""
     return split_by(frames, lambda frame: frame.exposure_s, lambda middle: exposure_tolerance(middle, policy))
 
 
-def by_rotation(frames: Sequence[Frame], policy: Policy) -> list[Part]:
+def by_rotation(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
     """Split flats by rotation, on the circle; where the policy ignores it all stay together."""
     if policy.flat_rotation is FlatRotation.IGNORE:
         return [(None, list(frames))]
     start = _widest_gap([frame.rotator_deg for frame in frames if frame.rotator_deg is not None])
 
-    def unrolled(frame: Frame) -> float | None:
+    def unrolled(frame: Kind) -> float | None:
         return None if frame.rotator_deg is None else (frame.rotator_deg - start) % 360.0
 
     parts = split_by(frames, unrolled, lambda _: policy.rotation_tolerance_deg)
@@ -151,28 +169,33 @@ def group_frames(frames: Iterable[Frame], policy: Policy) -> list[FrameGroup]:
     Exact on camera mode, frame type and (flats) filter; darks by exposure, flats by rotation unless ignored, all by
     temperature. The result does not depend on the order of the frames.
     """
-    parts: dict[tuple[CameraMode, FrameType, str | None], list[Frame]] = defaultdict(list)
-    for frame in sorted(frames, key=lambda frame: (frame.start_utc, frame.frame_id)):
-        if frame.frame_type is FrameType.LIGHT or frame.is_master:
-            continue
-        of_filter = frame.filter if frame.frame_type is FrameType.FLAT else None
-        parts[frame.mode, frame.frame_type, of_filter].append(frame)
-    groups: list[FrameGroup] = []
+    ordered = sorted(frames, key=lambda frame: (frame.start_utc, frame.frame_id))
+    return group_samples([frame for frame in ordered if not frame.is_master], policy)
+
+
+def group_samples(samples: Iterable[Kind], policy: Policy) -> list[Group[Kind]]:
+    """Group frames, or piles of frames that are alike, in the order they come; lights are left out."""
+    parts: dict[tuple[CameraMode, FrameType, str | None], list[Kind]] = defaultdict(list)
+    for one in samples:
+        if one.frame_type is not FrameType.LIGHT:
+            of_filter = one.filter if one.frame_type is FrameType.FLAT else None
+            parts[one.mode, one.frame_type, of_filter].append(one)
+    groups: list[Group[Kind]] = []
     for (mode, frame_type, of_filter), members in parts.items():
         groups += _split(GroupKey(mode, frame_type, filter=of_filter), members, policy)
     return groups
 
 
-def _split(key: GroupKey, frames: list[Frame], policy: Policy) -> list[FrameGroup]:
+def _split(key: GroupKey, frames: list[Kind], policy: Policy) -> list[Group[Kind]]:
     """Split frames of one mode, type and filter by what only needs to be close."""
     parts = by_exposure(frames, policy) if key.frame_type in EXPOSED else [(None, frames)]
-    found: list[FrameGroup] = []
+    found: list[Group[Kind]] = []
     for exposure, same in parts:
         turned = by_rotation(same, policy) if key.frame_type is FrameType.FLAT else [(None, same)]
         for rotation, alike in turned:
             for temperature, members in by_temperature(alike, policy):
                 own = GroupKey(key.mode, key.frame_type, exposure, key.filter, rotation, temperature)
-                found.append(FrameGroup(own, tuple(members)))
+                found.append(Group(own, tuple(members)))
     return found
 
 

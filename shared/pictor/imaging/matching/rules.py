@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.grouping import angle_between, exposure_tolerance, flat_dark_tolerance
@@ -97,10 +98,10 @@ def _within(rule: Rule, apart: float, setting: str | None) -> Rule:
     return Rule(rule.name, False, False, rule.wanted, rule.found, rule.tolerance, miss, remedy)
 
 
-def mode_rules(wanted: CameraMode, found: CameraMode) -> Iterator[Rule]:
+@lru_cache(maxsize=4096)
+def mode_rules(wanted: CameraMode, found: CameraMode) -> tuple[Rule, ...]:
     """Compare camera modes, setting by setting."""
-    for field in fields(CameraMode):
-        yield equal(field.name, getattr(wanted, field.name), getattr(found, field.name))
+    return tuple(equal(one.name, getattr(wanted, one.name), getattr(found, one.name)) for one in fields(CameraMode))
 
 
 def rules_for(frame: Frame, master: MasterFrame, policy: Policy) -> tuple[Rule, ...]:

@@ -100,7 +100,12 @@ def select(
         Reference time; None: start of the frame. All lights of one night, target and filter share one.
     """
     serving = [master for master in masters if master.frame_type in SERVES[wanted]]
-    found = [candidate(frame, master, policy, at=at) for master in serving]
+    return selection([candidate(frame, master, policy, at=at) for master in serving], wanted)
+
+
+def selection(found: Iterable[Candidate], wanted: FrameType) -> Selection:
+    """Choose among compared masters: those that match by rank, then the nearest misses."""
+    found = list(found)
     matching = sorted((one for one in found if one.matches), key=lambda one: one.rank)
     missing = sorted((one for one in found if not one.matches), key=_distance)
     ordered = (*matching, *missing)
@@ -111,13 +116,18 @@ def select(
 
 def candidate(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime | None = None) -> Candidate:
     """Compare one master with one frame."""
+    rank = rank_of(frame, master, policy, at=at)
+    return Candidate(master, rules_for(frame, master, policy), rank[0], rank)
+
+
+def rank_of(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime | None = None) -> Rank:
+    """Rank a master among those that match; the least is taken. No rule depends on time, only the rank does."""
     apart = abs(master.start_utc - (at or frame.start_utc))
-    expired = apart > max_age(master.frame_type, policy)
     warmth = 0.0
     if frame.temperature_c is not None and master.temp_c is not None:
         warmth = abs(frame.temperature_c - master.temp_c)
-    rank = (
-        expired,
+    return (
+        apart > max_age(master.frame_type, policy),
         master.status is not MasterStatus.ACTIVE,
         _turned(frame, master, policy),
         int(warmth / TEMPERATURE_STEP_C + 1e-9),
@@ -125,7 +135,6 @@ def candidate(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime
         -master.frames,
         master.master_id,
     )
-    return Candidate(master, rules_for(frame, master, policy), expired, rank)
 
 
 def _turned(frame: Frame, master: MasterFrame, policy: Policy) -> bool:
