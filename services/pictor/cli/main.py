@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from pictor.cli.calib_app import calib_app
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 from pictor.cli.parked_app import parked_app
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 index_app = typer.Typer(help="Star indexes for plate solving.", no_args_is_help=True)
 app.add_typer(index_app, name="index")
 app.add_typer(parked_app, name="parked")
+app.add_typer(calib_app, name="calib")
 
 
 @app.command()

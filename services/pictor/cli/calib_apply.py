@@ -1,0 +1,164 @@
+"""Calibrate lights that lie in files, with the pixels of the services and no server."""
+
+import json as jsonlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from astropy.io import fits
+
+from pictor.cli.calib_files import (
+    LocalFrame,
+    put,
+    read_frame_file,
+    read_master_file,
+    require_free,
+    sha256_of,
+)
+from pictor.cli.calib_stack import bias_level
+from pictor.cli.client import CommandError, guarded
+from pictor.contracts.frames import FrameType as StoredType
+from pictor.imaging.calibration.badpixels import read_bad_pixel_file
+from pictor.imaging.calibration.masters import write_map
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.matching.policy import Policy, PolicyError, validate
+from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.matching.selection import candidate
+from pictor.runtime.library import frame_seen
+
+SCALED = "exposure ratio"
+"""The rule that lets a dark of another exposure fit, by scaling it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Lights, the masters in their files, and where the results go."""
+
+    lights: Sequence[Path]
+    out: Path
+    masters: Mapping[str, Path]
+    settings: Mapping[str, Any]
+    read_noise_e: float | None = None
+    insist: bool = False
+    overwrite: bool = False
+    json: bool = False
+
+
+def main(wish: Wish) -> int:
+    """Calibrate every light; exit 1 when one was refused, after the others are done."""
+    try:
+        done = _all(wish)
+    except (PolicyError, OSError) as error:
+        return guarded(CommandError(str(error), 2))
+    except ImagingError as error:
+        return guarded(CommandError(str(error)))
+    except CommandError as error:
+        return guarded(error)
+    if wish.json:
+        print(jsonlib.dumps(done, indent=2))
+    return 1 if any("refused" in one for one in done) else 0
+
+
+def _all(wish: Wish) -> list[dict[str, Any]]:
+    if not {"dark", "bias"} & set(wish.masters):
+        raise CommandError("give --dark or --bias: a flat alone would scale the offset too", 2)
+    policy = validate(dict(wish.settings))
+    wish.out.mkdir(parents=True, exist_ok=True)
+    targets = [_target(wish, path) for path in wish.lights]
+    if len(set(targets)) < len(targets):
+        raise CommandError("two of the lights have the same name; calibrate them into folders of their own", 2)
+    require_free(targets, overwrite=wish.overwrite)
+    masters = {kind: _master(kind, path) for kind, path in wish.masters.items() if kind != "bad_pixels"}
+    identities = {kind: f"{path.name} sha256:{sha256_of(path)}" for kind, path in wish.masters.items()}
+    return [_one(path, wish, masters, identities, policy) for path in _shown(wish)]
+
+
+def _master(kind: str, path: Path) -> MasterFrame:
+    """Read a master, which must be of the kind it is given as."""
+    master = read_master_file(path)
+    if str(master.frame_type) not in {kind, "flat-dark" if kind == "dark" else kind}:
+        raise CommandError(f"{path.name} is a master {master.frame_type}, not a {kind}", 2)
+    return master
+
+
+def _target(wish: Wish, light: Path) -> Path:
+    name = light.name
+    for packed in (".gz", ".fz"):
+        name = name.removesuffix(packed)
+    return wish.out / f"{Path(name).stem}_calibrated.fits"
+
+
+def _shown(wish: Wish) -> Iterable[Path]:
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = not console.is_terminal
+    return track(wish.lights, description="calibrating", console=console, transient=True, disable=quiet)
+
+
+def _one(
+    path: Path, wish: Wish, masters: Mapping[str, MasterFrame], identities: Mapping[str, str], policy: Policy
+) -> dict[str, Any]:
+    """Calibrate one light; what is wrong with it is told and leaves the others alone."""
+    with TemporaryDirectory(prefix=".pictor-", dir=wish.out) as folder:
+        try:
+            light = read_frame_file(path, Path(folder) / "in")
+            misses, scale = _compare(light, masters, policy, insist=wish.insist)
+            found = _calibrated(light, wish, identities, scale, Path(folder))
+        except (ImagingError, CommandError) as error:
+            print(f"pictor: {path.name}: {error}", file=sys.stderr)
+            return {"light": str(path), "refused": str(error)}
+        target = _target(wish, path)
+        put(Path(found["path"]), target, overwrite=wish.overwrite)
+    if not wish.json:
+        print(f"{target}: {found['calstat']}, {found['repaired']} bad pixels repaired, {found['left']} left")
+    return {"light": str(path), **found, "path": str(target), "misses": misses}
+
+
+def _compare(
+    light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy, *, insist: bool
+) -> tuple[list[str], float]:
+    """List the rules by which a master does not fit the light, and how much the dark is scaled by those that do."""
+    if light.stored.frame_type not in {StoredType.LIGHT, StoredType.SNAPSHOT, StoredType.UNKNOWN}:
+        raise CommandError(f"this is a {light.stored.frame_type}; only lights are calibrated")
+    seen = frame_seen(replace(light.stored, frame_type=StoredType.LIGHT))
+    found, scale = [], 1.0
+    for kind, master in masters.items():
+        compared = candidate(seen, master, policy)
+        found += [f"the {kind} {master.master_id} does not fit: {rule.sentence}" for rule in compared.failures]
+        if any(rule.name == SCALED and rule.passed for rule in compared.rules):
+            scale = (seen.exposure_s or 1.0) / (master.exposure_s or 1.0)
+    if found and not insist:
+        raise CommandError(f"{'; '.join(found)}. --insist uses these masters all the same")
+    return found, scale
+
+
+def _calibrated(
+    light: LocalFrame, wish: Wish, identities: Mapping[str, str], scale: float, folder: Path
+) -> dict[str, Any]:
+    """Say to the pixel function what the service would say."""
+    from pictor.calibration_stacker.compute import calibrate
+
+    described, measured = light.stored.description or {}, light.stored.statistics or {}
+    bias = wish.masters.get("bias")
+    shape = int(described.get("height") or 0), int(described.get("width") or 0)
+    return calibrate(
+        path=str(light.pixels), scratch=str(folder),
+        masters={kind: str(_as_map(path, shape, folder)) for kind, path in wish.masters.items()},
+        identities=identities, egain=described.get("egain"), read_noise_e=wish.read_noise_e,
+        bias_level_adu=None if bias is None else bias_level(bias), saturation_adu=measured.get("saturation_adu"),
+        dark_scale=scale, bayer=bool(described.get("bayer")),
+    )  # fmt: skip
+
+
+def _as_map(path: Path, shape: tuple[int, int], folder: Path) -> Path:
+    """Draw a list of bad pixels as the map the pixel function takes; every other file is one."""
+    if path.suffix not in {".yaml", ".yml"}:
+        return path
+    drawn = folder / "listed.fits"
+    write_map(drawn, read_bad_pixel_file(path, shape), fits.Header())
+    return drawn
