@@ -51,6 +51,7 @@ ROLES: Mapping[str, Role] = {
         "frame_grade": "SID", "frame_solution": "SD", "frame_calibration": "SD", "calibration_policy": "SIU",
         "calibration_note": "SIU", "calibration_mode": "SU", "master": "SIUD", "master_component": "SID",
         "stack_request": "SIUD", "detector_reading": "SID", "bad_pixel_list": "SIUD", "light_set": "SD",
+        "master_upload": "SIUD",
         "audit": "SI", "audit_end": "S",
         "observatory_use": "S", "observatory_quota": "SIU", "idempotency": "SIUD",
     }),
@@ -65,7 +66,7 @@ ROLES: Mapping[str, Role] = {
         "calibration_note": "SIU",
         "master": "SIU", "master_component": "SI", "stack_request": "SIU", "frame_quality": "S", "frame_grade": "S",
         "frame": "SU", "calibration_mode": "SU", "detector_reading": "SIU", "bad_pixel_list": "S", "light_set": "SIU",
-        "frame_calibration": "SIU",
+        "frame_calibration": "SIU", "master_upload": "S",
     }),
     READONLY: Role(6, {}),
 }  # fmt: skip
