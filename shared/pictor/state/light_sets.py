@@ -1,7 +1,6 @@
 """One set of masters for all lights of a camera mode, night, target, filter and exposure; and the lights made with it.
 
-A set is decided about when the first light of its group is calibrated or measured, at the time of the group's first
-light. `pictor.runtime.library` says when a set is kept and when it is chosen anew.
+`pictor.runtime.choosing` says when a set is kept and when it is chosen anew.
 """
 
 from collections.abc import Collection
@@ -12,7 +11,7 @@ from uuid import UUID
 
 from pictor.contracts.frames import ProductKind
 from pictor.state.database import Connection
-from pictor.state.frames import Frame
+from pictor.state.frames import SELECT, Frame, frame_of
 
 CALIBRATED = (ProductKind.CALIBRATED, ProductKind.CALIBRATED_CLEAN)
 """Products that are a cache: whoever asks for one again has it made anew."""
@@ -67,17 +66,19 @@ def _set(key: SetKey, row: Any) -> LightSet:  # noqa: ANN401 - an asyncpg record
     return LightSet(key, row["reference_utc"], masters, row["chosen_at"])
 
 
-async def first_start(db: Connection, key: SetKey) -> datetime | None:
-    """Return when the first registered light of a group was taken."""
-    start: datetime | None = await db.fetchval(
-        """
-        SELECT min(start_utc) FROM frame WHERE observatory_id = $1 AND night = $3 AND camera_mode = $2
-            AND frame_type = 'light' AND NOT is_master AND coalesce(target, '') = $4 AND coalesce(filter, '') = $5
-            AND coalesce(exposure_s, 0) = $6
+async def first_light(db: Connection, key: SetKey) -> Frame | None:
+    """Return the earliest registered light of a group."""
+    row = await db.fetchrow(
+        SELECT
+        + """
+        WHERE f.observatory_id = $1 AND f.night = $3 AND f.camera_mode = $2 AND f.state = 'registered'
+            AND f.frame_type = 'light' AND NOT f.is_master AND coalesce(f.target, '') = $4
+            AND coalesce(f.filter, '') = $5 AND coalesce(f.exposure_s, 0) = $6
+        ORDER BY f.start_utc NULLS LAST, f.id LIMIT 1
         """,
         key.observatory_id, key.camera_mode, key.night, key.target, key.filter, key.exposure_s,
     )  # fmt: skip
-    return start
+    return None if row is None else frame_of(row)
 
 
 async def put(db: Connection, chosen: LightSet, *, before: LightSet | None) -> LightSet:
