@@ -1,6 +1,7 @@
-"""Write the sample night."""
+"""Write the sample night, or a calibration scenario."""
 
 import json as jsonlib
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,4 +19,23 @@ def main(folder: Path, *, seed: int, small: bool, json: bool) -> int:
         print(jsonlib.dumps(asdict(night), default=str))
     else:
         console.print(f"{len(night.frames)} files in {folder}; truth in {folder / 'night.json'}")
+    return 0
+
+
+def calibration(name: str, folder: Path, *, seed: int, json: bool) -> int:
+    """Write the frames of a calibration scenario and what must become of them."""
+    from pictor.imaging.simulator.scenarios import scenario
+
+    truth = scenario(name, folder, seed)
+    if json:
+        print(jsonlib.dumps({"folder": str(folder), **asdict(truth)}))
+        return 0
+    bad = Counter(frame.reason for frame in truth.frames if frame.reason is not None)
+    left_out = ", ".join(f"{count} {reason}" for reason, count in sorted(bad.items())) or "none"
+    print(f"{len(truth.frames)} files in {folder}; truth in {folder / 'scenario.json'}")
+    print(f"frames that may not enter a stack: {left_out}")
+    for group in truth.groups:
+        print(f"{group.name}: {len(group.frames)} frames, {' then '.join(group.states)}")
+    if truth.settings:
+        print(f"calibration settings: {jsonlib.dumps(truth.settings)}")
     return 0

@@ -8,7 +8,7 @@ from pictor.imaging.simulator.events import add_cosmic_rays
 from pictor.imaging.simulator.optics import Rig, illumination
 
 # Flats are exposed to this share of the range of the converter.
-_FLAT_LEVEL = 0.45
+FLAT_LEVEL = 0.45
 
 
 def render_bias(camera: Camera, *, temperature_c: float, seed: int) -> NDArray[np.uint16]:
@@ -30,10 +30,14 @@ def render_flat(
     exposure_s: float,
     temperature_c: float,
     seed: int,
+    level: float = FLAT_LEVEL,
 ) -> NDArray[np.uint16]:
-    """Render a flat frame of an even panel that flickers by 1 %, shape (ny, nx), in ADU."""
+    """Render a flat frame of an even panel that flickers by 1 %, shape (ny, nx), in ADU.
+
+    ``level`` is the share of the range of the converter that the brightest part is exposed to.
+    """
     camera = rig.camera
-    level_e = _FLAT_LEVEL * (camera.saturation_adu - camera.pedestal) * camera.egain
+    level_e = level * (camera.saturation_adu - camera.pedestal) * camera.egain
     flicker = np.random.default_rng([seed, 8]).normal(1.0, 0.01)
     light = illumination(rig, filter_name) * np.float32(level_e * flicker)
     return read_out(camera, light, exposure_s=exposure_s, temperature_c=temperature_c, seed=seed)

@@ -45,7 +45,10 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """What the capture program knows about one exposure."""
+    """What the capture program knows about one exposure.
+
+    ``set_point_c`` None: the sensor temperature, rounded; ``combined``: the number of exposures a stack says it holds.
+    """
 
     kind: str
     start: datetime
@@ -53,6 +56,9 @@ class Exposure:
     temperature_c: float
     filter_name: str | None = None
     target: Target | None = None
+    set_point_c: float | None = None
+    rotator_deg: float = 87.3
+    combined: int | None = None
 
 
 def write_fits(path: Path, data: NDArray[np.uint16], cards: Iterable[Card]) -> None:
@@ -93,8 +99,8 @@ def nina_cards(rig: Rig, site: Site, exposure: Exposure) -> list[Card]:
         cards += _target_cards(exposure.target)
     cards += [
         ("ROTNAME", "Simulated rotator", ""),
-        ("ROTATOR", 87.3, "[deg] Mechanical rotator angle"),
-        ("ROTATANG", 87.3, "[deg] Mechanical rotator angle"),
+        ("ROTATOR", exposure.rotator_deg, "[deg] Mechanical rotator angle"),
+        ("ROTATANG", exposure.rotator_deg, "[deg] Mechanical rotator angle"),
         ("ROWORDER", "TOP-DOWN", "FITS Image Orientation"),
         ("EQUINOX", 2000.0, "Equinox of celestial coordinate system"),
         ("SWCREATE", "N.I.N.A. 3.2.0.9001 (x64)", "Software that created this file"),
@@ -120,6 +126,7 @@ def _exposure_cards(exposure: Exposure) -> list[Card]:
 
 def _camera_cards(rig: Rig, exposure: Exposure) -> list[Card]:
     camera = rig.camera
+    set_point = float(round(exposure.temperature_c)) if exposure.set_point_c is None else exposure.set_point_c
     cards: list[Card] = [
         ("XBINNING", camera.binning, "X axis binning factor"),
         ("YBINNING", camera.binning, "Y axis binning factor"),
@@ -130,12 +137,14 @@ def _camera_cards(rig: Rig, exposure: Exposure) -> list[Card]:
         ("YPIXSZ", camera.pixel_um, "[um] Pixel Y axis size"),
         ("INSTRUME", camera.name, "Imaging instrument name"),
         ("CAMERAID", camera.serial, "Imaging instrument identifier"),
-        ("SET-TEMP", float(round(exposure.temperature_c)), "[degC] CCD temperature setpoint"),
+        ("SET-TEMP", set_point, "[degC] CCD temperature setpoint"),
         ("CCD-TEMP", exposure.temperature_c, "[degC] CCD temperature"),
         ("READOUTM", "Default", "Sensor readout mode"),
     ]
     if camera.bayer is not None:
         cards += [("BAYERPAT", camera.bayer, ""), ("XBAYROFF", 0, ""), ("YBAYROFF", 0, "")]
+    if exposure.combined is not None:
+        cards.append(("NCOMBINE", exposure.combined, "Number of exposures combined"))
     return cards
 
 
