@@ -51,6 +51,7 @@ class ProductKind(StrEnum):
     BAD_PIXELS = "bad-pixels"
     CALIBRATED = "calibrated"
     CALIBRATED_CLEAN = "calibrated-clean"
+    REJECTION = "rejection"
 
 
 class FrameReceived(FrameFact):

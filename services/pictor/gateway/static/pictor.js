@@ -199,7 +199,7 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.target.matches("input, select, textarea")) { if (event.key === "Escape") event.target.blur(); return; }
   if ($("dialog[open]")) return;
-  const pages = { n: "/night", j: "/jobs", o: "/operations" };
+  const pages = { n: "/night", c: "/calibration", j: "/jobs", o: "/operations" };
   if (prefix === "g" && pages[event.key]) { location.assign(pages[event.key]); return; }
   prefix = event.key === "g" ? "g" : "";
   const follow = (id) => $(id)?.href && location.assign($(id).href);

@@ -1,0 +1,169 @@
+"""The page of one master: what it is of, whether it passed, what it is made of, and what was measured with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from litestar import Response, get
+from litestar.response import Stream
+
+from pictor.contracts.frames import ProductKind
+from pictor.gateway.files import Stored, send
+from pictor.gateway.pages.calibration import SEES, may_act
+from pictor.gateway.pages.calibration_groups import camera_of, mode_of, what_of
+from pictor.gateway.pages.calibration_standing import standing
+from pictor.gateway.pages.calibration_tabs import policy_at, rig_names
+from pictor.gateway.pages.formats import NOTHING, card, number, stamp
+from pictor.gateway.pages.rendering import page
+from pictor.gateway.pages.visitors import Visitor
+from pictor.gateway.problems import Http, not_found
+from pictor.gateway.wiring import RuntimeDep
+from pictor.state import masters, products, shelves
+from pictor.state.database import Connection
+from pictor.state.masters import Master
+
+LIGHTS = 50
+"""Lights listed on the page of a master."""
+
+PICTURES = {"preview": (ProductKind.PREVIEW, "The master, stretched"),
+            "rejected": (ProductKind.REJECTION, "Share of frames rejected per pixel")}  # fmt: skip
+
+DETECTOR = {
+    "read_noise_e": ("Read noise", "{:.2f} e\N{SUPERSCRIPT MINUS}"),
+    "read_noise_adu": ("Read noise", "{:.2f} ADU"),
+    "egain": ("Gain", "{:.3f} e\N{SUPERSCRIPT MINUS}/ADU"),
+    "dark_current_e_per_s": ("Dark current", "{:.4g} e\N{SUPERSCRIPT MINUS}/s"),
+    "hot_pixels": ("Hot pixels", "{:,}"),
+}
+"""Detector facts worth a line, and how to write them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShownCheck:
+    """One test of the gate; ``bar`` runs from 0 to 1 with its limits at ``low`` and ``high``."""
+
+    name: str
+    value: str
+    allowed: str
+    verdict: str
+    word: str
+    detail: str
+    bar: float | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+
+async def own_master(db: Connection, visitor: Visitor, master_id: UUID) -> Master:
+    """Return a master of an observatory the visitor may see."""
+    master = await masters.get(db, master_id)
+    if master is None or visitor.principal.role_at(master.observatory_id) is None:
+        raise not_found("master", master_id)
+    return master
+
+
+@get("/calibration/masters/{master_id:uuid}", guards=SEES, include_in_schema=False)
+async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) -> Response[str]:
+    """Show one master."""
+    async with runtime.pool.acquire() as db:
+        master = await own_master(db, visitor, master_id)
+        policy = await policy_at(db, master.observatory_id)
+        lights, total = await shelves.lights(db, master.observatory_id, master_id, limit=LIGHTS)
+        components = await shelves.components(db, master_id)
+        made = await products.of_master(db, master_id)
+        names = await rig_names(db, master.observatory_id)
+    how = standing(
+        master.state, master.frame_type, master.taken_at, policy, recalled=master.recalled_at is not None
+    )  # fmt: skip
+    return page(
+        "calibration_master.html", visitor=visitor, here="/calibration", master=master, what=what_of(master.facts),
+        how=how, lights=lights, total=total, components=components, may_act=may_act(visitor, master.observatory_id),
+        checks=[shown_check(one) for one in master.statistics.get("checks") or []],
+        facts=facts_of(master, names), policy=sorted((name, card(value)) for name, value in master.policy.items()),
+        pictures=[(name, title) for name, (kind, title) in PICTURES.items() if kind in made],
+    )  # fmt: skip
+
+
+@get("/calibration/masters/{master_id:uuid}/components", guards=SEES, include_in_schema=False)
+async def show_components(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) -> Response[str]:
+    """List the frames of a master, for its open line."""
+    async with runtime.pool.acquire() as db:
+        await own_master(db, visitor, master_id)
+        components = await shelves.components(db, master_id)
+    return page("calibration_components.html", components=components)
+
+
+@get("/calibration/masters/{master_id:uuid}/{name:str}.png", guards=SEES, include_in_schema=False)
+async def show_picture(
+    request: Http, runtime: RuntimeDep, visitor: Visitor, master_id: UUID, name: str
+) -> Response[bytes] | Stream:
+    """Send a small picture of a master."""
+    async with runtime.pool.acquire() as db:
+        await own_master(db, visitor, master_id)
+        made = await products.of_master(db, master_id)
+    kind = PICTURES[name][0] if name in PICTURES else None
+    if kind is None or kind not in made:
+        raise not_found("picture", name)
+    found = made[kind]
+    return await send(request, runtime, Stored(found.key, found.size, found.sha256, found.content_type))
+
+
+def shown_check(check: Mapping[str, Any]) -> ShownCheck:
+    """Write one test of the gate with its limits."""
+    value, low, high = check.get("value"), check.get("low"), check.get("high")
+    verdict = str(check.get("verdict") or NOTHING)
+    if value is None:
+        verdict = "not possible" if verdict == "active" and (low is not None or high is not None) else verdict
+    word = {"active": "active", "needs-review": "review", "rejected": "rejected"}.get(verdict, "")
+    shown = ShownCheck(
+        str(check.get("name") or NOTHING), _digits(value), _allowed(low, high),
+        "passed" if verdict == "active" else verdict, word, str(check.get("detail") or ""),
+    )  # fmt: skip
+    if value is None or not high:
+        return shown
+    scale = 1.5 * high
+    return ShownCheck(
+        shown.name, shown.value, shown.allowed, shown.verdict, shown.word, shown.detail,
+        bar=round(min(1.0, max(0.0, value / scale)), 4), low=round((low or 0.0) / scale, 4),
+        high=round(high / scale, 4),
+    )  # fmt: skip
+
+
+def _digits(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.3g}"
+
+
+def _allowed(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"{low:g} to {high:g}"
+    return f"at most {high:.3g}" if high is not None else "" if low is None else f"at least {low:.3g}"
+
+
+def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Write what is known of a master."""
+    mode, numbers = master.facts.get("mode") or {}, master.statistics.get("statistics") or {}
+    facts = [
+        ("State", str(master.state)),
+        ("Group", master.group_key),
+        ("Camera", " \N{MIDDLE DOT} ".join(part for part in (camera_of(mode, rigs), master.camera_name) if part)),
+        ("Camera mode", mode_of(mode)),
+        ("Frames", str(master.ncombine)),
+        ("Taken", f"{stamp(master.taken_at)} UTC, the middle of its frames"),
+        ("Made", f"{stamp(master.created_at)} UTC, {'uploaded' if master.origin == 'upload' else 'stacked'}"),
+    ]
+    if numbers.get("samples"):
+        facts.append(("Rejected samples", f"{number(100 * numbers['rejected'] / numbers['samples'], 3)} %"))
+    level = master.statistics.get("flat_level_adu")
+    if isinstance(level, int | float):
+        facts.append(("Level of the flats", f"{number(level, 0)} ADU"))
+    if master.reviewed_by:
+        facts.append(("Reviewed by", master.reviewed_by))
+    return facts + _detector(master.statistics.get("facts") or {})
+
+
+def _detector(found: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return [
+        (label, form.format(found[name]))
+        for name, (label, form) in DETECTOR.items()
+        if isinstance(found.get(name), int | float) and found[name] is not None
+    ]

@@ -1,0 +1,106 @@
+"""What each tab of the calibration page reads."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from pictor.contracts.frames import CALIBRATION_TYPES, FrameType
+from pictor.gateway.pages.calibration_coverage import coverage
+from pictor.gateway.pages.calibration_groups import Waiting, waiting
+from pictor.gateway.pages.calibration_standing import standing
+from pictor.imaging.matching.policy import Policy, validate
+from pictor.runtime.runtime import Runtime
+from pictor.state import calibrations, observatories, policies, shelves
+from pictor.state.calibrations import LibraryFilter
+from pictor.state.database import Connection
+
+PAGE = 50
+"""Lines on one page, as many as the API gives."""
+
+TYPES = [kind for kind in FrameType if kind in CALIBRATION_TYPES]
+STATUSES = ["active", "expired", "superseded", "needs-review", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the address asks for."""
+
+    page: int = 1
+    frame_type: FrameType | None = None
+    camera: str | None = None
+    filter: str | None = None
+    status: str | None = None
+    claimed: bool = False
+
+
+async def policy_at(db: Connection, observatory_id: UUID) -> Policy:
+    """Return the settings in force."""
+    return validate(await policies.policy_of(db, observatory_id))
+
+
+async def rig_names(db: Connection, observatory_id: UUID) -> dict[str, str]:
+    """Return the names of an observatory's rigs by their ids."""
+    return {str(rig.id): rig.name for rig in await observatories.rigs(db, [observatory_id])}
+
+
+async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read one page of masters, with how each stands."""
+    sought = LibraryFilter(
+        is_master=True, frame_type=wanted.frame_type, camera_name=wanted.camera, filter=wanted.filter,
+        status=wanted.status if wanted.status in STATUSES else None,
+    )  # fmt: skip
+    async with runtime.pool.acquire() as db:
+        policy = await policy_at(db, observatory_id)
+        rows, total = await calibrations.library(
+            db, observatory_id, sought, limit=PAGE, offset=(wanted.page - 1) * PAGE
+        )  # fmt: skip
+        notes = await shelves.master_notes(db, [row.id for row in rows])
+        cameras, filters = await shelves.cameras_and_filters(db, observatory_id)
+    lines = [
+        (row, notes[row.id], standing(
+            notes[row.id].state, row.frame_type, row.taken_at, policy, recalled=notes[row.id].recall_reason is not None,
+        ))
+        for row in rows if row.id in notes
+    ]  # fmt: skip
+    return {"lines": lines, "cameras": cameras, "filters": filters, **_pages(total)}
+
+
+def _pages(total: int) -> dict[str, Any]:
+    return {"total": total, "pages": max(1, math.ceil(total / PAGE)), "types": TYPES, "statuses": STATUSES}
+
+
+async def read_frames(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read one page of individual frames, why some are never stacked, and how their groups accumulate."""
+    sought = LibraryFilter(
+        is_master=False, exclude_mastered=not wanted.claimed, frame_type=wanted.frame_type,
+        camera_name=wanted.camera, filter=wanted.filter,
+    )  # fmt: skip
+    async with runtime.pool.acquire() as db:
+        rows, total = await calibrations.library(
+            db, observatory_id, sought, limit=PAGE, offset=(wanted.page - 1) * PAGE
+        )  # fmt: skip
+        refused = await shelves.refusals(db, [row.id for row in rows])
+        groups = await groups_of(db, observatory_id)
+        cameras, filters = await shelves.individual_choices(db, observatory_id)
+    return {
+        "lines": [(row, refused.get(row.id)) for row in rows], "groups": groups, "cameras": cameras,
+        "filters": filters, **_pages(total),
+    }  # fmt: skip
+
+
+async def groups_of(db: Connection, observatory_id: UUID) -> list[Waiting]:
+    """Return the groups of an observatory and how far each is."""
+    names = await rig_names(db, observatory_id)
+    return [waiting(note, names) for note in await shelves.notes(db, observatory_id)]
+
+
+async def read_coverage(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read which camera modes have which masters."""
+    del wanted
+    async with runtime.pool.acquire() as db:
+        policy = await policy_at(db, observatory_id)
+        masters = await shelves.active_masters(db, observatory_id)
+        notes = await shelves.notes(db, observatory_id)
+        names = await rig_names(db, observatory_id)
+    return {"tables": coverage(masters, notes, policy, names)}

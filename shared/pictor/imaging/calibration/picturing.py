@@ -1,0 +1,88 @@
+"""Small pictures of a master: its pixels stretched, and where frames were rejected."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+from PIL import Image
+
+from pictor.imaging.errors import ImagingError
+
+EDGE = 640
+"""Longest edge of a picture, in pixels: enough to see gradients, columns and dust."""
+
+STRETCH = (1.0, 99.0)
+"""Percentiles of the averaged pixels that become black and white."""
+
+LEAST_WHITE = 0.01
+"""White of the rejection picture at least stands for this share, so that noise does not look like damage."""
+
+
+@dataclass(frozen=True, slots=True)
+class MasterPictures:
+    """Paths of the pictures, and what black and white stand for."""
+
+    preview: Path
+    rejection: Path | None
+    black: float
+    white: float
+    rejection_white: float | None
+
+
+def picture_master(path: Path, scratch: Path) -> MasterPictures:
+    """Write ``preview.png`` and, where the master has NUSED, ``rejection.png``.
+
+    Pixels are averaged in square blocks, strip by strip, so that memory does not grow with the master. The first row of
+    the file is at the top if ROWORDER says TOP-DOWN, else at the bottom.
+
+    Parameters
+    ----------
+    path
+        Master as FITS: SCI and, from our own stacks, NUSED.
+    scratch
+        Folder for the pictures.
+
+    Raises
+    ------
+    ImagingError
+        If the file holds no image of two axes.
+    """
+    with fits.open(path) as units:
+        images = {unit.name: unit for unit in units if unit.is_image and len(unit.shape) == 2}
+        if not images:
+            raise ImagingError(f"{path.name} holds no image of two axes", reason="not-a-master")
+        sci = images.get("SCI") or next(iter(images.values()))
+        header = units[0].header
+        upright = str(header.get("ROWORDER", "")).upper() == "TOP-DOWN"
+        levels = averaged(sci)
+        frames = header.get("NCOMBINE")
+        nused = averaged(images["NUSED"]) if "NUSED" in images and isinstance(frames, int) and frames > 0 else None
+    finite = levels[np.isfinite(levels)]
+    black, white = (float(value) for value in np.percentile(finite, STRETCH)) if finite.size else (0.0, 1.0)
+    preview = _write(levels, black, white, upright, scratch / "preview.png")
+    if nused is None or not isinstance(frames, int):
+        return MasterPictures(preview, None, black, white, None)
+    rejected = 1.0 - nused / frames
+    top = max(LEAST_WHITE, float(np.percentile(rejected, 99.9)))
+    return MasterPictures(preview, _write(rejected, 0.0, top, upright, scratch / "rejection.png"), black, white, top)
+
+
+def averaged(unit: fits.ImageHDU) -> NDArray[np.float64]:
+    """Return means of square blocks, shape at most (EDGE, EDGE); what does not fill a block is left out."""
+    ny, nx = unit.shape
+    block = max(1, -(-max(ny, nx) // EDGE))
+    rows, columns = max(1, ny // block), max(1, nx // block)
+    means = np.empty((rows, columns))
+    for row in range(rows):
+        strip = np.asarray(unit.section[row * block : (row + 1) * block, : columns * block], dtype=np.float64)
+        means[row] = strip.reshape(strip.shape[0], columns, -1).mean(axis=(0, 2))
+    return means
+
+
+def _write(values: NDArray[np.float64], black: float, white: float, upright: bool, path: Path) -> Path:  # noqa: FBT001
+    scaled = (np.nan_to_num(values, nan=black) - black) / max(white - black, 1e-12)
+    grey = np.rint(255 * np.clip(scaled, 0.0, 1.0)).astype(np.uint8)
+    Image.fromarray(np.ascontiguousarray(grey if upright else grey[::-1])).save(path, optimize=True)
+    return path

@@ -1,0 +1,153 @@
+"""The calibration page: every tab, what each role may do there, and that hostile names stay text."""
+
+from uuid import UUID, uuid4
+
+import pytest
+
+from pictor.contracts.access import Role
+from pictor.contracts.frames import FrameType
+from pictor.state import groups, masters
+from pictor.state.database import Connection
+from pictor.state.groups import Note
+from tests.services.gateway.pages.conftest import Client, make_token
+from tests.services.gateway.pages.test_pages import Elements
+from tests.support.nights import HOSTILE, Place, add_light, make_place
+from tests.support.shelves import add_individual, add_master, facts, fill_library
+
+TABS = ("masters", "frames", "coverage")
+
+
+async def signed_in(client: Client, db: Connection, role: Role, place: Place) -> Client:
+    """Sign a browser in as somebody of an observatory."""
+    await client.post("/login", data={"token": await make_token(db, role, place)}, follow_redirects=False)
+    return client
+
+
+def actions(text: str) -> set[str]:
+    """What the buttons and forms of a page do."""
+    found = Elements(text).found
+    return {value for _, attributes in found for name in ("data-action", "data-api") if (value := attributes.get(name))}
+
+
+async def test_masters_show_their_setup_standing_and_expiry(browser: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    text = (await browser.get("/calibration")).text
+    for piece in ("gain 100 · offset 50 · 1\N{MULTIPLICATION SIGN}1", "active, expires in 27 d", "active, expired 11 d ago", "needs review",
+                  "superseded", "8.4 sigma (limit 6)"):  # fmt: skip
+        assert piece in " ".join(text.split()), piece
+    assert f'href="/api/v1/calibration/frames/{found["dark"]}/download"' in text
+    assert f'data-url="/calibration/masters/{found["dark"]}/components"' in text
+
+
+async def test_the_address_narrows_the_masters(browser: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    flats = (await browser.get("/calibration?type=flat&filter=L&status=active")).text
+    shown = {name for name, one in found.items() if f"/calibration/masters/{one}" in flats}
+    assert shown == {"flat"}
+    assert "No masters here" in (await browser.get("/calibration?camera=QHY600")).text
+
+
+async def test_components_stay_named_when_they_are_deleted(browser: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    text = (await browser.get(f"/calibration/masters/{found['dark']}/components")).text
+    assert text.count("dark_0") == 20
+    assert text.count("deleted since") == 1
+    assert "No source frames" in (await browser.get(f"/calibration/masters/{found['bias']}/components")).text
+
+
+async def test_individual_frames_are_the_unclaimed_ones_with_the_reason_they_are_left_out(
+    browser: Client, db: Connection, place: Place
+) -> None:
+    await fill_library(db, place)
+    text = (await browser.get("/calibration?tab=frames")).text
+    assert text.count("flat_000") == 7
+    assert "dark_0003" not in text
+    assert "sensor at -7.2 C, set point -10.0 C: 2.8 C apart" in text
+    assert "dark_0003" in (await browser.get("/calibration?tab=frames&claimed=all")).text
+
+
+async def test_every_blocked_group_shows_its_reason_and_its_remedy(
+    browser: Client, db: Connection, place: Place
+) -> None:
+    await fill_library(db, place)
+    text = (await browser.get("/calibration?tab=frames")).text
+    for piece in ("7 of 10", "Take 3 more", "Flat auto-stacking deferred: no matching master dark available",
+                  "Take darks of the flats&#39; exposure"):  # fmt: skip
+        assert piece in text, piece
+    failed = "the last stack of these frames failed or was cancelled; ask for it by hand"
+    of = facts(place, FrameType.BIAS)
+    await groups.save_notes(db, place.observatory_id, [Note("bias/x", "keep", failed, 12, 10, of)])
+    assert "Look at the rejected candidate or the failed stack" in (await browser.get("/calibration?tab=frames")).text
+
+
+async def test_coverage_has_a_place_for_every_temperature_exposure_and_filter(
+    browser: Client, db: Connection, place: Place
+) -> None:
+    found = await fill_library(db, place)
+    text = " ".join((await browser.get("/calibration?tab=coverage")).text.split())
+    for piece in ("RC8 + 2600", "300 s", "60 s", "OIII", "7 of 10", "12 of 10", "expired 11 d ago", "expires in 19 h"):
+        assert piece in text, piece
+    assert f'<a class="badge expiring" href="/calibration/masters/{found["warm"]}"' in text
+    assert text.index(">-10.0<") < text.index(">0.0<")
+
+
+async def test_the_page_of_a_master_shows_gate_facts_and_lights(browser: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    light = await add_light(db, place, 1)
+    await masters.save_use(db, light, uuid4(), {"dark": found["dark"]}, weak=True, explanation={})
+    text = (await browser.get(f"/calibration/masters/{found['dark']}")).text
+    for piece in ("split-half noise", "0.9 to 1.1", "1.01", "not possible", "needs-review", "0.312 %", "1.52 e",
+                  "sigma_clip", "NGC 7331", "weak match", "deleted since"):  # fmt: skip
+        assert piece in text, piece
+
+
+async def test_members_see_and_administrators_act(stranger: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    paths = [f"/calibration?tab={tab}" for tab in TABS] + [f"/calibration/masters/{found['review']}"]
+    changing = {"remove", "because", "/api/v1/calibration/masters/create"}
+    seen = {}
+    for role in (Role.MEMBER, Role.OBSERVATORY_ADMIN):
+        client = await signed_in(stranger, db, role, place)
+        seen[role] = set().union(*[actions((await client.get(path)).text) for path in paths])
+    assert not changing & seen[Role.MEMBER]
+    assert changing <= seen[Role.OBSERVATORY_ADMIN]
+
+
+async def test_another_observatorys_library_does_not_exist(browser: Client, db: Connection, place: Place) -> None:
+    theirs = await make_place(db, "valley")
+    master = await add_master(db, theirs, FrameType.DARK, exposure_s=1.0)
+    await add_individual(db, theirs, FrameType.DARK, 1)
+    pages = (f"masters/{master}{more}" for more in ("", "/components", "/preview.png"))
+    for path in (f"/calibration?observatory={theirs.observatory_id}", *(f"/calibration/{one}" for one in pages)):
+        assert (await browser.get(path)).status_code == 404, path
+    assert str(master) not in (await browser.get("/calibration")).text
+
+
+async def make_hostile(db: Connection, place: Place) -> UUID:
+    """Put markup into every text a header or a person may bring."""
+    master = await add_master(db, place, FrameType.FLAT, filter=HOSTILE, reasons=(HOSTILE,))
+    await add_individual(db, place, FrameType.FLAT, 1, filter=HOSTILE, camera=HOSTILE, refused=[HOSTILE])
+    mode = facts(place, FrameType.FLAT)["mode"] | {"readout_mode": HOSTILE}
+    of = facts(place, FrameType.FLAT, filter=HOSTILE, mode=mode)
+    await groups.save_notes(db, place.observatory_id, [Note(HOSTILE, "accumulate", HOSTILE, 3, 10, of)])
+    await db.execute("UPDATE frame SET name = $1", HOSTILE)
+    await db.execute("UPDATE rig SET name = $1", HOSTILE)
+    await db.execute("UPDATE master SET camera_name = $1, recall_reason = $1, recalled_at = now()", HOSTILE)
+    frame = await add_individual(db, place, FrameType.FLAT, 2)
+    await db.execute("UPDATE frame SET name = $1 WHERE id = $2", HOSTILE, frame)
+    await db.execute("INSERT INTO master_component VALUES ($1, $2, 'x')", master, frame)
+    return master
+
+
+@pytest.mark.parametrize(
+    "path", [*(f"/calibration?tab={tab}" for tab in TABS), "/calibration/masters/{id}",
+             "/calibration/masters/{id}/components"],
+)  # fmt: skip
+async def test_hostile_names_stay_text(office: Client, db: Connection, place: Place, path: str) -> None:
+    master = await make_hostile(db, place)
+    text = (await office.get(path.format(id=master))).text
+    for tag, attributes in Elements(text).found:
+        assert not any(name.startswith("on") or name == "style" for name in attributes), (tag, attributes)
+        assert tag != "script" or (attributes.get("src") or "").startswith("/static/")
+    assert "alert(1)" in text
+    assert "<script>alert" not in text
