@@ -128,7 +128,9 @@ def split_by(
         for members in cluster(values, tolerance, [frame.count for _, frame in stated])
     ]
     silent = [frame for frame in frames if value(frame) is None]
-    return [*parts, (None, silent)] if silent else parts
+    if silent:
+        parts.append((None, silent))
+    return parts
 
 
 def by_temperature(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
@@ -144,7 +146,8 @@ def by_exposure(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
 def by_rotation(frames: Sequence[Kind], policy: Policy) -> list[Part[Kind]]:
     """Split flats by rotation, on the circle; where the policy ignores it all stay together."""
     if policy.flat_rotation is FlatRotation.IGNORE:
-        return [(None, list(frames))]
+        whole: list[Part[Kind]] = [(None, list(frames))]
+        return whole
     start = _widest_gap([frame.rotator_deg for frame in frames if frame.rotator_deg is not None])
 
     def unrolled(frame: Kind) -> float | None:

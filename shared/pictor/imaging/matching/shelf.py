@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.policy import Policy
-from pictor.imaging.matching.rules import MasterFrame, mode_rules
+from pictor.imaging.matching.rules import MasterFrame, mode_rules, rules_for
 from pictor.imaging.matching.selection import SERVES, Candidate, Selection, candidate, selection
 
 
@@ -36,7 +36,7 @@ class Shelf:
     def matching(self, frame: Frame, policy: Policy, *, wanted: FrameType) -> list[MasterFrame]:
         """Return every master that matches, whatever the time."""
         masters = [one for failed, some in self._nearing(frame.mode, wanted) if failed == 0 for one in some]
-        return [one for one in masters if candidate(frame, one, policy).matches]
+        return [one for one in masters if all(rule.passed for rule in rules_for(frame, one, policy))]
 
     def dark_for_flats(self, flat: Frame, policy: Policy, *, at: datetime | None = None) -> Selection:
         """Choose the dark of a flat; a bias where the policy lets it stand in."""
