@@ -58,7 +58,7 @@ class NoSingleGroupError(Exception):
 class NotStackedError(Exception):
     """The group is not stacked; what was decided stays noted."""
 
-    def __init__(self, group_key: str, frames: int, reason: str, outgoing: list[Outgoing]) -> None:
+    def __init__(self, group_key: str, frames: int, reason: str, outgoing: tuple[Outgoing, ...]) -> None:
         super().__init__(reason)
         self.group_key = group_key
         self.frames = frames
@@ -99,7 +99,7 @@ async def ask(db: Connection, observatory_id: UUID, wanted: Wanted, *, owner: st
     ordered, note = await asking.open_stack(db, observatory_id, name), await groups.note_of(db, observatory_id, name)
     reason = note.message if note else ""
     if ordered is None:
-        return NotStackedError(name, len(shelf.groups[name].frames), reason, outgoing)
+        return NotStackedError(name, len(shelf.groups[name].frames), reason, tuple(outgoing))
     return Asked(ordered[0], name, ordered[1], reason, outgoing=tuple(outgoing))
 
 
