@@ -17,6 +17,7 @@ from pictor.state import (
     deleting,
     frames,
     groups,
+    individuals,
     jobs,
     masters,
     observatories,
@@ -121,8 +122,12 @@ async def test_the_stacker_decides_stacks_and_supersedes(as_role: Callable[[str]
         await arrive(db)
     async with as_role(STACKER).acquire() as db, db.transaction():
         await masters.lock_library(db, OBSERVATORY, "mode")
-        for question in (masters.individuals, masters.usable):
+        for question in (individuals.unjudged, individuals.mode_of, masters.usable):
             await question(db, OBSERVATORY, "mode")
+        await individuals.admitted(db, OBSERVATORY, "mode", among="among", most=255)
+        await individuals.admit(db, [FRAME])
+        await individuals.refuse(db, FRAME, "why")
+        await individuals.forget_flats(db, OBSERVATORY, "mode")
         await masters.due_modes(db)
         changed = await masters.changed_at(db, OBSERVATORY, "mode")
         assert changed is None or await masters.decided(db, OBSERVATORY, "mode", changed) is None

@@ -111,7 +111,7 @@ async def register(
         f"""
         UPDATE frame SET state = 'registered', reason = NULL, message = NULL, description = $2, frame_type = $3,
             {columns}, target = coalesce($4, target), start_utc = $5, night = $6, camera_mode = $7, cards = $8,
-            statistics = $9, geometry = $10, warnings = $11
+            statistics = $9, geometry = $10, warnings = $11, not_stacked = NULL
         WHERE id = $1
         """,  # noqa: S608 - column names are constants of this module
         frame_id, description, description["frame_type"], description.get("target_name"),

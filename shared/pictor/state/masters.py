@@ -8,7 +8,6 @@ from uuid import UUID
 from pictor.contracts.frames import FrameType
 from pictor.contracts.masters import MasterState
 from pictor.state.database import Connection
-from pictor.state.frames import SELECT, Frame, frame_of
 
 LIBRARY_LOCK = 7_420_114
 """First key of the advisory locks that serialise decisions about one camera mode."""
@@ -72,19 +71,6 @@ async def decided(db: Connection, observatory_id: UUID, camera_mode: str, seen: 
         "UPDATE calibration_mode SET decided_at = $3 WHERE observatory_id = $1 AND camera_mode = $2",
         observatory_id, camera_mode, seen,
     )  # fmt: skip
-
-
-async def individuals(db: Connection, observatory_id: UUID, camera_mode: str) -> list[Frame]:
-    """Return the registered individual calibration frames of a camera mode."""
-    rows = await db.fetch(
-        SELECT
-        + """
-        WHERE f.observatory_id = $1 AND f.camera_mode = $2 AND f.state = 'registered' AND NOT f.is_master
-            AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark') ORDER BY f.start_utc, f.id
-        """,
-        observatory_id, camera_mode,
-    )  # fmt: skip
-    return [frame_of(row) for row in rows]
 
 
 async def usable(db: Connection, observatory_id: UUID, camera_mode: str) -> list[Master]:

@@ -27,9 +27,10 @@ async def _darks(flow: Flow, temperatures: list[float]) -> None:
         await pool.execute(
             """
             UPDATE frame SET state = 'registered', frame_type = 'dark', camera_mode = $2, exposure_s = 300,
-                start_utc = $3, description = $4 WHERE id = $1
+                start_utc = $3, description = $4, width = 64, height = 64, binning_x = 1, binning_y = 1,
+                camera = 'a camera', set_temp_c = $5, ccd_temp_c = $5 WHERE id = $1
             """,
-            frame_id, MODE, START + timedelta(minutes=5 * number), described,
+            frame_id, MODE, START + timedelta(minutes=5 * number), described, temperature,
         )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.method import Method
+from pictor.imaging.combine.method import MAX_FRAMES, Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import pair_variance, sample
 from pictor.imaging.combine.sources import Sources
@@ -15,7 +15,6 @@ from pictor.imaging.combine.tiles import Plan, Planes, run
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.types import Image, Mask
 
-MAX_FRAMES = 255
 LEAST_TO_REJECT = 3
 """Of two samples nobody can say which is wrong."""
 

@@ -12,8 +12,11 @@ MAX_ONE_VALUE_SHARE = 0.20
 NATURAL_FACTOR = 1.5
 """One value may be this much more frequent than the noise makes it: a quiet detector has few values by nature."""
 
-LINEAR_SHARE = 0.85
+LINEAR_SHARE = 0.9
 """Of the saturation level, where the camera's own linear range is not known."""
+
+MIN_READ_NOISE_SHARE = 0.7
+"""A single exposure is never this much quieter than its camera reads out; a stack of two already is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,8 @@ class FrameFacts:
     median_adu: float | None = None
     median_snr: float | None = None
     linear_limit_adu: float | None = None
+    combined: int | None = None
+    read_noise_share: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +49,28 @@ def refusals(frame: Frame, facts: FrameFacts) -> tuple[Refusal, ...]:
     frame
         The frame as registered.
     facts
-        Shares of its pixels; ``noise_steps`` is the clipped standard deviation in units of its smallest step.
+        Shares of its pixels; ``noise_steps`` is the clipped standard deviation in units of its smallest step,
+        ``combined`` how many exposures the header counts, ``read_noise_share`` the noise of real-valued pixels in units
+        of the camera's read noise.
     """
-    tests = (_master(frame), _temperature(frame), _saturated(facts), _one_value(facts))
+    tests = (_master(frame, facts), _temperature(frame), _saturated(facts), _one_value(facts), _too_quiet(facts))
     flat_tests = (_faint(facts), _beyond_linear(facts)) if frame.frame_type is FrameType.FLAT else ()
     return tuple(refusal for refusal in (*tests, *flat_tests) if refusal is not None)
 
 
-def _master(frame: Frame) -> Refusal | None:
+def _master(frame: Frame, facts: FrameFacts) -> Refusal | None:
+    if facts.combined is not None and facts.combined > 1:
+        return Refusal("is-master", f"the frame is itself a master: its header counts {facts.combined} exposures")
     return Refusal("is-master", "the frame is itself a master") if frame.is_master else None
+
+
+def _too_quiet(facts: FrameFacts) -> Refusal | None:
+    """Real numbers with less noise than one exposure can have are the mean of several."""
+    share = facts.read_noise_share
+    if share is None or share >= MIN_READ_NOISE_SHARE:
+        return None
+    text = f"the noise of its pixels is {share:.2f} of the camera's read noise: the frame is a stack, not one exposure"
+    return Refusal("too-quiet", text)
 
 
 def _temperature(frame: Frame) -> Refusal | None:

@@ -1,4 +1,4 @@
-"""Groups of the library: their names, their facts, and which frames may enter a stack."""
+"""Groups of the library: their names and their facts; and what one frame by itself is refused for."""
 
 import hashlib
 import json
@@ -6,42 +6,27 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
+from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
 from pictor.imaging.matching.policy import Policy
-from pictor.runtime.library import frame_seen
-from pictor.runtime.stacking.admission import FrameFacts, refusals
+from pictor.runtime.stacking.judging import reasons
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.groups import NamedGroup
+from pictor.state.individuals import Unjudged
 from pictor.state.masters import Master
 
 
 def why_not(stored: StoredFrame) -> str | None:
-    """Say why a frame may not enter a stack; None when it may."""
-    measured, described = stored.statistics or {}, stored.description or {}
-    saturation = measured.get("saturation_adu")
-    facts = FrameFacts(
-        saturated_share=measured.get("saturated_fraction"),
-        one_value_share=measured.get("repeated_fraction"),
-        noise_steps=_steps(measured),
-        median_adu=measured.get("median"),
-        median_snr=_signal_to_noise(measured, described),
-        linear_limit_adu=0.9 * saturation if saturation else None,
-    )
-    found = refusals(frame_seen(stored), facts)
-    return "; ".join(refusal.sentence for refusal in found) or None
-
-
-def _steps(measured: dict[str, Any]) -> float | None:
-    """Noise in units of one ADU; the MAD of quantised low noise is zero, then the plain deviation speaks."""
-    mad = measured.get("mad")
-    return 1.4826 * mad if mad else measured.get("std")
-
-
-def _signal_to_noise(measured: dict[str, Any], described: dict[str, Any]) -> float | None:
-    """Photon statistics of the median level, where the gain is known; the offset is a minor part of a good flat."""
-    median, egain = measured.get("median"), described.get("egain")
-    return (median * egain) ** 0.5 if median and egain and median > 0 else None
+    """Say why a frame may not enter a stack, as far as it tells by itself; None when it may."""
+    described = stored.description or {}
+    seen = Unjudged(
+        id=stored.id, frame_type=stored.frame_type or StoredType.UNKNOWN, is_master=stored.is_master,
+        exposure_s=stored.exposure_s, set_temp_c=described.get("set_temp_c"), ccd_temp_c=described.get("ccd_temp_c"),
+        egain=described.get("egain"), read_noise_e=None, combined=described.get("n_combined"),
+        real_valued=False, measured=stored.statistics or {},
+    )  # fmt: skip
+    return "; ".join(reasons(seen)) or None
 
 
 def key_of(facts: dict[str, Any]) -> GroupKey:

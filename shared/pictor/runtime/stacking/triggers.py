@@ -1,6 +1,7 @@
 """Trigger, sweep and manual request call the same decision; one at a time per camera mode."""
 
 from dataclasses import asdict, dataclass
+from statistics import median
 from uuid import UUID, uuid4
 
 import structlog
@@ -11,17 +12,21 @@ from pictor.contracts.masters import MasterState, StackingDeferred
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.subjects import STACKING_DEFERRED
 from pictor.contracts.work import WorkOrder
+from pictor.imaging.combine.method import MAX_FRAMES
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import FrameGroup, group_frames
 from pictor.imaging.matching.policy import Policy, validate
 from pictor.imaging.matching.rules import MasterStatus
 from pictor.imaging.matching.selection import dark_for_flats
-from pictor.runtime.library import frame_seen, master_seen
+from pictor.runtime.library import master_seen
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.stacking.decide import Decision, Group, Outcome, decide
-from pictor.runtime.stacking.library import facts_of, group_name, why_not
-from pictor.state import groups, jobs, masters, observatories, outbox, policies, stacks
+from pictor.runtime.stacking.judging import frames_of, judge_new, judge_together, newest
+from pictor.runtime.stacking.library import facts_of, group_name
+from pictor.runtime.stacking.outliers import AMONG
+from pictor.runtime.stacking.roles import roles_of
+from pictor.state import groups, individuals, jobs, masters, observatories, outbox, policies, stacks
 from pictor.state.database import Connection
 from pictor.state.groups import NamedGroup, Note
 from pictor.state.masters import Master
@@ -39,21 +44,38 @@ class Shelf:
     policy: Policy
     library: list[Master]
     groups: dict[str, FrameGroup]
+    camera_mode: str = ""
+    all_judged: bool = True
 
 
 async def shelf_of(db: Connection, observatory_id: UUID, camera_mode: str) -> Shelf:
-    """Read the groups of a camera mode whose library is locked."""
+    """Judge the new frames of a camera mode whose library is locked, and read its groups."""
     policy = validate(await policies.policy_of(db, observatory_id))
-    stored = await masters.individuals(db, observatory_id, camera_mode)
     library = await masters.usable(db, observatory_id, camera_mode)
-    admitted = [frame_seen(frame) for frame in stored if why_not(frame) is None]
+    fresh, all_judged = await judge_new(db, observatory_id, camera_mode, bias_level=level_below(library))
+    alike = await individuals.admitted(db, observatory_id, camera_mode, among=AMONG, most=MAX_FRAMES)
+    unlike = {name for one in alike if one.unlike for name in one.ids}
+    seen = frames_of(alike, await individuals.mode_of(db, observatory_id, camera_mode))
     known: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, observatory_id)]
     found: dict[str, FrameGroup] = {}
-    for group in group_frames(admitted, policy):
+    for every in group_frames(seen, policy):
+        group = await judge_together(db, newest(every), fresh=fresh, unlike=unlike)
+        if not group.frames:
+            continue
         name = group_name(group, known, policy)
         known = [one for one in known if one.group_key != name]
         found[name] = group
-    return Shelf(observatory_id, policy, library, found)
+    return Shelf(observatory_id, policy, library, found, camera_mode, all_judged)
+
+
+def level_below(library: list[Master]) -> float | None:
+    """Return the level flats stand on, in ADU: that of the active bias, else of the shortest active dark."""
+    active = [one for one in library if one.state is MasterState.ACTIVE and one.statistics.get("levels_adu")]
+    below = [one for one in active if one.frame_type is not StoredType.FLAT]
+    first = min(
+        below, key=lambda one: (one.frame_type is not StoredType.BIAS, one.facts.get("exposure_s") or 0.0), default=None
+    )
+    return None if first is None else float(median(first.statistics["levels_adu"]))
 
 
 async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, force: bool = False) -> int:
@@ -69,7 +91,7 @@ async def evaluate(runtime: Runtime, observatory_id: UUID, camera_mode: str, *, 
                 changed = None  # what came meanwhile is decided about once the stack has ended
                 continue
             outgoing += await settle(db, shelf, name, force=force)
-        if changed is not None:
+        if changed is not None and shelf.all_judged:
             await masters.decided(db, observatory_id, camera_mode, changed)
     await runtime.bus.publish(outgoing)
     return sum(message.module == Module.STACK for message in outgoing)
@@ -82,7 +104,10 @@ async def settle(
     observatory_id, group, policy = shelf.observatory_id, shelf.groups[name], shelf.policy
     outcome, new = await _decide(db, observatory_id, name, group, library=shelf.library, policy=policy, force=force)
     before = await groups.note_of(db, observatory_id, name)
-    facts = {**facts_of(group.key), "new_frames": new}
+    roles = await roles_of(
+        db, observatory_id, shelf.camera_mode, group, others=shelf.groups.values(), policy=policy
+    )  # fmt: skip
+    facts = {**facts_of(group.key), "new_frames": new, "roles": roles}
     note = Note(name, str(outcome.decision), outcome.reason, len(group.frames), policy.min_frames, facts)
     await groups.save_notes(db, observatory_id, [note])
     if outcome.decision is Decision.STACK:

@@ -1,0 +1,98 @@
+"""Which frames of a group are unlike the others: a mislabelled exposure, a step, a stack among single exposures."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from pictor.imaging.matching.frames import FrameType
+
+AMONG = "among its group: "
+"""What the sentences of this module begin with: they hold as long as the group is as it is, and are judged anew."""
+
+LEAST_TO_COMPARE = 5
+MOST_OUTLIERS = 0.3
+"""If more frames than this are unlike the rest, nobody can say which are right; then the gate decides."""
+
+LEVEL_WIDTHS = 10.0
+LEVEL_NOISE_SHARE = 0.5
+"""Levels within this share of the noise of a pixel drift honestly; the stack aligns them."""
+
+WIDE = 1.4
+WIDE_STEPS = 1.5
+"""A deviation of whole ADU moves by steps of 1.4826."""
+
+QUIET = 0.5
+SAME_VALUE = 0.2
+SAME_VALUE_FACTOR = 1.25
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One frame of a group: mean level and robust standard deviation in ADU, and the share of its commonest value."""
+
+    frame_id: str
+    level: float
+    spread: float
+    one_value_share: float = 0.0
+    exposure_s: float | None = None
+
+
+def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]:
+    """Find the frames that do not belong to their group.
+
+    Levels of flats follow the light; of these nothing is asked. A frame is an outlier only among frames that agree:
+    fewer than five, or more than three in ten outliers, and the group is left to the gate.
+
+    Parameters
+    ----------
+    frame_type
+        What the group holds.
+    samples
+        Its frames.
+
+    Returns
+    -------
+    dict
+        A sentence with the numbers for each outlier, by frame.
+    """
+    if frame_type is FrameType.FLAT or len(samples) < LEAST_TO_COMPARE:
+        return {}
+    noise = median(one.spread for one in samples)
+    share = median(one.one_value_share for one in samples)
+    tests: tuple[Callable[[Sample], str | None], ...] = (
+        _level_test(samples, noise),
+        lambda one: _spread(one, noise, len(samples) - 1),
+        lambda one: _same_value(one, share),
+    )
+    found = {one.frame_id: told for one in samples if (told := next((t for test in tests if (t := test(one))), None))}
+    return {} if len(found) > MOST_OUTLIERS * len(samples) else {name: AMONG + told for name, told in found.items()}
+
+
+def _level_test(samples: Sequence[Sample], noise: float) -> Callable[[Sample], str | None]:
+    centre = median(one.level for one in samples)
+    width = 1.4826 * median(abs(one.level - centre) for one in samples)
+    limit = max(LEVEL_WIDTHS * width, LEVEL_NOISE_SHARE * noise)
+
+    def test(one: Sample) -> str | None:
+        if abs(one.level - centre) <= limit:
+            return None
+        told = f"level {one.level:.1f} ADU, the others {centre:.1f} ADU, {limit:.1f} ADU apart at most"
+        said = "" if not one.exposure_s else f"; does the exposure it states, {one.exposure_s:g} s, hold?"
+        return told + said
+
+    return test
+
+
+def _spread(one: Sample, noise: float, others: int) -> str | None:
+    numbers = f"its pixels scatter by {one.spread:.2f} ADU, those of the {others} others by {noise:.2f} ADU"
+    if one.spread > max(WIDE * noise, noise + WIDE_STEPS):
+        return f"{numbers}: there is structure in it that they do not have"
+    if one.spread < QUIET * noise:
+        return f"{numbers}: it is a stack, not one exposure"
+    return None
+
+
+def _same_value(one: Sample, share: float) -> str | None:
+    if one.one_value_share <= max(SAME_VALUE, SAME_VALUE_FACTOR * share):
+        return None
+    return f"one value fills {100 * one.one_value_share:.0f} % of its pixels, {100 * share:.0f} % in the others"
