@@ -8,8 +8,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from astropy.io import fits
-
 from pictor.cli.calib_files import (
     LocalFrame,
     put,
@@ -21,13 +19,12 @@ from pictor.cli.calib_files import (
 from pictor.cli.calib_stack import bias_level
 from pictor.cli.client import CommandError, guarded
 from pictor.contracts.frames import FrameType as StoredType
-from pictor.imaging.calibration.badpixels import read_bad_pixel_file
-from pictor.imaging.calibration.masters import write_map
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.imaging.matching.selection import candidate
 from pictor.runtime.library import frame_seen
+from pictor.runtime.version import SOFTWARE
 
 SCALED = "exposure ratio"
 """The rule that lets a dark of another exposure fit, by scaling it."""
@@ -42,6 +39,7 @@ class Wish:
     masters: Mapping[str, Path]
     settings: Mapping[str, Any]
     read_noise_e: float | None = None
+    cosmics: bool = False
     insist: bool = False
     overwrite: bool = False
     json: bool = False
@@ -72,7 +70,7 @@ def _all(wish: Wish) -> list[dict[str, Any]]:
         raise CommandError("two of the lights have the same name; calibrate them into folders of their own", 2)
     require_free(targets, overwrite=wish.overwrite)
     masters = {kind: _master(kind, path) for kind, path in wish.masters.items() if kind != "bad_pixels"}
-    identities = {kind: f"{path.name} sha256:{sha256_of(path)}" for kind, path in wish.masters.items()}
+    identities = {kind: path.name for kind, path in wish.masters.items()}
     return [_one(path, wish, masters, identities, policy) for path in _shown(wish)]
 
 
@@ -123,6 +121,9 @@ def _compare(
     light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy, *, insist: bool
 ) -> tuple[list[str], float]:
     """List the rules by which a master does not fit the light, and how much the dark is scaled by those that do."""
+    done = (light.stored.description or {}).get("calstat")
+    if done and set("BDF") & set(str(done).upper()):
+        raise CommandError(f"the light came calibrated already (CALSTAT '{done}')")
     if light.stored.frame_type not in {StoredType.LIGHT, StoredType.SNAPSHOT, StoredType.UNKNOWN}:
         raise CommandError(f"this is a {light.stored.frame_type}; only lights are calibrated")
     seen = frame_seen(replace(light.stored, frame_type=StoredType.LIGHT))
@@ -144,21 +145,20 @@ def _calibrated(
     from pictor.calibration_stacker.compute import calibrate
 
     described, measured = light.stored.description or {}, light.stored.statistics or {}
-    bias = wish.masters.get("bias")
-    shape = int(described.get("height") or 0), int(described.get("width") or 0)
+    bias, listed = wish.masters.get("bias"), _listed(wish)
     return calibrate(
         path=str(light.pixels), scratch=str(folder),
-        masters={kind: str(_as_map(path, shape, folder)) for kind, path in wish.masters.items()},
-        identities=identities, egain=described.get("egain"), read_noise_e=wish.read_noise_e,
+        masters={kind: str(path) for kind, path in wish.masters.items() if path is not listed},
+        identities={kind: identity for kind, identity in identities.items() if kind != "bad_pixels"},
+        sha256s={kind: sha256_of(path) for kind, path in wish.masters.items() if kind != "bad_pixels"},
+        egain=described.get("egain"), read_noise_e=wish.read_noise_e,
         bias_level_adu=None if bias is None else bias_level(bias), saturation_adu=measured.get("saturation_adu"),
-        dark_scale=scale, bayer=bool(described.get("bayer")),
+        dark_scale=scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics, software=SOFTWARE,
+        bad_pixel_list=None if listed is None else listed.read_text(encoding="utf-8"),
     )  # fmt: skip
 
 
-def _as_map(path: Path, shape: tuple[int, int], folder: Path) -> Path:
-    """Draw a list of bad pixels as the map the pixel function takes; every other file is one."""
-    if path.suffix not in {".yaml", ".yml"}:
-        return path
-    drawn = folder / "listed.fits"
-    write_map(drawn, read_bad_pixel_file(path, shape), fits.Header())
-    return drawn
+def _listed(wish: Wish) -> Path | None:
+    """Return the list of bad pixels when it is one; a FITS file is a map."""
+    path = wish.masters.get("bad_pixels")
+    return path if path is not None and path.suffix in {".yaml", ".yml"} else None

@@ -20,7 +20,6 @@ from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.ingest.compute import describe
-from pictor.runtime.library import MODE_FIELDS
 from pictor.state.frames import Frame
 
 NOWHERE = UUID(int=0)
@@ -83,7 +82,9 @@ def read_master_file(path: Path) -> MasterFrame:
 
 
 def _mode(found: FrameDescription) -> CameraMode:
-    values: dict[str, Any] = {name: getattr(found, name) for name in MODE_FIELDS}
+    values: dict[str, Any] = {
+        name: getattr(found, name) for name in CameraMode.__dataclass_fields__ if name != "rig_id"
+    }
     return CameraMode(rig_id=str(found.camera), **values)
 
 

@@ -83,6 +83,7 @@ def calib_apply(
         Path | None, typer.Option(help="Map (FITS) or list (YAML) of bad pixels.", exists=True)
     ] = None,
     setting: Setting = None,
+    cosmics: Annotated[bool, typer.Option("--cosmics", help="Find and replace cosmic-ray hits.")] = False,
     read_noise: ReadNoise = None,
     insist: Insist = False,
     overwrite: Overwrite = False,
@@ -94,7 +95,7 @@ def calib_apply(
     given = {"bias": bias, "dark": dark, "flat": flat, "bad_pixels": bad_pixels}
     masters = {name: path for name, path in given.items() if path is not None}
     wish = command.Wish(
-        lights, out, masters, _settings(setting), read_noise_e=read_noise,
+        lights, out, masters, _settings(setting), read_noise_e=read_noise, cosmics=cosmics,
         insist=insist, overwrite=overwrite, json=json,
     )  # fmt: skip
     raise SystemExit(command.main(wish))

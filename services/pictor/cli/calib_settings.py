@@ -1,9 +1,16 @@
 """Calibration settings on the terminal: how they are written, shown and changed."""
 
+from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
-from pictor.cli.client import CommandError
+import httpx
+
+from pictor.cli.calib_door import Door, ask, place_of, print_table, said
+from pictor.cli.client import CommandError, guarded
 from pictor.imaging.matching.policy import RANGES, Policy, PolicyError, validate
+
+DEFAULT = "=default"
 
 
 def read_settings(said: list[str]) -> dict[str, Any]:
@@ -31,3 +38,56 @@ def _value(name: str, text: str) -> str | int | float:
         return int(text) if isinstance(getattr(Policy(), name), int) else float(text)
     except ValueError:
         return text
+
+
+def show(door: Door) -> int:
+    """Show every setting with its default and its range."""
+    return ask(door, lambda client: said(client.get(_address(client, door))), _show)
+
+
+def change(texts: list[str], door: Door) -> int:
+    """Change some settings and leave the others; NAME=default takes a change back."""
+    try:
+        wanted, back = read_changes(texts)
+    except CommandError as error:
+        return guarded(error)
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        address = _address(client, door)
+        before = client.get(address)
+        kept = {one["name"]: one["value"] for one in said(before)["settings"] if one["changed"]}
+        now = {name: value for name, value in (kept | wanted).items() if name not in back}
+        headers = {"If-Match": before.headers["ETag"]}
+        return said(client.put(address, json={"settings": now}, headers=headers))
+
+    return ask(door, act, _show)
+
+
+def read_changes(texts: list[str]) -> tuple[dict[str, Any], set[str]]:
+    """Read settings that change, and the names of those that get their default again."""
+    back = {text.removesuffix(DEFAULT) for text in texts if text.endswith(DEFAULT)}
+    wanted = read_settings([text for text in texts if not text.endswith(DEFAULT)])
+    unknown = sorted(back - set(asdict(Policy())))
+    if unknown:
+        raise CommandError(f"there is no setting {', '.join(unknown)}", 2)
+    return wanted, back
+
+
+def _address(client: httpx.Client, door: Door) -> str:
+    return f"/observatories/{place_of(client, door)}/calibration-settings"
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    rows = [
+        {**one, "range": _range(one), "setting": one["name"] + (" *" if one["changed"] else "")}
+        for one in found["settings"]
+    ]
+    print_table(rows, ("setting", "value", "default", "range", "description"))
+    changed = f"version {found['version']}"
+    if found["changed_by"]:
+        changed += f", changed by {found['changed_by']} at {found['changed_at']}"
+    print(f"{changed}; * differs from the default")
+
+
+def _range(one: Mapping[str, Any]) -> str:
+    return ", ".join(one["choices"]) if one["choices"] else f"{one['low']:g} to {one['high']:g}"

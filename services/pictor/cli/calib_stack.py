@@ -23,6 +23,7 @@ from pictor.cli.calib_files import (
     require_free,
 )
 from pictor.cli.client import CommandError, guarded
+from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
@@ -30,7 +31,9 @@ from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.matching.selection import dark_for_flats
 from pictor.runtime.library import frame_seen
 from pictor.runtime.stacking.decide import LEAST_FRAMES
-from pictor.runtime.stacking.library import why_not
+from pictor.runtime.stacking.judging import reasons, samples_of
+from pictor.runtime.stacking.outliers import outliers
+from pictor.state.individuals import Measured, Unjudged
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def _stack(wish: Wish, scratch: Path, progress: Progress) -> dict[str, Any]:
         progress.advance(task)
     _require_different(frames)
     kind = wish.kind or _kind_of(frames)
-    kept, left_out = admitted([as_kind(frame, kind) for frame in frames])
+    kept, left_out = admitted([as_kind(frame, kind) for frame in frames], wish)
     _require_one_group(kept, policy)
     _require_dark(kept, kind, policy, wish)
     progress.update(task, description=f"combining {len(kept)} frames")
@@ -117,15 +120,35 @@ def _kind_of(frames: Sequence[LocalFrame]) -> str:
     raise CommandError(f"the files are {' and '.join(kinds)}; give bias, darks or flats alone, or say --kind")
 
 
-def admitted(frames: Sequence[LocalFrame]) -> tuple[list[LocalFrame], list[dict[str, str]]]:
+def admitted(frames: Sequence[LocalFrame], wish: Wish) -> tuple[list[LocalFrame], list[dict[str, str]]]:
     """Part frames that may be stacked from those that may not, each with the sentence the server would store."""
-    reasons = [(frame, why_not(frame.stored)) for frame in frames]
-    kept = [frame for frame, reason in reasons if reason is None]
-    left_out = [{"file": str(frame.path), "reason": reason} for frame, reason in reasons if reason is not None]
+    level = None if wish.bias is None else bias_level(wish.bias)
+    why = {frame.path: reasons(_unjudged(frame, wish), bias_level=level) for frame in frames}
+    good = [frame for frame in frames if not why[frame.path]]
+    kind = FrameType(str(frames[0].stored.frame_type))
+    unlike = outliers(kind, samples_of([_measured(frame) for frame in good]))
+    why |= {frame.path: (unlike[str(frame.stored.id)],) for frame in good if str(frame.stored.id) in unlike}
+    left_out = [{"file": str(path), "reason": "; ".join(told)} for path, told in why.items() if told]
+    kept = [frame for frame in frames if not why[frame.path]]
     if len(kept) < LEAST_FRAMES:
         told = "".join(f"\n  {one['file']}: {one['reason']}" for one in left_out)
         raise CommandError(f"{len(kept)} of {len(frames)} frames may be stacked; {LEAST_FRAMES} are needed{told}")
     return kept, left_out
+
+
+def _unjudged(frame: LocalFrame, wish: Wish) -> Unjudged:
+    """Hand a frame to the judge who admits those of the library."""
+    stored, described = frame.stored, frame.stored.description or {}
+    return Unjudged(
+        id=stored.id, frame_type=stored.frame_type or StoredType.UNKNOWN, is_master=stored.is_master,
+        exposure_s=stored.exposure_s, set_temp_c=described["set_temp_c"], ccd_temp_c=described["ccd_temp_c"],
+        egain=wish.egain or described["egain"], read_noise_e=wish.read_noise_e, combined=described["n_combined"],
+        real_valued=(stored.geometry or {}).get("bitpix", 16) < 0, measured=stored.statistics or {},
+    )  # fmt: skip
+
+
+def _measured(frame: LocalFrame) -> Measured:
+    return Measured(frame.stored.id, frame.stored.exposure_s, frame.stored.statistics or {})
 
 
 def _require_one_group(frames: Sequence[LocalFrame], policy: Policy) -> None:

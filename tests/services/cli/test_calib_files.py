@@ -15,6 +15,7 @@ from pictor.calibration_stacker import compute
 from pictor.cli.calib_files import sha256_of
 from pictor.cli.main import app
 from pictor.imaging.matching.policy import Policy
+from pictor.runtime.version import SOFTWARE
 from tests.imaging.calibration.camera import Camera, make_camera
 
 NINA = {
@@ -190,11 +191,12 @@ def test_a_calibrated_light_is_byte_for_byte_that_of_the_service(
     assert done.exit_code == 0, done.output
     made = tmp_path / "out" / f"{raw.stem}_calibrated.fits"
     masters = {kind: str(library[kind]) for kind in ("dark", "flat")}
-    identities = {kind: f"{library[kind].name} sha256:{sha256_of(library[kind])}" for kind in masters}
+    identities = {kind: library[kind].name for kind in masters}
+    hashes = {kind: sha256_of(library[kind]) for kind in masters}
     (tmp_path / "service").mkdir()
     service = compute.calibrate(
         path=str(raw), scratch=str(tmp_path / "service"), masters=masters, identities=identities, egain=1.5,
-        saturation_adu=65535.0,
+        saturation_adu=65535.0, sha256s=hashes, software=SOFTWARE,
     )  # fmt: skip
     assert made.read_bytes() == Path(str(service["path"])).read_bytes()
     level = float(np.median(fits.getdata(made)))

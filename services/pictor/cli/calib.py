@@ -1,0 +1,154 @@
+"""The calibration library on the terminal: what is missing, what there is, why, and what a person decides."""
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pictor.cli.calib_door import Door, ask, given, place_of, print_facts, print_page, print_table, said
+from pictor.cli.client import CommandError, find_token, gateway, guarded
+
+MASTER_COLUMNS = (
+    "id", "frame_type", "status", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c", "ncombine",
+    "taken_at",
+)  # fmt: skip
+FRAME_COLUMNS = (
+    "id", "frame_type", "name", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c", "taken_at",
+)  # fmt: skip
+POLL_S = 1.0
+UPLOAD_S = 600.0
+
+
+def plan(form: str, door: Door) -> int:
+    """Print the capture plan as a capture program fetches it: the text itself, nothing around it."""
+    try:
+        with gateway(door.url, find_token(door.token, door.data)) as client:
+            answer = client.get(f"/calibration/plan/{place_of(client, door)}", params={"format": form})
+            if not answer.is_success:
+                said(answer)
+    except CommandError as error:
+        return guarded(error)
+    print(answer.text.rstrip("\r\n"))
+    return 0
+
+
+def masters(wanted: Mapping[str, Any], door: Door) -> int:
+    """List masters, or the individual frames no active master was made of."""
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        return said(client.get(f"/calibration/library/{place_of(client, door)}", params=given(**wanted)))
+
+    columns = MASTER_COLUMNS if wanted.get("is_master") else FRAME_COLUMNS
+    return ask(door, act, lambda found: print_page(found, columns))
+
+
+def show(frame: str, door: Door) -> int:
+    """Show everything about one master or individual frame."""
+    return ask(door, lambda client: said(client.get(f"/calibration/frames/{frame}")), _show)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    checks = found.get("checks") or (found.get("gate") or {}).get("checks") or []
+    print_facts({name: value for name, value in found.items() if name not in {"checks", "gate"}})
+    for check in checks:
+        print(f"{check.get('verdict', ''):<13} {check.get('name', '')}: {check.get('detail', '')}")
+
+
+def create(wanted: Mapping[str, Any], *, wait: bool, door: Door) -> int:
+    """Order the stack of one group; with ``wait`` the exit code is that of the stack."""
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        body = {"observatory_id": place_of(client, door), **wanted}
+        ordered = said(client.post("/calibration/masters/create", json=body))
+        if wait:
+            ordered["job"] = wait_for(client, ordered["job_id"])
+        return ordered
+
+    return ask(door, act, _ordered)
+
+
+def _ordered(found: Mapping[str, Any]) -> None:
+    print(f"job {found['job_id']}: {found['frames']} frames of {found['group_key']}; {found['message']}")
+    if "job" in found:
+        print(found["job"]["state"])
+
+
+def wait_for(client: httpx.Client, job_id: str) -> dict[str, Any]:
+    """Wait for the end of a job; one that failed is raised with its reasons."""
+    while True:
+        job: dict[str, Any] = said(client.get(f"/jobs/{job_id}"))
+        if job["state"] == "completed":
+            return job
+        if job["state"] in {"failed", "cancelled"}:
+            raise CommandError(f"job {job_id} {job['state']}: {'; '.join(job.get('reasons') or []) or 'no reason'}")
+        time.sleep(POLL_S)
+
+
+def upload(path: Path, *, wait: bool, door: Door) -> int:
+    """Upload a master made elsewhere; it is validated and judged like our own."""
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        where = {"observatory_id": place_of(client, door)}
+        headers = {"Content-Type": "application/fits"}
+        body = path.read_bytes()
+        taken = said(
+            client.post("/calibration/masters/upload", params=where, content=body, headers=headers, timeout=UPLOAD_S)
+        )
+        if wait and taken.get("job_id"):
+            taken["job"] = wait_for(client, taken["job_id"])
+        return taken
+
+    return ask(door, act, print_facts)
+
+
+def recall(master: str, because: str, door: Door) -> int:
+    """Take a master out of use for good; what was made with it is listed and made again."""
+    body = {"because": because}
+    return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/recall", json=body)), print_facts)
+
+
+def review(master: str, decision: str, because: str | None, door: Door) -> int:
+    """Decide about a candidate that waits for a person."""
+    body = {"decision": decision, "because": because}
+    return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/review", json=body)), print_facts)
+
+
+def jobs(wanted: Mapping[str, Any], door: Door) -> int:
+    """List stacking jobs."""
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        return said(client.get(f"/calibration/jobs/{place_of(client, door)}", params=given(**wanted)))
+
+    return ask(door, act, lambda found: print_page(found, ("id", "state", "group_key", "created_at", "reasons")))
+
+
+def retry(job: str, door: Door) -> int:
+    """Give a failed stacking job another run."""
+    return ask(door, lambda client: said(client.post(f"/calibration/jobs/{job}/retry")), print_facts)
+
+
+def discard(job: str, door: Door) -> int:
+    """Delete a failed stacking job."""
+    return ask(door, lambda client: said(client.delete(f"/calibration/jobs/{job}")), lambda _: print(f"job {job} gone"))
+
+
+def diary(wanted: Mapping[str, Any], door: Door) -> int:
+    """Show what the detector was measured to be, over time."""
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        return said(client.get(f"/calibration/diary/{place_of(client, door)}", params=given(**wanted)))
+
+    return ask(door, act, _diary)
+
+
+def _diary(found: Any) -> None:  # noqa: ANN401 - JSON
+    rows = found if isinstance(found, list) else found.get("readings") or found.get("items") or []
+    print_table(rows, tuple(rows[0]) if rows else ("readings",))
+
+
+def maintain(work: str, *, dry_run: bool | None, door: Door) -> int:
+    """Do one of the works of the server's administrator now, or say what it would do."""
+    said_so = given(dry_run=dry_run)
+    return ask(door, lambda client: said(client.post(f"/calibration/maintenance/{work}", params=said_so)), print_facts)
