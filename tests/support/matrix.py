@@ -88,7 +88,7 @@ def read_matrix() -> tuple[list[str], list[Route]]:
     return callers, rows
 
 
-WORDS = {401: "-", 303: "log in", 403: "no", 404: "hidden", 204: "yes"}
+WORDS = {401: "-", 303: "log in", 403: "no", 404: "hidden", 204: "yes", 409: "yes"}
 COLUMNS = {
     "anonymous": "nobody", "plugin": "plugin", "member": "member", "foreign": "foreign admin", "admin": "admin",
     "server": "server admin",

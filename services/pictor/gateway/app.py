@@ -23,7 +23,7 @@ from pictor.gateway import (
     users,
 )  # fmt: skip
 from pictor.gateway.auth import require
-from pictor.gateway.calibration import library
+from pictor.gateway.calibration import calibrated, holdings, library, masters, settings
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
@@ -52,11 +52,13 @@ API: tuple[BaseRouteHandler, ...] = (
     uploads.has_frame, uploads.put_frame, forms.upload_form,
     frames.list_frames, frames.read_frame, frames.read_header, frames.read_wcs, frames.read_history,
     downloads.read_preview, downloads.read_thumbnail, downloads.read_corners, downloads.read_tile_index,
-    downloads.read_tile, downloads.read_fits, downloads.read_catalog,
+    downloads.read_tile, downloads.read_fits, downloads.read_catalog, calibrated.read_calibrated,
     changes.read_grade, changes.change_grade, changes.reprocess, changes.delete_frame,
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
-    library.read_library, library.read_summary,
+    library.read_library, holdings.read_summary,
+    masters.create_master,
+    settings.read_calibration_settings, settings.change_calibration_settings,
     tokens.make_token, tokens.list_tokens, tokens.rotate_token, tokens.revoke_token,
     users.list_users, users.make_user, users.read_user, users.change_user, users.invite_user,
     users.list_members, users.add_member, users.change_member, users.remove_member,

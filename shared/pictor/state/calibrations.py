@@ -1,5 +1,10 @@
-"""The calibration library as lists: masters and the individual frames they are made of."""
+"""The calibration library as lists: masters and the individual frames they are made of.
 
+Pages are picked from indexes alone, masters and frames apart, and only what is shown is looked up: a library of a
+million frames answers as fast as a small one.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -8,10 +13,42 @@ from uuid import UUID
 from pictor.contracts.frames import FrameType
 from pictor.state.database import Connection
 
+COUNTED = 20_000
+"""Entries counted exactly; a larger total is a lower bound and says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class MaxAges:
+    """Days after which masters count as expired, by the policy of the moment."""
+
+    dark: int
+    flat: int
+    bias: int
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiryRule:
+    """How long a master ``m`` may be used without a warning, and whether that is over, in SQL."""
+
+    max_age: str
+    expired: str
+
+
+def expired_by(ages: MaxAges) -> ExpiryRule:
+    """Write the rule for some ages; age counts from when the frames were taken."""
+    days = f"CASE m.frame_type WHEN 'flat' THEN {int(ages.flat)} WHEN 'bias' THEN {int(ages.bias)}"
+    max_age = f"{days} ELSE {int(ages.dark)} END * interval '1 day'"
+    over = f"coalesce(m.taken_at, m.created_at) + {max_age} < now()"
+    return ExpiryRule(max_age, f"(m.expired_at IS NOT NULL OR {over})")
+
+
+UNAGED = MaxAges(1_000_000, 1_000_000, 1_000_000)
+"""Nothing expires by its age alone."""
+
 
 @dataclass(frozen=True, slots=True)
 class LibraryFilter:
-    """What the library is narrowed to; None narrows nothing."""
+    """What the library is narrowed to; None narrows nothing. The status ``expired`` is active and over its age."""
 
     is_master: bool | None = None
     exclude_mastered: bool = False
@@ -26,114 +63,194 @@ class LibraryRow:
     """A master or an individual calibration frame."""
 
     id: UUID
+    observatory_id: UUID
     is_master: bool
     frame_type: FrameType
     status: str
+    expired: bool
+    expires_at: datetime | None
     name: str
+    rig: str | None
     camera_name: str | None
+    camera_mode: str | None
     filter: str | None
     exposure_s: float | None
     gain_setting: float | None
     offset_setting: float | None
     binning_x: int | None
     set_temp_c: float | None
+    rotator_deg: float | None
     ncombine: int | None
     group_key: str | None
+    origin: str | None
+    reasons: tuple[str, ...]
+    mastered_by: UUID | None
+    not_stacked: tuple[str, ...] | None
     taken_at: datetime | None
     created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class ConfigurationCount:
-    """How many frames and masters one configuration has."""
+class Picked:
+    """One page of the library, and what there is beyond it."""
 
-    frame_type: FrameType
-    camera_name: str | None
-    filter: str | None
-    exposure_s: float | None
-    gain_setting: float | None
-    offset_setting: float | None
-    binning_x: int | None
-    set_temp_c: float | None
-    individual_frames: int
-    unmastered_frames: int
+    rows: list[LibraryRow]
+    total: int
+    total_estimated: bool
 
 
-_LIBRARY = """
-    FROM (
-        SELECT m.id, true AS is_master, m.frame_type, m.state AS status, m.group_key AS name,
-            f.camera AS camera_name, f.filter, f.exposure_s, f.gain_setting, f.offset_setting, f.binning_x,
-            f.set_temp_c, m.ncombine, m.group_key, m.taken_at, m.created_at, false AS mastered
-        FROM master m LEFT JOIN LATERAL (
-            SELECT f.* FROM master_component c JOIN frame f ON f.id = c.frame_id WHERE c.master_id = m.id LIMIT 1
-        ) f ON true
-        WHERE m.observatory_id = $1
-        UNION ALL
-        SELECT f.id, false, f.frame_type, 'active', f.name, f.camera, f.filter, f.exposure_s, f.gain_setting,
-            f.offset_setting, f.binning_x, f.set_temp_c, f.n_combined, NULL, f.start_utc, f.received_at,
-            EXISTS (
-                SELECT FROM master_component c JOIN master m ON m.id = c.master_id
-                WHERE c.frame_id = f.id AND m.state = 'active'
-            )
-        FROM frame f WHERE f.observatory_id = $1 AND f.state = 'registered' AND NOT f.is_master
-            AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
-    ) AS entry
-    WHERE ($2::boolean IS NULL OR is_master = $2) AND NOT ($3 AND mastered)
-        AND ($4::text IS NULL OR frame_type = $4) AND ($5::text IS NULL OR camera_name = $5)
-        AND ($6::text IS NULL OR filter = $6) AND ($7::text IS NULL OR status = $7)
-"""
+class _Narrowed:
+    """Which rows of one table are meant: its name, when a row came, conditions and parameters."""
+
+    def __init__(self, source: str, at: str) -> None:
+        self.at = at
+        self._source = source
+        self.values: list[object] = []
+        self.conditions: list[str] = []
+
+    def value(self, value: object) -> str:
+        """Add a parameter and return its place."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+    def where(self, condition: str, *values: object) -> None:
+        """Add a condition; parameters that are None add nothing."""
+        if None not in values:
+            self.conditions.append(condition.format(*(self.value(value) for value in values)))
+
+    def __str__(self) -> str:
+        return f"FROM {self._source} WHERE {' AND '.join(self.conditions)}"
+
+
+INDIVIDUAL = "f.state = 'registered' AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark')"
+"""Condition of the partial indexes of individual frames: what the library lists of them."""
+
+
+def _masters(observatory_id: UUID, wanted: LibraryFilter, ages: MaxAges) -> _Narrowed:
+    found = _Narrowed("master m", "m.created_at")
+    found.where("m.observatory_id = {}", observatory_id)
+    found.where("m.frame_type = {}", _text(wanted.frame_type))
+    found.where("m.camera_name = {}", wanted.camera_name)
+    found.where("m.filter = {}", wanted.filter)
+    if wanted.status == "expired":
+        found.conditions.append("m.state = 'active'")
+        found.conditions.append(expired_by(ages).expired)
+    else:
+        found.where("m.state = {}", wanted.status)
+    return found
+
+
+def _frames(observatory_id: UUID, wanted: LibraryFilter) -> _Narrowed:
+    found = _Narrowed("frame f", "f.received_at")
+    found.conditions.append(INDIVIDUAL)
+    found.where("f.observatory_id = {}", observatory_id)
+    found.where("f.frame_type = {}", _text(wanted.frame_type))
+    found.where("f.camera = {}", wanted.camera_name)
+    found.where("f.filter = {}", wanted.filter)
+    if wanted.exclude_mastered:
+        found.conditions.append("f.mastered_by IS NULL")
+    return found
+
+
+def _text(value: FrameType | None) -> str | None:
+    return None if value is None else str(value)
 
 
 async def library(
     db: Connection, observatory_id: UUID, wanted: LibraryFilter, *, limit: int, offset: int
 ) -> tuple[list[LibraryRow], int]:
-    """Return one page of an observatory's library, newest first, and how many entries there are."""
-    kind = None if wanted.frame_type is None else str(wanted.frame_type)
-    values = (
-        observatory_id, wanted.is_master, wanted.exclude_mastered, kind, wanted.camera_name, wanted.filter,
-        wanted.status,
-    )  # fmt: skip
+    """Return one page of a library and how many entries there are, expiry as the last check marked it."""
+    found = await browse(db, observatory_id, wanted, UNAGED, limit=limit, offset=offset)
+    return found.rows, found.total
+
+
+async def browse(
+    db: Connection, observatory_id: UUID, wanted: LibraryFilter, ages: MaxAges, *, limit: int, offset: int
+) -> Picked:
+    """Return one page of an observatory's library, newest first; large totals are lower bounds."""
+    places: list[tuple[_Narrowed, bool]] = []
+    if wanted.is_master is not False:
+        places.append((_masters(observatory_id, wanted, ages), True))
+    if wanted.is_master is not True and wanted.status in {None, "active"}:
+        places.append((_frames(observatory_id, wanted), False))
+    ids: list[tuple[datetime, UUID, bool]] = []
+    total, end = 0, limit + offset
+    for where, is_master in places:
+        ids += [(at, found, is_master) for at, found in await _newest(db, where, end)]
+        total += await _count(db, where)
+    page = sorted(ids, key=lambda one: (-one[0].timestamp(), one[1]))[offset:end]
+    masters, frames = ([one for _, one, kind in page if kind is wanted_kind] for wanted_kind in (True, False))
+    known = await entries(db, masters, frames, ages)
+    return Picked([known[one] for _, one, _ in page if one in known], min(total, COUNTED), total > COUNTED)
+
+
+async def _newest(db: Connection, where: _Narrowed, end: int) -> list[tuple[datetime, UUID]]:
     rows = await db.fetch(
-        f"SELECT * {_LIBRARY} ORDER BY created_at DESC, id LIMIT $8 OFFSET $9",
-        *values, limit, offset,
-    )  # fmt: skip
-    total: int = await db.fetchval(f"SELECT count(*) {_LIBRARY}", *values)
-    return [_entry(row) for row in rows], total
+        f"SELECT {where.at} AS at, id {where} ORDER BY {where.at} DESC, id LIMIT {int(end)}",
+        *where.values,
+    )
+    return [(row["at"], row["id"]) for row in rows]
+
+
+async def _count(db: Connection, where: _Narrowed) -> int:
+    number: int = await db.fetchval(
+        f"SELECT count(*) FROM (SELECT 1 {where} LIMIT {COUNTED + 1}) AS counted",  # noqa: S608 - constants
+        *where.values,
+    )
+    return number
+
+
+_OF_MASTER = """
+    SELECT m.id, m.observatory_id, true AS is_master, m.frame_type, m.state AS status,
+        m.state = 'active' AND {expired} AS expired,
+        CASE WHEN m.state = 'active' THEN coalesce(m.taken_at, m.created_at) + {max_age} END AS expires_at,
+        m.group_key AS name, r.name AS rig, m.camera_name, m.camera_mode, m.filter, m.exposure_s, m.gain_setting,
+        m.offset_setting, m.binning_x, m.temp_c AS set_temp_c, m.rotator_deg, m.ncombine, m.group_key, m.origin,
+        m.reasons, NULL::uuid AS mastered_by, NULL::text[] AS not_stacked, m.taken_at, m.created_at
+    FROM master m LEFT JOIN rig r ON r.id = m.rig_id WHERE m.id = ANY($1)
+"""
+_OF_FRAME = """
+    SELECT f.id, f.observatory_id, false AS is_master, f.frame_type, 'active' AS status, false AS expired,
+        NULL::timestamptz AS expires_at, f.name, r.name AS rig, f.camera AS camera_name, f.camera_mode, f.filter,
+        f.exposure_s, f.gain_setting, f.offset_setting, f.binning_x, coalesce(f.set_temp_c, f.ccd_temp_c) AS set_temp_c,
+        f.rotator_deg, f.n_combined AS ncombine, NULL AS group_key, NULL AS origin, '{}'::text[] AS reasons,
+        f.mastered_by, CASE WHEN f.is_master AND coalesce(f.not_stacked, '{}') = '{}'
+            THEN ARRAY['the frame is itself a master'] ELSE f.not_stacked END AS not_stacked,
+        f.start_utc AS taken_at, f.received_at AS created_at
+    FROM frame f LEFT JOIN rig r ON r.id = f.rig_id WHERE f.id = ANY($1)
+        AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
+"""
+
+
+async def entries(
+    db: Connection, masters: list[UUID], frames: list[UUID], ages: MaxAges
+) -> Mapping[UUID, LibraryRow]:  # fmt: skip
+    """Return masters and individual frames as the library lists them, by id."""
+    rows: list[Any] = []
+    if masters:
+        rule = expired_by(ages)
+        rows += await db.fetch(_OF_MASTER.format(expired=rule.expired, max_age=rule.max_age), masters)
+    if frames:
+        rows += await db.fetch(_OF_FRAME, frames)
+    return {row["id"]: _entry(row) for row in rows}
 
 
 def _entry(row: Any) -> LibraryRow:  # noqa: ANN401 - an asyncpg record
     values = {name: row[name] for name in LibraryRow.__dataclass_fields__}
-    return LibraryRow(**values | {"frame_type": FrameType(row["frame_type"])})
+    values["frame_type"] = FrameType(row["frame_type"])
+    values["reasons"] = tuple(row["reasons"])
+    values["not_stacked"] = None if row["not_stacked"] is None else tuple(row["not_stacked"])
+    return LibraryRow(**values)
 
 
-async def configurations(db: Connection, observatory_id: UUID) -> list[ConfigurationCount]:
-    """Count an observatory's individual calibration frames by configuration."""
-    rows = await db.fetch(
+async def place_of(db: Connection, entry_id: UUID) -> UUID | None:
+    """Return the observatory of a master or an individual calibration frame; None if there is no such entry."""
+    found: UUID | None = await db.fetchval(
         """
-        SELECT f.frame_type, f.camera AS camera_name, f.filter, f.exposure_s, f.gain_setting, f.offset_setting,
-            f.binning_x, f.set_temp_c, count(*) AS individual_frames,
-            count(*) FILTER (WHERE NOT EXISTS (
-                SELECT FROM master_component c JOIN master m ON m.id = c.master_id
-                WHERE c.frame_id = f.id AND m.state = 'active'
-            )) AS unmastered_frames
-        FROM frame f WHERE f.observatory_id = $1 AND f.state = 'registered' AND NOT f.is_master
-            AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8 ORDER BY 1, 2, 3, 4, 5, 6, 7, 8
+        SELECT observatory_id FROM master WHERE id = $1
+        UNION ALL SELECT observatory_id FROM frame
+        WHERE id = $1 AND frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
         """,
-        observatory_id,
+        entry_id,
     )
-    return [
-        ConfigurationCount(
-            **{name: row[name] for name in ConfigurationCount.__dataclass_fields__}
-            | {"frame_type": FrameType(row["frame_type"])}
-        )
-        for row in rows
-    ]
-
-
-async def master_counts(db: Connection, observatory_id: UUID) -> dict[str, int]:
-    """Count an observatory's masters by state."""
-    rows = await db.fetch(
-        "SELECT state, count(*) AS number FROM master WHERE observatory_id = $1 GROUP BY state", observatory_id
-    )
-    return {row["state"]: row["number"] for row in rows}
+    return found

@@ -94,7 +94,7 @@ async def test_the_library_shows_masters_and_unclaimed_frames(api: Api) -> None:
         master = Master(
             id=uuid4(), observatory_id=api.home.id, rig_id=None, job_id=None, state=MasterState.ACTIVE,
             frame_type=FrameType.BIAS, group_key="g", camera_mode="m", facts={}, ncombine=2, policy={}, statistics={},
-            reasons=(), taken_at=None,
+            reasons=(), taken_at=None, camera_name="ASI",
         )  # fmt: skip
         await masters.save(db, master, [(ids[0], "a" * 64), (ids[1], "b" * 64)])
     path = f"{V1}/calibration/library/{api.home.id}"
@@ -105,7 +105,7 @@ async def test_the_library_shows_masters_and_unclaimed_frames(api: Api) -> None:
     unclaimed = (await api.get(f"{path}?is_master=false&exclude_mastered=true")).json()
     assert [item["id"] for item in unclaimed["items"]] == [str(ids[2])]
     summary = (await api.get(f"{V1}/calibration/summary/{api.home.id}")).json()
-    assert summary["masters"] == {"active": 1}
+    assert summary["masters"] == {"active": 1, "expired": 0}
     assert [(one["individual_frames"], one["unmastered_frames"]) for one in summary["configurations"]] == [(3, 1)]
     stranger = await api.token(Role.OBSERVATORY_ADMIN, await api.observatory("hill"))
     assert (await api.get(path, stranger)).status_code == 404

@@ -1,26 +1,30 @@
 """The calibration library, under the addresses and query names of the users' manual."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from litestar import get
 from litestar.params import Parameter
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.frames import FrameType
-from pictor.gateway.auth import require
+from pictor.gateway.auth import permit, require
+from pictor.gateway.calibration.settings import ages_of, policy_of
 from pictor.gateway.observatories import own_observatory
 from pictor.gateway.paging import Limit, Page, PageNumber, page_of
-from pictor.gateway.problems import Http
+from pictor.gateway.principals import Principal
+from pictor.gateway.problems import Http, not_found
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.state import calibrations
-from pictor.state.calibrations import LibraryFilter
+from pictor.state.calibrations import LibraryFilter, LibraryRow
+from pictor.state.database import Connection
 
 READ = [require(Scope.CALIBRATION_READ, role=Role.MEMBER)]
+DAY_S = 86_400.0
 
 
 class Choice(StrEnum):
@@ -31,7 +35,7 @@ class Choice(StrEnum):
 
 
 class LibraryStatus(StrEnum):
-    """State of an entry of the library."""
+    """State of an entry of the library; expired ones are active and over their age."""
 
     ACTIVE = "active"
     SUPERSEDED = "superseded"
@@ -48,40 +52,38 @@ class LibraryEntry(View):
     is_master: bool
     frame_type: FrameType
     status: str
+    expired: bool = Field(description="In use, but older than the settings want masters to be")
+    expires_at: datetime | None = Field(description="When an active master begins to count as expired")
+    age_days: float | None = Field(description="Since the frames were taken")
     name: str
+    rig: str | None
     camera_name: str | None
+    camera_mode: str | None
     filter: str | None
     exposure_s: float | None
     gain_setting: float | None
     offset_setting: float | None
     binning_x: int | None
-    set_temp_c: float | None
+    set_temp_c: float | None = Field(description="Set point, or the sensor's own where there is none")
+    rotator_deg: float | None
     ncombine: int | None
     group_key: str | None
+    origin: str | None = Field(description="stack or upload, for masters")
+    reasons: list[str] = Field(description="Why a master is not in use")
+    mastered_by: UUID | None = Field(description="The active master an individual frame is in")
+    not_stacked: list[str] | None = Field(description="Why an individual frame is never stacked; null: not judged yet")
     taken_at: datetime | None
     created_at: datetime
 
-
-class Configuration(View):
-    """One configuration and its individual frames."""
-
-    frame_type: FrameType
-    camera_name: str | None
-    filter: str | None
-    exposure_s: float | None
-    gain_setting: float | None
-    offset_setting: float | None
-    binning_x: int | None
-    set_temp_c: float | None
-    individual_frames: int
-    unmastered_frames: int = Field(description="Not part of an active master")
-
-
-class LibrarySummary(BaseModel):
-    """How much an observatory's library holds."""
-
-    masters: dict[str, int] = Field(description="Masters by state")
-    configurations: list[Configuration]
+    @classmethod
+    def of(cls, row: LibraryRow) -> Self:
+        """Show a row of the library."""
+        known = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
+        taken = row.taken_at or row.created_at
+        lists = {
+            "reasons": list(row.reasons), "not_stacked": None if row.not_stacked is None else list(row.not_stacked)
+        }  # fmt: skip
+        return cls(**known | lists | {"age_days": round((datetime.now(UTC) - taken).total_seconds() / DAY_S, 3)})
 
 
 @get("/calibration/library/{observatory_id:uuid}", guards=READ, summary="Calibration library")
@@ -100,17 +102,26 @@ async def read_library(
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
         await own_observatory(db, caller, observatory_id)
-        rows, total = await calibrations.library(
-            db, observatory_id, wanted, limit=limit, offset=(page - 1) * limit
+        ages = ages_of(await policy_of(db, observatory_id))
+        found = await calibrations.browse(
+            db, observatory_id, wanted, ages, limit=limit, offset=(page - 1) * limit
         )  # fmt: skip
-    return page_of(request, [LibraryEntry.model_validate(row) for row in rows], page=page, limit=limit, total=total)
+    return page_of(
+        request, [LibraryEntry.of(row) for row in found.rows], page=page, limit=limit, total=found.total,
+        estimated=found.total_estimated,
+    )  # fmt: skip
 
 
-@get("/calibration/summary/{observatory_id:uuid}", guards=READ, summary="Calibration summary")
-async def read_summary(runtime: RuntimeDep, caller: Caller, observatory_id: UUID) -> LibrarySummary:
-    """Count masters by state, and individual frames by configuration."""
-    async with runtime.pool.acquire() as db:
-        await own_observatory(db, caller, observatory_id)
-        counts = await calibrations.master_counts(db, observatory_id)
-        found = await calibrations.configurations(db, observatory_id)
-    return LibrarySummary(masters=counts, configurations=[Configuration.model_validate(one) for one in found])
+async def own_entry(
+    db: Connection, caller: Principal, entry_id: UUID, *, role: Role = Role.MEMBER
+) -> LibraryRow:  # fmt: skip
+    """Return a master or individual frame the caller may see; any other does not exist."""
+    place = await calibrations.place_of(db, entry_id)
+    if place is None or caller.role_at(place) is None:
+        raise not_found("calibration frame", entry_id)
+    ages = ages_of(await policy_of(db, place))
+    found = (await calibrations.entries(db, [entry_id], [entry_id], ages)).get(entry_id)
+    if found is None:
+        raise not_found("calibration frame", entry_id)
+    permit(caller, role, place)
+    return found

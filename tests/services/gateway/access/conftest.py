@@ -2,8 +2,8 @@
 
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -15,7 +15,8 @@ from litestar import Litestar
 from nats.js import JetStreamContext
 
 from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
-from pictor.contracts.frames import ProductKind
+from pictor.contracts.frames import FrameType, ProductKind
+from pictor.contracts.masters import MasterState
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.parked import Parked
 from pictor.contracts.work import WorkOrder
@@ -23,10 +24,13 @@ from pictor.gateway import credentials
 from pictor.gateway.app import create_app
 from pictor.gateway.limits import Rate
 from pictor.gateway.passwords import Passwords
+from pictor.imaging.matching.frames import CameraMode
+from pictor.imaging.matching.policy import Policy
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.runtime import Runtime
-from pictor.state import observatories, parked, products, sessions, tenancy, tokens, users
+from pictor.state import masters, observatories, parked, products, sessions, tenancy, tokens, users
 from pictor.state.database import Connection
+from pictor.state.masters import Master
 from pictor.state.observatories import Rig
 from pictor.state.products import Product
 from tests.services.gateway.conftest import client_of, emptied, sha, tiny_frame
@@ -272,6 +276,7 @@ async def _things(world: World, db: Connection, place: Place, ids: dict[str, str
             job, place.observatory_id, frame, str(lane), owner,
         )  # fmt: skip
         ids[name] = str(job)
+    ids["calibration_id"] = ids["master_id"] = str(await _master(world, db, place, frame))
     if home:
         await _letter(world, db, place, frame)
 
@@ -285,6 +290,25 @@ async def _products(world: World, db: Connection, place: Place, frame: UUID) -> 
         made = Product(uuid4(), place.observatory_id, kind, key, len(body), sha(body), "image/png", "test",
                        frame_id=frame, parameters=SHOWN)  # fmt: skip
         await products.save(db, made)
+
+
+async def _master(world: World, db: Connection, place: Place, light: UUID) -> UUID:
+    """Make an active master bias with a file, a source that was deleted since, and a light that used it."""
+    made = Master(
+        id=uuid4(), observatory_id=place.observatory_id, rig_id=place.rig_id, job_id=None, state=MasterState.ACTIVE,
+        frame_type=FrameType.BIAS, group_key="bias/-10C/abc", camera_mode="mode", ncombine=1, policy=asdict(Policy()),
+        facts={"mode": asdict(CameraMode(str(place.rig_id), 8, 8)), "frame_type": "bias", "exposure_s": None,
+               "filter": None, "rotator_deg": None, "temp_c": -10.0},
+        statistics={"checks": {}}, reasons=(), taken_at=datetime(2026, 11, 20, 17, tzinfo=UTC), camera_name="ASI",
+    )  # fmt: skip
+    await masters.save(db, made, [(uuid4(), "a" * 64)])
+    await masters.save_use(db, light, uuid4(), {"bias": made.id}, weak=False, explanation={})
+    body = f"bytes of master {made.id}".encode()
+    key = f"products/{place.observatory_id}/{made.id}/master"
+    await world.keep(key, body)
+    await products.save(db, Product(uuid4(), place.observatory_id, ProductKind.MASTER, key, len(body), sha(body),
+                                    "application/fits", "test", master_id=made.id))  # fmt: skip
+    return made.id
 
 
 async def _letter(world: World, db: Connection, place: Place, frame: UUID) -> None:
