@@ -23,7 +23,7 @@ from pictor.gateway import (
     users,
 )  # fmt: skip
 from pictor.gateway.auth import require
-from pictor.gateway.calibration import calibrated, holdings, library, masters, settings
+from pictor.gateway.calibration import calibrated, explaining, holdings, library, masters, needs, settings
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
@@ -59,6 +59,7 @@ API: tuple[BaseRouteHandler, ...] = (
     library.read_library, holdings.read_summary,
     masters.create_master,
     settings.read_calibration_settings, settings.change_calibration_settings,
+    needs.read_needs, needs.read_plan, needs.try_settings, explaining.explain_frame,
     tokens.make_token, tokens.list_tokens, tokens.rotate_token, tokens.revoke_token,
     users.list_users, users.make_user, users.read_user, users.change_user, users.invite_user,
     users.list_members, users.add_member, users.change_member, users.remove_member,
