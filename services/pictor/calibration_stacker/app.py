@@ -3,6 +3,7 @@
 from faststream import FastStream
 from faststream.nats import NatsBroker
 
+from pictor.calibration_stacker.calibrating import calibrate
 from pictor.calibration_stacker.handlers import on_ingested, on_master, on_sweep, stack
 from pictor.contracts.modules import Module
 from pictor.contracts.subjects import FRAME_INGESTED, MASTER_CREATED, SWEEP_DUE
@@ -17,4 +18,5 @@ def create_app(broker: NatsBroker, runtime: Runtime) -> FastStream:
     listen(broker, runtime, MASTER_CREATED, CALIBRATION_MASTERS, on_master)
     listen(broker, runtime, SWEEP_DUE, CALIBRATION_SWEEP, on_sweep)
     consume(broker, runtime, Module.STACK, stack)
+    consume(broker, runtime, Module.CALIBRATE, calibrate)
     return FastStream(broker)

@@ -79,14 +79,21 @@ def calibrate(
     saturation_adu: float | None = None,
     dark_scale: float = 1.0,
     bayer: bool = False,
+    cosmics: bool = False,
+    bad_pixel_list: str | None = None,
+    sha256s: Mapping[str, str] | None = None,
+    software: str | None = None,
+    weak: bool = False,
 ) -> dict[str, object]:
     """Calibrate a light into ``calibrated.fits`` in the scratch folder.
 
-    ``masters`` maps bias, dark, flat and bad_pixels to paths; ``identities`` the same kinds to the text for the header.
+    ``masters`` maps bias, dark, flat and bad_pixels to paths; ``identities`` the same kinds to the text for the header,
+    ``sha256s`` to the hashes of their files.
     """
     order = LightOrder(
         Path(path), {kind: Path(found) for kind, found in masters.items()}, dict(identities or {}), Path(scratch),
-        egain, read_noise_e, bias_level_adu, saturation_adu, dark_scale, bayer,
+        egain, read_noise_e, bias_level_adu, saturation_adu, dark_scale, bayer, cosmics, bad_pixel_list,
+        dict(sha256s or {}), software, weak,
     )  # fmt: skip
     done = calibrate_light(order)
     return finite({**asdict(done), "path": str(done.path)})

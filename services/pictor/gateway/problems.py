@@ -36,6 +36,7 @@ CODES: dict[str, tuple[int, str]] = {
     "method-not-allowed": (405, "The method is not allowed here"),
     "not-acceptable": (406, "The answer is not available in this form"),
     "conflict": (409, "The state does not allow this"),
+    "no-masters": (409, "No master fits the light"),
     "precondition-failed": (412, "It was changed in the meantime"),
     "idempotency-in-flight": (409, "The same request is being answered"),
     "too-large": (413, "The body is too large"),

@@ -152,3 +152,11 @@ async def made_with(db: Connection, observatory_id: UUID, masters: Collection[UU
         observatory_id, [str(one) for one in masters],
     )  # fmt: skip
     return [(row["frame_id"], ProductKind(row["kind"])) for row in rows]
+
+
+async def listed_bad_pixels(db: Connection, frame: Frame) -> str | None:
+    """Return the list of bad pixels a person keeps for the camera of a frame."""
+    body: str | None = await db.fetchval(
+        "SELECT body FROM bad_pixel_list WHERE observatory_id = $1 AND rig_id = $2", frame.observatory_id, frame.rig_id
+    )
+    return body

@@ -131,7 +131,7 @@ def test_a_light_is_calibrated_into_a_file_that_names_its_masters(camera: Camera
     with fits.open(str(done["path"]), checksum=True) as units:
         assert [unit.name for unit in units] == ["SCI", "ERR", "MASK"]
         assert units[0].header["OBJECT"] == "M 31"
-        assert units[0].header["MASTER DARK"].endswith("a" * 64)
+        assert units[0].header["CALDARK"].endswith("a" * 64)
         level = float(np.median(units[0].data))
     assert level == pytest.approx(400.0 * np.median(camera.response) / 1.5, rel=0.01)
 

@@ -7,6 +7,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.calibration.cosmics import COSMIC, Detector, find_cosmics
 from pictor.imaging.calibration.masters import Master, check_holds_bias
 from pictor.imaging.calibration.repair import repair_bad_pixels
 from pictor.imaging.combine.flats import LOW_FLAT
@@ -20,7 +21,10 @@ SATURATED, NO_DATA = np.uint8(2), np.uint8(16)
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibrated light; planes have shape (ny, nx), in ADU. ``calstat`` names what was applied: B, D, F."""
+    """A calibrated light; planes have shape (ny, nx), in ADU. ``calstat`` names what was applied: B, D, F.
+
+    ``cleaned`` pixels were hit by cosmic rays; ``repaired`` counts them with the bad ones.
+    """
 
     sci: NDArray[np.float32]
     err: NDArray[np.float32]
@@ -28,6 +32,7 @@ class Calibrated:
     calstat: str
     repaired: int
     left: int
+    cleaned: int = 0
 
 
 @njit(cache=True, nogil=True)
@@ -64,6 +69,7 @@ def calibrate(
     bias_level: float | None = None,
     saturation: float | None = None,
     bayer: bool = False,
+    cosmics: bool = False,
 ) -> Calibrated:
     """Apply masters to a light and propagate its noise [1]_.
 
@@ -90,6 +96,8 @@ def calibrate(
         Level of the raw light from which a pixel is saturated, in ADU; None: none is.
     bayer
         Whether the pixels lie under a Bayer pattern.
+    cosmics
+        Whether cosmic rays are looked for and replaced like bad pixels.
 
     Returns
     -------
@@ -126,9 +134,17 @@ def calibrate(
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(work, [slice(0, half), slice(half, None)]))
     mask = _mask(raw, [m.mask for m in (bias, dark, flat) if m is not None], bad_pixels, saturation)
+    cleaned = _mark_cosmics(sci, err, mask, Detector(egain, read_noise_e), bayer=bayer) if cosmics else 0
     repaired, left = repair_bad_pixels(sci, err, mask, bayer=bayer)
     letters = "".join(key for key, used in (("B", bias or dark), ("D", dark), ("F", flat)) if used is not None)
-    return Calibrated(sci, err, mask, letters, repaired, left)
+    return Calibrated(sci, err, mask, letters, repaired, left, cleaned)
+
+
+def _mark_cosmics(sci: Image, err: Image, mask: Mask, detector: Detector, *, bayer: bool) -> int:
+    """Mark the pixels cosmic rays hit; return how many."""
+    hit = find_cosmics(sci, mask, err, detector, bayer=bayer)
+    mask[hit] |= COSMIC
+    return int(np.count_nonzero(hit))
 
 
 def _part(plane: Reals, rows: slice) -> Reals:

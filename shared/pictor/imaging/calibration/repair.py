@@ -1,4 +1,4 @@
-"""Bad pixels replaced by what their good neighbours of the same colour show."""
+"""Bad pixels and hits replaced by what their good neighbours of the same colour show."""
 
 import numpy as np
 from numba import njit
@@ -11,8 +11,8 @@ REACH = 2
 """Neighbours up to this many same-colour steps away."""
 
 LEAST_GOOD = 4
-BAD, UNUSABLE = np.uint8(1), np.uint8(1 | 16)
-EIGHT_BAD = np.uint64(0x0101010101010101)
+BAD, UNUSABLE = np.uint8(1 | 8), np.uint8(1 | 8 | 16)
+EIGHT_BAD = np.uint64(0x0909090909090909)
 
 
 def _numbers(mask: Mask) -> NDArray[np.int64]:
@@ -51,14 +51,14 @@ def _repair(sci: Reals, err: Reals, mask: Mask, bad: NDArray[np.int64], step: in
 def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool) -> tuple[int, int]:
     """Replace bad pixels in place by the median of good neighbours of the same colour.
 
-    The error becomes the standard deviation of these neighbours; the mask keeps telling that the pixel is bad.
+    The error becomes the standard deviation of these neighbours; the mask keeps telling what was wrong with the pixel.
 
     Parameters
     ----------
     sci, err
         Calibrated light and its error, float32, shape (ny, nx); both are changed.
     mask
-        Bit mask; pixels with 1 are repaired, those with 1 or 16 are no neighbours.
+        Bit mask; pixels with 1 (bad) or 8 (hit) are repaired, those with 1, 8 or 16 are no neighbours.
     bayer
         Whether same-colour neighbours are two pixels apart.
 

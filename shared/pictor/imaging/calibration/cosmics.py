@@ -1,0 +1,101 @@
+"""Cosmic rays in a single calibrated light: hits too sharp for any star, found by their Laplacian."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astroscrappy import detect_cosmics
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pictor.imaging.types import Image, Mask
+
+COSMIC = np.uint8(8)
+SIGMA = 5.0
+NEIGHBOUR_SHARE = 0.3
+"""Limit of the neighbours of a hit, in shares of ``SIGMA``: the faint ends of a track."""
+
+CONTRAST = 5.0
+"""A hit stands out this many times more from its neighbours than from what a star's profile leaves."""
+
+CORE_SHARE = 0.15
+"""A pixel whose neighbours have this share of its own signal lies in a star: a hit leaves its neighbours alone."""
+
+PASSES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """What the noise of a pixel depends on: electrons per ADU and electrons RMS."""
+
+    egain: float
+    read_noise_e: float
+
+
+def find_cosmics(
+    sci: Image, mask: Mask, err: Image, detector: Detector, *, bayer: bool = False
+) -> NDArray[np.bool_]:  # fmt: skip
+    """Find pixels hit by cosmic rays [1]_, sparing the cores of stars.
+
+    Parameters
+    ----------
+    sci
+        Calibrated light, shape (ny, nx), in ADU.
+    mask
+        Pixels that are not looked at, shape (ny, nx), not 0 where bad, saturated or without data.
+    err
+        Its error, 1 sigma, shape (ny, nx), in ADU.
+    detector
+        Conversion gain and read noise.
+    bayer
+        Whether the pixels lie under a Bayer pattern: then each colour is looked at by itself.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where hit, shape (ny, nx).
+
+    References
+    ----------
+    .. [1] van Dokkum P. G., 2001, PASP 113, 1420.
+    """
+    hit = np.zeros(sci.shape, np.bool_)
+    starts = [(0, 0), (0, 1), (1, 0), (1, 1)] if bayer else [(0, 0)]
+    step = 2 if bayer else 1
+    for y, x in starts:
+        part = slice(y, None, step), slice(x, None, step)
+        hit[part] = _find(sci[part], mask[part] != 0, err[part], detector)
+    return hit
+
+
+def _find(sci: Image, bad: NDArray[np.bool_], err: Image, detector: Detector) -> NDArray[np.bool_]:
+    """Find hits in pixels of one colour; what the detector counted is in electrons, its variance in their square."""
+    bad = bad | ~np.isfinite(sci)
+    level = float(np.median(sci[~bad])) if not bad.all() else 0.0
+    electrons = np.ascontiguousarray(np.where(bad, level, sci) * detector.egain, dtype=np.float32)
+    variance = np.ascontiguousarray(np.where(bad, 1.0, np.square(err * detector.egain)), dtype=np.float32)
+    found, _ = detect_cosmics(
+        electrons, inmask=bad, invar=variance, gain=1.0, readnoise=detector.read_noise_e, sigclip=SIGMA,
+        sigfrac=NEIGHBOUR_SHARE, objlim=CONTRAST, satlevel=np.inf, niter=PASSES, cleantype="medmask",
+    )  # fmt: skip
+    hit = np.asarray(found, dtype=np.bool_) & ~bad
+    return hit & ~_in_star(electrons, hit | bad, hit)
+
+
+def _in_star(sci: Image, unusable: NDArray[np.bool_], hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which hits lie in a star: the good pixels around them share its light.
+
+    A whole connected hit is spared when its brightest pixel is: the faint wing of a star is not cut off either.
+    """
+    labels, count = ndimage.label(hit, structure=np.ones((3, 3), np.int8))
+    out = np.zeros(sci.shape, np.bool_)
+    if count == 0:
+        return out
+    sky = float(np.median(sci[::4, ::4]))
+    for number, window in enumerate(ndimage.find_objects(labels), 1):
+        wide = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in window)
+        own = labels[wide] == number
+        ring = ndimage.binary_dilation(own, structure=np.ones((3, 3), np.bool_)) & ~unusable[wide]
+        around = sci[wide][ring]
+        if around.size and np.median(around) - sky > CORE_SHARE * (sci[wide][own].max() - sky):
+            out[wide] |= own
+    return out
