@@ -1,0 +1,193 @@
+"""The calibration commands against a real gateway with a real stacker behind it."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import asyncpg
+import numpy as np
+import pytest
+import structlog
+from astropy.io import fits
+from typer.testing import CliRunner, Result
+
+from pictor.cli.main import app
+from pictor.cli.web import serve
+from pictor.contracts.modules import Module, Service
+from pictor.gateway.app import create_app
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.embedded.config import Endpoints
+from tests.imaging.calibration.camera import Camera, make_camera
+from tests.support.pocket import Pocket, open_pocket
+
+WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
+NEEDED = {Module.INGEST, Module.STACK, Module.CALIBRATE}
+SIDE = 192
+CARDS: dict[str, object] = {
+    "INSTRUME": "ASI2600MM", "GAIN": 100, "OFFSET": 30, "SET-TEMP": -10.0, "CCD-TEMP": -9.9, "EGAIN": 1.5,
+    "XBINNING": 1, "YBINNING": 1, "SWCREATE": "N.I.N.A. 3.1 (x64)",
+}  # fmt: skip
+
+Command = Callable[..., Awaitable[Result]]
+
+
+@dataclass(frozen=True)
+class House:
+    """A served installation with ten darks in a master, flats that wait for their dark, and a light without one."""
+
+    pocket: Pocket
+    port: int
+    folder: Path
+    token: str
+    darks: list[Path]
+    flats: list[Path]
+    light_id: UUID
+
+    async def pictor(self, *arguments: object, token: str | None = None) -> Result:
+        """Run a command as a person would; the gateway answers meanwhile."""
+        environment = {"PICTOR_URL": f"http://127.0.0.1:{self.port}", "PICTOR_TOKEN": token or self.token}
+        words = ["calib", *map(str, arguments)]
+        return await asyncio.to_thread(CliRunner().invoke, app, words, env=environment)
+
+    async def json(self, *arguments: object) -> Any:
+        """Run a command that must succeed and return its JSON."""
+        done = await self.pictor(*arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)
+
+
+def write(camera: Camera, folder: Path, name: str, frames: list[Any], **cards: object) -> list[Path]:
+    return camera.write(folder, name, frames, **{**CARDS, **cards})
+
+
+def exposed(kind: str, seconds: float, **cards: object) -> dict[str, object]:
+    return {"IMAGETYP": kind, "EXPTIME": seconds, "EXPOSURE": seconds, **cards}
+
+
+@pytest.fixture(scope="module")
+def camera() -> Camera:
+    return make_camera(np.random.default_rng(4), side=SIDE)
+
+
+@pytest.fixture(scope="module")
+async def house(
+    database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory, camera: Camera
+) -> AsyncIterator[House]:
+    """The installation, filled once for all tests of this file."""
+    folder = tmp_path_factory.mktemp("calib")
+    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
+    await admin.execute('CREATE DATABASE calib OWNER "pictor" STRATEGY file_copy')
+    await admin.close()
+    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/calib").geturl()
+    logged = structlog.get_config()
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
+    darks = write(camera, folder, "dark", [camera.expose(60.0) for _ in range(10)], **exposed("DARK", 60.0))
+    flats = write(
+        camera, folder, "flat", [camera.expose(2.0, 30_000.0) for _ in range(10)], **exposed("FLAT", 2.0, FILTER="R")
+    )
+    (light,) = write(
+        camera, folder, "light", [camera.expose(90.0, 400.0)], **exposed("LIGHT", 90.0, FILTER="R", OBJECT="M 31")
+    )
+    async with (
+        ChildPool(2, warm=WARM) as children,
+        open_pocket(dsn, folder / "pocket", children=children) as pocket,
+        serve(create_app(pocket.runtime), pocket.runtime.settings.model_copy(update={"port": 0})) as port,
+    ):
+        left_out = [str(module) for module in Module if module not in NEEDED]
+        await pocket.runtime.pool.execute("UPDATE observatory SET modules_off = $1", left_out)
+        async with pocket.working(Service.INGEST, Service.CALIBRATION_STACKER):
+            for path in (*darks, *flats):
+                await pocket.upload(path.read_bytes())
+            light_id, _ = await pocket.upload(light.read_bytes())
+            await pocket.idle()
+            token = pocket.client.headers["Authorization"].removeprefix("Bearer ")
+            yield House(pocket, port, folder, token, darks, flats, light_id)
+    structlog.configure(**logged)
+
+
+async def test_masters_are_listed_with_filters(house: House) -> None:
+    found = await house.json("masters", "--type", "dark", "--status", "active")
+    (master,) = found["items"]
+    assert (master["is_master"], master["ncombine"], master["exposure_s"]) == (True, 10, 60.0)
+    assert (await house.json("masters", "--type", "bias"))["items"] == []
+    done = await house.pictor("masters", "--limit", 1)
+    assert (done.exit_code, "1 of 1" in done.output) == (0, True)
+
+
+async def test_individual_frames_in_no_master_are_listed(house: House) -> None:
+    found = await house.json("masters", "--individual", "--type", "flat")
+    assert (found["total"], found["items"][0]["is_master"]) == (10, False)
+    assert (await house.json("masters", "--individual", "--type", "dark"))["total"] == 0
+
+
+async def test_the_master_of_the_stacker_has_the_pixels_of_the_command_line(house: House) -> None:
+    (master,) = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
+    key = await house.pocket.runtime.pool.fetchval(
+        "SELECT key FROM product WHERE master_id = $1 AND kind = 'master'", UUID(master["id"])
+    )
+    theirs = house.folder / "theirs.fits"
+    await house.pocket.runtime.store.get_to_file(key, theirs)
+    ours = house.folder / "ours.fits"
+    done = await house.pictor("stack", *house.darks, "-o", ours)
+    assert done.exit_code == 0, done.output
+    with fits.open(theirs) as stored, fits.open(ours) as local:
+        assert [unit.name for unit in stored] == [unit.name for unit in local] == ["SCI", "ERR", "MASK", "NUSED"]
+        for one, other in zip(stored, local, strict=True):
+            assert one.data.tobytes() == other.data.tobytes(), one.name
+        different = {key for key in stored[0].header if stored[0].header[key] != local[0].header.get(key)}
+    assert {key[5:] for key in different - {"CHECKSUM"}} <= {"ID"}, different
+
+
+async def test_a_flat_without_its_dark_is_refused_with_the_exact_sentence_forced_or_not(house: House) -> None:
+    for force in ([], ["--force"]):
+        done = await house.pictor("create", "--type", "flat", *force)
+        assert done.exit_code == 1
+        assert "Flat auto-stacking deferred: no matching master dark available" in done.output
+        assert "Traceback" not in done.output
+
+
+async def test_a_master_below_the_threshold_is_made_by_force_and_waited_for(house: House, camera: Camera) -> None:
+    frames = [camera.expose(5.0) for _ in range(4)]
+    for path in write(camera, house.folder, "few", frames, **exposed("DARK", 5.0)):
+        await house.pocket.upload(path.read_bytes())
+    await house.pocket.idle()
+    done = await house.pictor("create", "--type", "dark", "--exposure", 5)
+    assert done.exit_code == 1
+    assert "4 of 10 frames" in done.output
+    made = await house.json("create", "--type", "dark", "--exposure", 5, "--force", "--wait")
+    assert (made["frames"], made["job"]["state"]) == (4, "completed")
+    assert (await house.json("masters", "--type", "dark", "--status", "active"))["total"] == 2
+
+
+async def test_settings_are_shown_changed_and_taken_back(house: House) -> None:
+    done = await house.pictor("settings", "set", "min_frames=15", "flat_rotation=required")
+    assert done.exit_code == 0, done.output
+    await house.json("settings", "set", "dark_max_age_days=60")
+    now = {one["name"]: one for one in (await house.json("settings", "show"))["settings"]}
+    assert (now["min_frames"]["value"], now["flat_rotation"]["value"], now["dark_max_age_days"]["value"]) == (
+        15, "required", 60,
+    )  # fmt: skip
+    await house.json("settings", "set", "min_frames=default", "flat_rotation=default", "dark_max_age_days=default")
+    assert not any(one["changed"] for one in (await house.json("settings", "show"))["settings"])
+
+
+async def test_a_wrong_setting_says_its_range_before_anything_is_asked(house: House) -> None:
+    done = await house.pictor("settings", "set", "min_frames=1000")
+    assert (done.exit_code, done.output) == (2, "pictor: min_frames is 1000; it must lie between 3 and 100\n")
+    done = await house.pictor("settings", "set", "minimum=3")
+    assert (done.exit_code, "there is no setting minimum" in done.output) == (2, True)
+
+
+async def test_an_observatory_that_is_not_there_and_a_gateway_that_is_not_there(house: House) -> None:
+    done = await house.pictor("masters", "--observatory", "elsewhere")
+    assert (done.exit_code, "there is no observatory elsewhere; yours: home" in done.output) == (2, True)
+    done = await house.pictor("masters", "--url", "http://127.0.0.1:9")
+    assert (done.exit_code, "no gateway answers" in done.output) == (3, True)
+    done = await house.pictor("masters", token="wrong")
+    assert done.exit_code == 1
