@@ -1,7 +1,10 @@
 """Masters: states, and the facts announced about them."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
+
+from pydantic import Field, NonNegativeInt
 
 from pictor.contracts.frames import FrameType
 from pictor.contracts.messages import Message
@@ -59,3 +62,35 @@ class StackingDeferred(Message):
     def dedup_id(self) -> str:
         """At most one announcement per group and minute."""
         return f"deferred/{self.group_key}/{self.issued_at:%Y%m%d%H%M}"
+
+
+class MasterExpired(Message):
+    """A master is older than its policy likes; it stays in use until a newer one replaces it."""
+
+    master_id: UUID
+    frame_type: FrameType
+    group_key: str
+    taken_at: datetime
+    age_days: float = Field(description="At the time of the warning")
+    max_age_days: int
+
+    @property
+    def dedup_id(self) -> str:
+        """One warning per master."""
+        return f"master-expired/{self.master_id}"
+
+
+class MasterRecalled(Message):
+    """A master was found bad after it had been used; lights made with it are processed again."""
+
+    master_id: UUID
+    frame_type: FrameType
+    group_key: str
+    reason: str
+    lights: NonNegativeInt = Field(description="Lights that were measured or calibrated with it")
+    reinstated: UUID | None = Field(default=None, description="The older master that is in use again")
+
+    @property
+    def dedup_id(self) -> str:
+        """One recall per master."""
+        return f"master-recalled/{self.master_id}"

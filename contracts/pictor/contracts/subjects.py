@@ -11,7 +11,13 @@ from pictor.contracts.frames import (
     FrameReceived,
 )
 from pictor.contracts.jobs import JobFinished, ModuleFinished
-from pictor.contracts.masters import MasterCreated, MasterRejected, StackingDeferred
+from pictor.contracts.masters import (
+    MasterCreated,
+    MasterExpired,
+    MasterRecalled,
+    MasterRejected,
+    StackingDeferred,
+)
 from pictor.contracts.messages import M, Subject
 from pictor.contracts.modules import Lane, Module
 from pictor.contracts.parked import Parked, SweepDue
@@ -49,6 +55,8 @@ MODULE_FINISHED = _event("module.finished", ModuleFinished)
 JOB_FINISHED = _event("job.finished", JobFinished)
 MASTER_CREATED = _event("master.created", MasterCreated)
 MASTER_REJECTED = _event("master.rejected", MasterRejected)
+MASTER_EXPIRED = _event("master.expired", MasterExpired)
+MASTER_RECALLED = _event("master.recalled", MasterRecalled)
 STACKING_DEFERRED = _event("stacking.deferred", StackingDeferred)
 SWEEP_DUE = Subject("pictor.timer.due.sweep", STREAM_TIMERS, SweepDue)
 PARKED: dict[Module, Subject[Parked]] = {
@@ -69,6 +77,8 @@ EVENTS: tuple[Subject[Any], ...] = (
     JOB_FINISHED,
     MASTER_CREATED,
     MASTER_REJECTED,
+    MASTER_EXPIRED,
+    MASTER_RECALLED,
     STACKING_DEFERRED,
 )
 

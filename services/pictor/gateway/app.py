@@ -23,7 +23,18 @@ from pictor.gateway import (
     users,
 )  # fmt: skip
 from pictor.gateway.auth import require
-from pictor.gateway.calibration import calibrated, explaining, holdings, library, masters, needs, settings
+from pictor.gateway.calibration import (
+    badpixels,
+    calibrated,
+    diary,
+    explaining,
+    holdings,
+    library,
+    masters,
+    needs,
+    reviews,
+    settings,
+)
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
 from pictor.gateway.limits import GatewayLimits
@@ -57,8 +68,9 @@ API: tuple[BaseRouteHandler, ...] = (
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
     library.read_library, holdings.read_summary,
-    masters.create_master,
+    masters.create_master, reviews.review_master, reviews.recall_master,
     settings.read_calibration_settings, settings.change_calibration_settings,
+    diary.read_diary, badpixels.read_bad_pixels, badpixels.change_bad_pixels, badpixels.forget_bad_pixels,
     needs.read_needs, needs.read_plan, needs.try_settings, explaining.explain_frame,
     tokens.make_token, tokens.list_tokens, tokens.rotate_token, tokens.revoke_token,
     users.list_users, users.make_user, users.read_user, users.change_user, users.invite_user,

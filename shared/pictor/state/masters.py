@@ -127,6 +127,7 @@ async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) 
     list of UUID
         The masters it superseded.
     """
+    await lock_library(db, master.observatory_id, master.camera_mode)
     superseded = await _supersede(db, master) if master.state is MasterState.ACTIVE else []
     await _insert(db, master)
     await db.execute("UPDATE master SET superseded_by = $1 WHERE id = ANY($2)", master.id, superseded)

@@ -7,6 +7,7 @@ from pictor.state.database import Connection
 _OWNER = {
     "frame": "SELECT observatory_id FROM frame WHERE id = $1::uuid",
     "job": "SELECT observatory_id FROM job WHERE id = $1::uuid",
+    "master": "SELECT observatory_id FROM master WHERE id = $1::uuid",
     "rig": "SELECT observatory_id FROM rig WHERE id = $1::uuid",
     "observatory": "SELECT id FROM observatory WHERE id::text = $1 OR slug = $1",
     "token": "SELECT observatory_id FROM token WHERE id = $1",
