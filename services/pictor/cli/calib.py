@@ -1,4 +1,4 @@
-"""The calibration library on the terminal: what is missing, what there is, why, and what a person decides."""
+"""The calibration library on the terminal: what there is, and what a person decides."""
 
 import time
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 
 from pictor.cli.calib_door import Door, ask, given, place_of, print_facts, print_page, print_table, said
-from pictor.cli.client import CommandError, find_token, gateway, guarded
+from pictor.cli.client import CommandError
 
 MASTER_COLUMNS = (
     "id", "frame_type", "status", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c", "ncombine",
@@ -19,19 +19,6 @@ FRAME_COLUMNS = (
 )  # fmt: skip
 POLL_S = 1.0
 UPLOAD_S = 600.0
-
-
-def plan(form: str, door: Door) -> int:
-    """Print the capture plan as a capture program fetches it: the text itself, nothing around it."""
-    try:
-        with gateway(door.url, find_token(door.token, door.data)) as client:
-            answer = client.get(f"/calibration/plan/{place_of(client, door)}", params={"format": form})
-            if not answer.is_success:
-                said(answer)
-    except CommandError as error:
-        return guarded(error)
-    print(answer.text.rstrip("\r\n"))
-    return 0
 
 
 def masters(wanted: Mapping[str, Any], door: Door) -> int:
@@ -109,7 +96,7 @@ def recall(master: str, because: str, door: Door) -> int:
     return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/recall", json=body)), print_facts)
 
 
-def review(master: str, decision: str, because: str | None, door: Door) -> int:
+def review(master: str, decision: str, because: str, door: Door) -> int:
     """Decide about a candidate that waits for a person."""
     body = {"decision": decision, "because": because}
     return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/review", json=body)), print_facts)
@@ -143,9 +130,14 @@ def diary(wanted: Mapping[str, Any], door: Door) -> int:
     return ask(door, act, _diary)
 
 
-def _diary(found: Any) -> None:  # noqa: ANN401 - JSON
-    rows = found if isinstance(found, list) else found.get("readings") or found.get("items") or []
-    print_table(rows, tuple(rows[0]) if rows else ("readings",))
+def _diary(found: Mapping[str, Any]) -> None:
+    if not found["series"]:
+        print("no readings; they come with the masters that pass their gate")
+    for series in found["series"]:
+        camera = series["rig"] or series["camera_name"] or series["camera_mode"]
+        gain = "" if series["gain_setting"] is None else f", gain {series['gain_setting']:g}"
+        print(f"{series['kind']} in {series['unit']}: {camera}{gain}, binning {series['binning_x']}")
+        print_table(series["readings"], ("taken_at", "value", "temp_c", "exposure_s", "superseded", "master_id"))
 
 
 def maintain(work: str, *, dry_run: bool | None, door: Door) -> int:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from pictor.cli import calib_files_app
-from pictor.cli.calib_options import Limit, Number, Place, Wait, example
+from pictor.cli import calib_decisions_app, calib_files_app
+from pictor.cli.calib_options import Limit, Number, Place, PlanForm, Wait, example
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 
 calib_app = typer.Typer(
@@ -13,11 +13,52 @@ calib_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-calib_files_app.register(calib_app)
 settings_app = typer.Typer(help="Calibration settings of an observatory.", no_args_is_help=True, rich_markup_mode=None)
 calib_app.add_typer(settings_app, name="settings")
 
 Wanted = Annotated[list[str], typer.Argument(metavar="SETTING=VALUE...", help="Settings; those not named stay.")]
+
+Days = Annotated[int | None, typer.Option(min=1, max=3650, help="Lights of so many days count; default: 30.")]
+
+
+@calib_app.command("needs", epilog=example("pictor calib needs\n  pictor calib needs --plan csv > tonight.csv"))
+def calib_needs(
+    plan: Annotated[PlanForm | None, typer.Option("--plan", help="Print the capture plan instead.")] = None,
+    days: Days = None,
+    url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, place: Place = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Show what recent lights ask for, what is missing or aging, and what to shoot tonight."""
+    from pictor.cli import calib_needs as command
+    from pictor.cli.calib_door import Door
+
+    door = Door(url, token, data, json, place)
+    raise SystemExit(command.needs(days, door) if plan is None else command.plan(plan, days, door))
+
+
+@calib_app.command("explain", epilog=example("pictor calib explain 0192f0c1-7a3e-7c11-9b1e-2f6f3f0a9d11"))
+def calib_explain(
+    frame: Annotated[str, typer.Argument(help="Id of a light; or of a flat, for its dark.")],
+    url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, json: Json = False,
+) -> None:  # fmt: skip
+    """Explain which masters a light gets, why not the others, and which setting would change that."""
+    from pictor.cli import calib_needs as command
+    from pictor.cli.calib_door import Door
+
+    raise SystemExit(command.explain(frame, Door(url, token, data, json)))
+
+
+@calib_app.command("dry-run", epilog=example("pictor calib dry-run temperature_tolerance_c=4 flat_rotation=required"))
+def calib_dry_run(
+    wanted: Wanted, days: Days = None,
+    url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, place: Place = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Try settings: which lights would gain, lose or change a master. Nothing is changed."""
+    from pictor.cli import calib_needs as command
+    from pictor.cli.calib_door import Door
+
+    raise SystemExit(command.dry_run(wanted, days, Door(url, token, data, json, place)))
 
 
 @settings_app.command("show", epilog=example("pictor calib settings show"))
@@ -103,3 +144,7 @@ def calib_create(
     }  # fmt: skip
     said = {name: value for name, value in wanted.items() if value is not None}
     raise SystemExit(command.create(said, wait=wait, door=Door(url, token, data, json, place)))
+
+
+calib_decisions_app.register(calib_app)
+calib_files_app.register(calib_app)

@@ -1,5 +1,6 @@
 """Options that the calibration commands share."""
 
+from enum import StrEnum
 from typing import Annotated, TypeAlias
 
 import typer
@@ -13,6 +14,20 @@ Wait = Annotated[bool, typer.Option("--wait", help="Wait for the end; exit 1 whe
 Number = Annotated[int, typer.Option("--page", min=1, help="Page, from 1.")]
 Limit = Annotated[int, typer.Option(min=1, max=200, help="Rows on a page.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
+
+
+class PlanForm(StrEnum):
+    """How a capture plan is written."""
+
+    JSON = "json"
+    CSV = "csv"
+
+
+class Decision(StrEnum):
+    """What becomes of a candidate."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
 
 
 def example(text: str) -> str:

@@ -42,7 +42,11 @@ def _value(name: str, text: str) -> str | int | float:
 
 def show(door: Door) -> int:
     """Show every setting with its default and its range."""
-    return ask(door, lambda client: said(client.get(_address(client, door))), _show)
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        return said(client.get(f"/observatories/{place_of(client, door)}/calibration-settings"))
+
+    return ask(door, act, _show)
 
 
 def change(texts: list[str], door: Door) -> int:
@@ -53,14 +57,21 @@ def change(texts: list[str], door: Door) -> int:
         return guarded(error)
 
     def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
-        address = _address(client, door)
-        before = client.get(address)
-        kept = {one["name"]: one["value"] for one in said(before)["settings"] if one["changed"]}
-        now = {name: value for name, value in (kept | wanted).items() if name not in back}
-        headers = {"If-Match": before.headers["ETag"]}
-        return said(client.put(address, json={"settings": now}, headers=headers))
+        address, now, tag = merged(client, door, wanted, back)
+        return said(client.put(address, json={"settings": now}, headers={"If-Match": tag}))
 
     return ask(door, act, _show)
+
+
+def merged(
+    client: httpx.Client, door: Door, wanted: Mapping[str, Any], back: set[str]
+) -> tuple[str, dict[str, Any], str]:
+    """Return the address of the settings, what they would be with some changed, and the tag of what they are."""
+    address = f"/observatories/{place_of(client, door)}/calibration-settings"
+    before = client.get(address)
+    kept = {one["name"]: one["value"] for one in said(before)["settings"] if one["changed"]}
+    now = {name: value for name, value in (kept | dict(wanted)).items() if name not in back}
+    return address, now, before.headers["ETag"]
 
 
 def read_changes(texts: list[str]) -> tuple[dict[str, Any], set[str]]:
@@ -71,10 +82,6 @@ def read_changes(texts: list[str]) -> tuple[dict[str, Any], set[str]]:
     if unknown:
         raise CommandError(f"there is no setting {', '.join(unknown)}", 2)
     return wanted, back
-
-
-def _address(client: httpx.Client, door: Door) -> str:
-    return f"/observatories/{place_of(client, door)}/calibration-settings"
 
 
 def _show(found: Mapping[str, Any]) -> None:
