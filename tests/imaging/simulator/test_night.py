@@ -1,12 +1,14 @@
 import hashlib
 import json
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
+from pictor.imaging.simulator.fits import Site, horizontal
 from pictor.imaging.simulator.night import Night, sample_night
 from pictor.imaging.simulator.plan import Job, plan_night, sample_rig
 
@@ -26,11 +28,12 @@ def test_the_night_holds_every_kind_of_frame(night: Night) -> None:
     assert by_name(jobs) == sets
     lights = [frame.truth for frame in night.frames if frame.truth["type"] == "LIGHT"]
     assert Counter(str(truth["fault"]) for truth in lights) == {
-        "None": 8, "satellite": 1, "trailed": 1, "clouds": 1, "starless": 1, "duplicate": 1, "truncated": 1
+        "None": 8, "satellite": 1, "trailed": 1, "clouds": 1, "starless": 1, "no-darks": 1, "duplicate": 1,
+        "truncated": 1,
     }  # fmt: skip
     ordinary = [truth for truth in lights if truth["fault"] not in {"duplicate", "truncated"}]
-    assert Counter(truth["filter"] for truth in ordinary) == {"L": 4, "R": 4, "Ha": 4}
-    assert Counter(truth["field"] for truth in ordinary) == {"NGC 7000": 4, "M 31": 4, "M 45": 4}
+    assert Counter(truth["filter"] for truth in ordinary) == {"L": 5, "R": 4, "Ha": 4}
+    assert Counter(truth["field"] for truth in ordinary) == {"NGC 7000": 4, "M 31": 5, "M 45": 4}
 
 
 def test_every_file_has_its_truth_and_the_night_lists_them(night: Night) -> None:
@@ -38,6 +41,27 @@ def test_every_file_has_its_truth_and_the_night_lists_them(night: Night) -> None
     assert [entry["file"] for entry in listed["frames"]] == [frame.path.name for frame in night.frames]
     for frame in night.frames:
         assert json.loads(frame.path.with_suffix(".truth.json").read_text()) == frame.truth
+
+
+def test_one_light_was_taken_at_a_temperature_without_darks(night: Night) -> None:
+    warm = [frame for frame in night.frames if frame.truth["fault"] == "no-darks"]
+    assert [fits.getheader(frame.path)["SET-TEMP"] for frame in warm] == [-5.0]
+    darks = [frame for frame in night.frames if frame.truth["type"] == "DARK"]
+    assert {fits.getheader(frame.path)["SET-TEMP"] for frame in darks} == {-10.0}
+    lights = [frame.truth for frame in night.frames if frame.truth["type"] == "LIGHT"]
+    left_out = [str(truth["file"]) for truth in lights if "'calibrated': False" in str(truth["expected"])]
+    assert left_out == [frame.path.name for frame in warm]
+
+
+def test_a_moved_night_is_the_last_one_and_its_targets_stand_where_they_stood() -> None:
+    rig, before = sample_rig("small"), datetime(2027, 3, 5, 20, 0, tzinfo=UTC)
+    jobs, moved = plan_night(rig, 1), plan_night(rig, 1, before=before)
+    assert before - timedelta(days=2) < max(job.exposure.start for job in moved) < before
+    for one, other in zip(jobs, moved, strict=True):
+        assert one.exposure.start - jobs[0].exposure.start == other.exposure.start - moved[0].exposure.start
+        if one.exposure.target is not None:
+            heights = [horizontal(Site(), job.exposure)[0] for job in (one, other)]
+            assert heights[0] == pytest.approx(heights[1], abs=0.01)
 
 
 def test_headers_are_those_of_the_capture_program_and_say_simulated(night: Night) -> None:

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def sample_night(
     *,
     seed: int = 1,
     scale: Scale = "full",
+    before: datetime | None = None,
     progress: Progress | None = None,
 ) -> Night:
     """Write the files of the sample night and the truth about them.
@@ -57,13 +59,15 @@ def sample_night(
     seed
         Of noise, pointing errors and events.
     scale
-        ``full``: 4 MP, 74 files, 600 MB; ``small``: 1 MP, 150 MB, the same field of view.
+        ``full``: 4 MP, 75 files, 600 MB; ``small``: 1 MP, 150 MB, the same field of view.
+    before
+        The night is the last one that ended before this time, aware UTC; None: that of 12 October 2026.
     progress
         Called with the number of files written and the number of all.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rig, site = sample_rig(scale), Site()
-    jobs = plan_night(rig, seed)
+    jobs = plan_night(rig, seed, before=before)
     report = progress or _silent
     frames: list[NightFrame] = []
     with ThreadPoolExecutor(max_workers=2) as pool:

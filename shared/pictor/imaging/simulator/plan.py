@@ -24,10 +24,15 @@ Scale = Literal["full", "small"]
 LIGHT_EXPOSURE_S = 60.0
 FLAT_EXPOSURE_S = 2.0
 TEMPERATURE_C = -10.0
+WARM_LIGHT_C = -5.0
+"""Sensor and set-point of the light for which the night takes no darks."""
+
 PLANNED_PA_DEG = 32.0
 FRAMES_PER_SET = 10
 FIRST_LIGHT = datetime(2026, 10, 12, 18, 40, tzinfo=UTC)
 FIRST_CALIBRATION = datetime(2026, 10, 13, 4, 30, tzinfo=UTC)
+END_OF_NIGHT = datetime(2026, 10, 13, 5, 30, tzinfo=UTC)
+SIDEREAL_DAY = timedelta(seconds=86164.0905)
 _SPACING = timedelta(seconds=75)
 _FIELD_HOURS = {"NGC 7000": 0.0, "M 31": 2.5, "M 45": 6.0}
 
@@ -54,6 +59,7 @@ LIGHT_PLAN = (
     PlannedLight("M 45", "L", "clouds"),
     PlannedLight("M 45", "R"),
     PlannedLight("M 45", "Ha", "starless"),
+    PlannedLight("M 31", "L", "no-darks"),
 )
 FLAT_FILTERS = ("L", "R", "Ha")
 
@@ -64,6 +70,7 @@ EXPECTED: dict[str, dict[str, JsonValue]] = {
     "clouds": {"solved": None, "grade": "bad", "reason": "clouds"},
     "trailed": {"solved": None, "grade": "bad", "reason": "trailed"},
     "starless": {"solved": False, "grade": "bad", "reason": "too-few-stars"},
+    "no-darks": {"solved": True, "grade": "good", "reason": None},
 }
 
 
@@ -85,9 +92,22 @@ def sample_rig(scale: Scale = "full") -> Rig:
     return Rig(camera=Camera(name="Pictor SimCam 1M", serial="SIM0002", nx=1164, ny=880, pixel_um=7.6))
 
 
-def plan_night(rig: Rig, seed: int) -> list[Job]:
-    """List all frames of the night in the order they are taken."""
-    return [*_light_jobs(rig, seed), *_calibration_jobs(rig, seed)]
+def plan_night(rig: Rig, seed: int, *, before: datetime | None = None) -> list[Job]:
+    """List all frames of the night in the order they are taken.
+
+    ``before`` moves the night by whole sidereal days, so that the targets stand where they stood, to end at most one
+    before that time; None leaves it where it is.
+    """
+    jobs = [*_light_jobs(rig, seed), *_calibration_jobs(rig, seed)]
+    if before is None:
+        return jobs
+    shift = (before - END_OF_NIGHT) // SIDEREAL_DAY * SIDEREAL_DAY
+    return [replace(job, exposure=replace(job.exposure, start=job.exposure.start + shift)) for job in jobs]
+
+
+def temperature_of(plan: PlannedLight) -> float:
+    """Return the set-point a light is taken at."""
+    return WARM_LIGHT_C if plan.fault == "no-darks" else TEMPERATURE_C
 
 
 def light_spec(rig: Rig, plan: PlannedLight, number: int, seed: int) -> LightSpec:
@@ -105,7 +125,7 @@ def light_spec(rig: Rig, plan: PlannedLight, number: int, seed: int) -> LightSpe
     )
     psf = Psf("moffat", float(rng.uniform(2.6, 3.1)), 3.5, float(rng.uniform(0.03, 0.08)), float(rng.uniform(0, 180)))
     spec = LightSpec(
-        pointing, rig, plan.filter_name, LIGHT_EXPOSURE_S, TEMPERATURE_C, psf, seed=1000 * seed + number
+        pointing, rig, plan.filter_name, LIGHT_EXPOSURE_S, temperature_of(plan), psf, seed=1000 * seed + number
     )  # fmt: skip
     return _with_fault(spec, plan.fault)
 
@@ -136,8 +156,9 @@ def _light_jobs(rig: Rig, seed: int) -> Iterator[Job]:
             round(spec.pointing.dec_deg + float(error[1]), 6),
             PLANNED_PA_DEG,
         )
-        exposure = Exposure("LIGHT", start, LIGHT_EXPOSURE_S, TEMPERATURE_C, plan.filter_name, target)
-        expected = {"state": "completed", "type": "LIGHT", **EXPECTED[plan.fault]}
+        exposure = Exposure("LIGHT", start, LIGHT_EXPOSURE_S, temperature_of(plan), plan.filter_name, target)
+        calibrated = plan.fault != "no-darks"
+        expected = {"state": "completed", "type": "LIGHT", "calibrated": calibrated, **EXPECTED[plan.fault]}
         yield Job(f"light_{number:02d}_{plan.filter_name}", spec, exposure, plan.fault, expected)
 
 
