@@ -1,5 +1,6 @@
 """What the calibration library is short of, what to shoot tonight, and what another policy would change."""
 
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import Annotated
@@ -10,7 +11,8 @@ from litestar.params import Parameter
 from pydantic import BaseModel, ConfigDict, Field
 
 from pictor.contracts.access import Role, Scope
-from pictor.gateway.auth import require
+from pictor.gateway import trail
+from pictor.gateway.auth import changing, require
 from pictor.gateway.bodies import body_of
 from pictor.gateway.calibration.needed import NeedView, Rigs, WaitingView
 from pictor.gateway.calibration.settings import Value, checked
@@ -174,13 +176,16 @@ def _item(one: PlanItem) -> PlanItemView:
     summary="Try calibration settings",
 )
 async def try_settings(request: Http, runtime: RuntimeDep, caller: Caller, observatory_id: UUID) -> Tried:
-    """Tell which recent lights would gain, lose or change a master with other settings; change nothing."""
+    """Tell which recent lights would gain, lose or change a master with other settings; change no setting."""
     wanted = await body_of(request, SettingsTried)
-    async with runtime.pool.acquire() as db:
+    async with changing(runtime, caller) as db:
         await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
         policy = checked(wanted.settings)
-        now = datetime.now(UTC)
-        seen = await needs.situation(db, observatory_id, now=now, days=wanted.days, policy=policy)
+        seen = await needs.situation(db, observatory_id, now=datetime.now(UTC), days=wanted.days, policy=policy)
+        await trail.record(
+            db, request, caller, "calibration.settings.try", str(observatory_id), observatory_id=observatory_id,
+            detail=trail.difference(asdict(seen.policy), asdict(policy)),
+        )  # fmt: skip
     return _tried(await needs.dry_run_of(seen, policy))
 
 

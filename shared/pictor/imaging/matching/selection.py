@@ -83,8 +83,9 @@ def select(
     """Choose the master for one place of one frame.
 
     Hard rules gate. Among those that pass: not expired at the time of the frame before expired, so that an old light
-    gets the master of its time; the active one before a superseded one; with the policy `preferred` the right rotation;
-    then the closest temperature, the closest time in both directions, the larger number of frames.
+    gets the master of its time; the active one before a superseded one, unless both are expired; with the policy
+    `preferred` the right rotation; then the closest temperature, the closest time in both directions, the larger
+    number of frames.
 
     Parameters
     ----------
@@ -126,9 +127,10 @@ def rank_of(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime |
     warmth = 0.0
     if frame.temperature_c is not None and master.temp_c is not None:
         warmth = abs(frame.temperature_c - master.temp_c)
+    expired = apart > max_age(master.frame_type, policy)
     return (
-        apart > max_age(master.frame_type, policy),
-        master.status is not MasterStatus.ACTIVE,
+        expired,
+        master.status is not MasterStatus.ACTIVE and not expired,
         _turned(frame, master, policy),
         int(warmth / TEMPERATURE_STEP_C + 1e-9),
         apart.total_seconds(),
