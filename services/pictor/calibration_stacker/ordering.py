@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 from uuid import UUID, uuid5
 
+from pictor.calibration_stacker.picturing import keep_pictures
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
 from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED
@@ -18,14 +19,16 @@ from pictor.imaging.matching.selection import dark_for_flats, select
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
-from pictor.state import masters, observatories, outbox, products, stacks
+from pictor.state import badpixels, diary, individuals, light_sets, masters, observatories, outbox, products, stacks
+from pictor.state.badpixels import StoredList
 from pictor.state.database import Connection
+from pictor.state.diary import Reading
 from pictor.state.frames import Frame
 from pictor.state.masters import Master
 from pictor.state.outbox import Outgoing
 from pictor.state.stacks import StackRequest
 
-KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu")
+KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu", "refused")
 """Numbers of a stack that stay with its master."""
 
 
@@ -66,7 +69,18 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
         "bayer": bool(described.get("bayer")),
         "dark_path": dark,
         "active_path": await _active_path(step, request, frames[0]),
+        "bad_pixel_list": await _listed_pixels(step, frames[0]),
+        "binning": described.get("binning_x") or 1,
     }
+
+
+async def _listed_pixels(step: Step, frame: Frame) -> str | None:
+    """Return the list a person wrote for the rig; it counts pixels of the whole sensor, so not for a part of it."""
+    described = frame.description or {}
+    if described.get("roi_x") or described.get("roi_y"):
+        return None
+    stored: StoredList | None = await step.read(badpixels.list_of, frame.observatory_id, frame.rig_id)
+    return None if stored is None else stored.body
 
 
 async def _dark_path(step: Step, request: StackRequest, flat: Frame) -> str | None:
@@ -105,8 +119,21 @@ async def _master_path(step: Step, master_id: UUID) -> str:
 
 
 async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> None:
-    """Store a candidate with its verdict; an active one supersedes the old master in the same transaction."""
-    request, frames = made_of.request, made_of.frames
+    """Store a candidate with its verdict; an active one supersedes the old master in the same transaction.
+
+    Frames the stack refused are not in it; where too few are left of what the policy asks, there is no candidate.
+    """
+    request, refused = made_of.request, dict(found.get("refused") or {})
+    for name, because in refused.items():
+        step.save(individuals.refuse, UUID(name), because)
+    frames = [frame for frame in made_of.frames if str(frame.id) not in refused]
+    needed = validate(request.policy).min_frames
+    if refused and len(frames) < needed and not request.force:
+        told = (
+            f"{len(refused)} of {len(made_of.frames)} frames were refused; {len(frames)} are left, {needed} are needed"
+        )
+        step.fail("frames-refused", f"{told}: {'; '.join(refused.values())}")
+        return
     starts = [frame.start_utc for frame in frames if frame.start_utc]
     master = Master(
         id=uuid5(step.order.job_id, f"master/{step.order.run}"),
@@ -117,12 +144,28 @@ async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> No
         statistics={k: found[k] for k in KEPT}, camera_name=(frames[0].description or {}).get("camera"),
     )  # fmt: skip
     step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
+    step.save(diary.save, master.id, readings_of(found))
     await step.keep(ProductKind.MASTER, Path(found["master_path"]), "application/fits", master_id=master.id)
+    await keep_pictures(step, found.get("pictures"), master.id)
     if found["bad_pixels_path"]:
         await step.keep(ProductKind.BAD_PIXELS, Path(found["bad_pixels_path"]), "application/fits", master_id=master.id)
     if master.state is not MasterState.ACTIVE:
         step.announce(MASTER_REJECTED, _rejected(step, master))
         step.fail(f"master-{master.state}", f"the candidate is not used: {'; '.join(master.reasons)}")
+
+
+def readings_of(found: dict[str, Any]) -> list[Reading]:
+    """Return what a stack measured of the detector, for its diary."""
+    facts, levels = found.get("facts") or {}, found.get("levels_adu") or []
+    noise_e, noise_adu = facts.get("read_noise_e"), facts.get("read_noise_adu")
+    readings = [
+        Reading("read-noise", noise_e, "e-") if noise_e is not None else Reading("read-noise", noise_adu, "ADU"),
+        Reading("gain", facts.get("egain"), "e-/ADU"),
+        Reading("dark-current", facts.get("dark_current_e_per_s"), "e-/s"),
+        Reading("hot-pixels", facts.get("hot_pixels"), "pixels"),
+        Reading("bias-level", median(levels) if levels and found.get("kind") == "bias" else None, "ADU"),
+    ]
+    return [one for one in readings if one.value is not None]
 
 
 def _middle(starts: list[datetime]) -> datetime | None:
@@ -136,6 +179,8 @@ async def _save_and_announce(
     if master.state is not MasterState.ACTIVE:
         return None
     order = step.order
+    if superseded:
+        step.drop(await light_sets.forget_calibrated(db, order.observatory_id, superseded))
     fact = MasterCreated(
         observatory=order.observatory, master_id=master.id, job_id=order.job_id, frame_type=master.frame_type,
         group_key=master.group_key, ncombine=master.ncombine, superseded=tuple(superseded),
