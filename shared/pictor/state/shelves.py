@@ -36,6 +36,15 @@ class ActiveMaster:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What became of an individual frame."""
+
+    not_stacked: tuple[str, ...] | None
+    mastered_by: UUID | None
+    used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Component:
     """A frame a master was made of; without a name it was deleted since."""
 
@@ -148,10 +157,13 @@ async def active_masters(db: Connection, observatory_id: UUID, *, limit: int = 2
     ]
 
 
-async def refusals(db: Connection, frame_ids: list[UUID]) -> dict[UUID, tuple[str, ...] | None]:
-    """Return why individual frames are never stacked: empty when they may be, None when that was not judged yet."""
-    rows = await db.fetch("SELECT id, not_stacked FROM frame WHERE id = ANY($1)", frame_ids)
-    return {row["id"]: None if row["not_stacked"] is None else tuple(row["not_stacked"]) for row in rows}
+async def fate_of(db: Connection, frame_id: UUID) -> Fate | None:
+    """Return whether an individual frame may be stacked, and the active master it is in."""
+    row = await db.fetchrow("SELECT not_stacked, mastered_by, used_at FROM frame WHERE id = $1", frame_id)
+    if row is None:
+        return None
+    refused = None if row["not_stacked"] is None else tuple(row["not_stacked"])
+    return Fate(refused, row["mastered_by"], row["used_at"])
 
 
 async def components(db: Connection, master_id: UUID) -> list[Component]:

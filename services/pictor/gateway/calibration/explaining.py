@@ -97,12 +97,13 @@ async def explain_frame(
     async with runtime.pool.acquire() as db:
         frame = await own_frame(db, caller, frame_id)
         permit(caller, Role.MEMBER, frame.observatory_id)
-        if frame.frame_type is None or frame.camera_mode is None:
-            return _nothing(frame, UNREAD)
-        return await _explained(db, frame, candidates)
+        return await explanation_of(db, frame, shown=candidates)
 
 
-async def _explained(db: Connection, frame: Frame, shown: int) -> ExplanationView:
+async def explanation_of(db: Connection, frame: Frame, *, shown: int) -> ExplanationView:
+    """Explain every place of a frame, with so many candidates of each."""
+    if frame.frame_type is None or frame.camera_mode is None:
+        return _nothing(frame, UNREAD)
     policy = await policy_of(db, frame.observatory_id)
     library = [one for one in await needs.masters(db, frame.observatory_id) if _related(one, frame)]
     key = light_sets.key_of(frame)

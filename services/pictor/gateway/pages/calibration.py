@@ -12,6 +12,8 @@ from litestar.params import Parameter
 
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.frames import FrameType
+from pictor.gateway.pages import calibration_needs as needs
+from pictor.gateway.pages import calibration_rooms as rooms
 from pictor.gateway.pages import calibration_tabs as tabs
 from pictor.gateway.pages.calibration_tabs import Wanted
 from pictor.gateway.pages.rendering import page
@@ -32,7 +34,10 @@ class Tab(StrEnum):
 
     MASTERS = "masters"
     FRAMES = "frames"
+    NEEDS = "needs"
     COVERAGE = "coverage"
+    SETTINGS = "settings"
+    JOBS = "jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,10 @@ class Room:
 ROOMS = {
     Tab.MASTERS: Room("Masters", Role.MEMBER, tabs.read_masters),
     Tab.FRAMES: Room("Individual frames", Role.MEMBER, tabs.read_frames),
-    Tab.COVERAGE: Room("Coverage", Role.MEMBER, tabs.read_coverage),
+    Tab.NEEDS: Room("Needs", Role.MEMBER, needs.read_needs),
+    Tab.COVERAGE: Room("Coverage", Role.MEMBER, needs.read_coverage),
+    Tab.SETTINGS: Room("Settings", Role.MEMBER, rooms.read_settings),
+    Tab.JOBS: Room("Stacking jobs", Role.OBSERVATORY_ADMIN, rooms.read_jobs),
 }
 
 

@@ -40,7 +40,9 @@ class Table:
         if column not in self.columns:
             self.columns.append(column)
         row = self._row(facts.get("temp_c"), tolerance)
-        self.cells.setdefault(row, {}).setdefault(column, []).append(cell)
+        place = self.cells.setdefault(row, {}).setdefault(column, [])
+        if not place or cell.word != "missing":
+            place.append(cell)
 
     def _row(self, temp_c: float | None, tolerance: float) -> float | None:
         near = [
@@ -83,8 +85,9 @@ def coverage(
     has_master = {master.group_key for master in masters}
     for note in notes:
         if note.group_key not in has_master:
-            word = "deferred" if note.decision == "defer" else "growing"
-            put(note.facts, Cell(word, f"{note.have} of {note.needed}", note.message))
+            deferred = note.decision == "defer"
+            text = "waits for a dark" if deferred else f"{note.have} of {note.needed}"
+            put(note.facts, Cell("deferred" if deferred else "growing", text, note.message))
     for facts in missing:
         put(facts, Cell("missing", "missing", str(facts.get("reason") or "no master matches")))
     return [_sorted(table) for table in sorted(tables.values(), key=lambda one: (one.camera, one.mode))]

@@ -22,12 +22,12 @@ from pictor.gateway.wiring import RuntimeDep
 from pictor.state import masters, products, shelves
 from pictor.state.database import Connection
 from pictor.state.masters import Master
+from pictor.state.products import Product
 
 LIGHTS = 50
 """Lights listed on the page of a master."""
 
-PICTURES = {"preview": (ProductKind.PREVIEW, "The master, stretched"),
-            "rejected": (ProductKind.REJECTION, "Share of frames rejected per pixel")}  # fmt: skip
+PICTURES = {"preview": ProductKind.PREVIEW, "rejection": ProductKind.REJECTION}
 
 DETECTOR = {
     "read_noise_e": ("Read noise", "{:.2f} e\N{SUPERSCRIPT MINUS}"),
@@ -80,7 +80,7 @@ async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) ->
         how=how, lights=lights, total=total, components=components, may_act=may_act(visitor, master.observatory_id),
         checks=[shown_check(one) for one in master.statistics.get("checks") or []],
         facts=facts_of(master, names), policy=sorted((name, card(value)) for name, value in master.policy.items()),
-        pictures=[(name, title) for name, (kind, title) in PICTURES.items() if kind in made],
+        pictures=[(name, legend_of(made[kind])) for name, kind in PICTURES.items() if kind in made],
     )  # fmt: skip
 
 
@@ -101,11 +101,23 @@ async def show_picture(
     async with runtime.pool.acquire() as db:
         await own_master(db, visitor, master_id)
         made = await products.of_master(db, master_id)
-    kind = PICTURES[name][0] if name in PICTURES else None
-    if kind is None or kind not in made:
+    found = made.get(PICTURES[name]) if name in PICTURES else None
+    if found is None:
         raise not_found("picture", name)
-    found = made[kind]
     return await send(request, runtime, Stored(found.key, found.size, found.sha256, found.content_type))
+
+
+def legend_of(picture: Product) -> str:
+    """Say what a picture shows, and what black and white stand for."""
+    known = picture.parameters
+    if picture.kind is ProductKind.REJECTION:
+        white = known.get("rejection_white")
+        share = "" if white is None else f"; white is {100 * white:.2g} %"
+        return f"Share of the frames rejected, averaged{share}"
+    black, white = known.get("black"), known.get("white")
+    return "Pixels, averaged and stretched" + (
+        "" if black is None or white is None else f": {black:.5g} to {white:.5g}"
+    )
 
 
 def shown_check(check: Mapping[str, Any]) -> ShownCheck:
@@ -130,13 +142,15 @@ def shown_check(check: Mapping[str, Any]) -> ShownCheck:
 
 
 def _digits(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.3g}"
+    if value is None:
+        return NOTHING
+    return f"{100 * value:.3g} %" if 0 < abs(value) < 0.01 else f"{value:.3g}"
 
 
 def _allowed(low: float | None, high: float | None) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {high:g}"
-    return f"at most {high:.3g}" if high is not None else "" if low is None else f"at least {low:.3g}"
+    return f"at most {_digits(high)}" if high is not None else "" if low is None else f"at least {low:.3g}"
 
 
 def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from pictor.contracts.frames import CALIBRATION_TYPES, FrameType
-from pictor.gateway.pages.calibration_coverage import coverage
+from pictor.gateway.calibration.settings import ages_of
 from pictor.gateway.pages.calibration_groups import Waiting, waiting
 from pictor.gateway.pages.calibration_standing import standing
 from pictor.imaging.matching.policy import Policy, validate
 from pictor.runtime.runtime import Runtime
 from pictor.state import calibrations, observatories, policies, shelves
-from pictor.state.calibrations import LibraryFilter
+from pictor.state.calibrations import UNAGED, LibraryFilter, Picked
 from pictor.state.database import Connection
 
 PAGE = 50
@@ -52,22 +52,25 @@ async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
         policy = await policy_at(db, observatory_id)
-        rows, total = await calibrations.library(
-            db, observatory_id, sought, limit=PAGE, offset=(wanted.page - 1) * PAGE
-        )  # fmt: skip
-        notes = await shelves.master_notes(db, [row.id for row in rows])
+        found = await calibrations.browse(
+            db, observatory_id, sought, ages_of(policy), limit=PAGE, offset=(wanted.page - 1) * PAGE
+        )
+        notes = await shelves.master_notes(db, [row.id for row in found.rows])
         cameras, filters = await shelves.cameras_and_filters(db, observatory_id)
     lines = [
         (row, notes[row.id], standing(
             notes[row.id].state, row.frame_type, row.taken_at, policy, recalled=notes[row.id].recall_reason is not None,
         ))
-        for row in rows if row.id in notes
+        for row in found.rows if row.id in notes
     ]  # fmt: skip
-    return {"lines": lines, "cameras": cameras, "filters": filters, **_pages(total)}
+    return {"lines": lines, "cameras": cameras, "filters": filters, **_pages(found)}
 
 
-def _pages(total: int) -> dict[str, Any]:
-    return {"total": total, "pages": max(1, math.ceil(total / PAGE)), "types": TYPES, "statuses": STATUSES}
+def _pages(found: Picked) -> dict[str, Any]:
+    pages = max(1, math.ceil(found.total / PAGE))
+    return {
+        "total": found.total, "more": found.total_estimated, "pages": pages, "types": TYPES, "statuses": STATUSES,
+    }  # fmt: skip
 
 
 async def read_frames(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
@@ -77,15 +80,14 @@ async def read_frames(runtime: Runtime, observatory_id: UUID, wanted: Wanted) ->
         camera_name=wanted.camera, filter=wanted.filter,
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
-        rows, total = await calibrations.library(
-            db, observatory_id, sought, limit=PAGE, offset=(wanted.page - 1) * PAGE
-        )  # fmt: skip
-        refused = await shelves.refusals(db, [row.id for row in rows])
+        found = await calibrations.browse(
+            db, observatory_id, sought, UNAGED, limit=PAGE, offset=(wanted.page - 1) * PAGE
+        )
         groups = await groups_of(db, observatory_id)
         cameras, filters = await shelves.individual_choices(db, observatory_id)
     return {
-        "lines": [(row, refused.get(row.id)) for row in rows], "groups": groups, "cameras": cameras,
-        "filters": filters, **_pages(total),
+        "lines": [(row, row.not_stacked) for row in found.rows], "groups": groups, "cameras": cameras,
+        "filters": filters, **_pages(found),
     }  # fmt: skip
 
 
@@ -93,14 +95,3 @@ async def groups_of(db: Connection, observatory_id: UUID) -> list[Waiting]:
     """Return the groups of an observatory and how far each is."""
     names = await rig_names(db, observatory_id)
     return [waiting(note, names) for note in await shelves.notes(db, observatory_id)]
-
-
-async def read_coverage(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
-    """Read which camera modes have which masters."""
-    del wanted
-    async with runtime.pool.acquire() as db:
-        policy = await policy_at(db, observatory_id)
-        masters = await shelves.active_masters(db, observatory_id)
-        notes = await shelves.notes(db, observatory_id)
-        names = await rig_names(db, observatory_id)
-    return {"tables": coverage(masters, notes, policy, names)}

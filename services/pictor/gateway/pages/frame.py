@@ -6,18 +6,23 @@ from uuid import UUID
 from litestar import Response, get
 
 from pictor.contracts.access import Scope
-from pictor.contracts.frames import ProductKind
+from pictor.contracts.frames import CALIBRATION_TYPES, ProductKind
 from pictor.contracts.modules import Module, RunState
+from pictor.gateway.calibration.explaining import explanation_of
+from pictor.gateway.pages.calibration_rooms import LABELS
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor, within
 from pictor.gateway.wiring import RuntimeDep
-from pictor.state import frames, jobs, masters, nights, products, quality, runs, solutions
+from pictor.state import frames, jobs, masters, nights, products, quality, runs, shelves, solutions
 from pictor.state.database import Connection
 from pictor.state.jobs import Job
 from pictor.state.products import Product
 from pictor.state.runs import ModuleRun
 
 Timeline = list[tuple[Job, list[ModuleRun]]]
+
+CANDIDATES = 8
+"""Masters explained for each place of a light; the API tells more."""
 
 SEES_FRAMES = [within(Scope.FRAMES_READ)]
 
@@ -85,6 +90,22 @@ def offered(frame_id: UUID, made: dict[ProductKind, Product]) -> list[tuple[str,
         for kind, (name, path) in DOWNLOADS.items()
         if kind in made
     ]
+
+
+@get("/frames/{frame_id:uuid}/calibration", guards=[within(Scope.CALIBRATION_READ)], include_in_schema=False)
+async def show_calibration_of(runtime: RuntimeDep, visitor: Visitor, frame_id: UUID) -> Response[str]:
+    """Explain what a light is calibrated with and why; of an individual frame, what keeps it out of masters."""
+    async with runtime.pool.acquire() as db:
+        frame = await frames.get(db, frame_id, visitor.observatories)
+        if frame is None:
+            return Response("", status_code=404)
+        told = await explanation_of(db, frame, shown=CANDIDATES)
+        fate = await shelves.fate_of(db, frame_id)
+        used = await masters.use_of(db, frame_id)
+    return page(
+        "explain.html", frame=frame, told=told, fate=fate, used=used, labels=LABELS,
+        individual=frame.frame_type in CALIBRATION_TYPES and not frame.is_master,
+    )  # fmt: skip
 
 
 @get("/frames/{frame_id:uuid}/timeline", guards=SEES_FRAMES, include_in_schema=False)

@@ -9,7 +9,7 @@ from pictor.gateway.pages.admin import show_account, show_admin, show_audit
 from pictor.gateway.pages.calibration import show_calibration
 from pictor.gateway.pages.calibration_master import show_components, show_master, show_picture
 from pictor.gateway.pages.door import show_login, sign_in, sign_out
-from pictor.gateway.pages.frame import show_frame, show_timeline
+from pictor.gateway.pages.frame import show_calibration_of, show_frame, show_timeline
 from pictor.gateway.pages.night import front, provide_choice, show_night, show_row
 from pictor.gateway.pages.rendering import FOLDER
 from pictor.gateway.pages.visitors import NotSignedInError, let_in, provide_visitor, show_door, show_problem
@@ -32,6 +32,7 @@ def pages_router() -> Router:
             show_row,
             show_frame,
             show_timeline,
+            show_calibration_of,
             show_jobs,
             show_operations,
             show_admin,

@@ -16,14 +16,14 @@ function toast(sentence, bad = false) {
 }
 
 // Actions: buttons carry data-action; what they change goes through the API with the session's CSRF token.
-async function send(method, url, body) {
-  const headers = { "X-CSRF-Token": document.body.dataset.csrf || "", "Accept": "application/json" };
+async function send(method, url, body, more = {}) {
+  const headers = { "X-CSRF-Token": document.body.dataset.csrf || "", "Accept": "application/json", ...more };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   const answer = await fetch(url, { method, headers, body, credentials: "same-origin" });
   if (answer.ok) return answer;
-  let sentence = `${answer.status} ${answer.statusText}`;
-  try { const problem = await answer.json(); sentence = problem.detail || problem.title || sentence; } catch { /* not JSON */ }
-  throw new Error(sentence);
+  let sentence = `${answer.status} ${answer.statusText}`, fields = [];
+  try { const problem = await answer.json(); sentence = problem.detail || problem.title || sentence; fields = problem.errors || []; } catch { /* not JSON */ }
+  throw Object.assign(new Error(sentence), { fields });
 }
 const post = (url, body) => send("POST", url, body);
 

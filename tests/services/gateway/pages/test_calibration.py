@@ -6,15 +6,15 @@ import pytest
 
 from pictor.contracts.access import Role
 from pictor.contracts.frames import FrameType
-from pictor.state import groups, masters
+from pictor.state import groups, masters, policies
 from pictor.state.database import Connection
 from pictor.state.groups import Note
 from tests.services.gateway.pages.conftest import Client, make_token
 from tests.services.gateway.pages.test_pages import Elements
 from tests.support.nights import HOSTILE, Place, add_light, make_place
-from tests.support.shelves import add_individual, add_master, facts, fill_library
+from tests.support.shelves import add_individual, add_master, add_stack_job, facts, fill_library
 
-TABS = ("masters", "frames", "coverage")
+TABS = ("masters", "frames", "needs", "coverage", "settings", "jobs")
 
 
 async def signed_in(client: Client, db: Connection, role: Role, place: Place) -> Client:
@@ -32,8 +32,8 @@ def actions(text: str) -> set[str]:
 async def test_masters_show_their_setup_standing_and_expiry(browser: Client, db: Connection, place: Place) -> None:
     found = await fill_library(db, place)
     text = (await browser.get("/calibration")).text
-    for piece in ("gain 100 · offset 50 · 1\N{MULTIPLICATION SIGN}1", "active, expires in 27 d", "active, expired 11 d ago", "needs review",
-                  "superseded", "8.4 sigma (limit 6)"):  # fmt: skip
+    for piece in ("gain 100 · offset 50 · 1\N{MULTIPLICATION SIGN}1", "active, expires in 27 d",
+                  "active, expired 11 d ago", "needs review", "superseded", "8.4 sigma (limit 6)"):  # fmt: skip
         assert piece in " ".join(text.split()), piece
     assert f'href="/api/v1/calibration/frames/{found["dark"]}/download"' in text
     assert f'data-url="/calibration/masters/{found["dark"]}/components"' in text
@@ -85,10 +85,76 @@ async def test_coverage_has_a_place_for_every_temperature_exposure_and_filter(
 ) -> None:
     found = await fill_library(db, place)
     text = " ".join((await browser.get("/calibration?tab=coverage")).text.split())
-    for piece in ("RC8 + 2600", "300 s", "60 s", "OIII", "7 of 10", "12 of 10", "expired 11 d ago", "expires in 19 h"):
+    for piece in (
+        "RC8 + 2600",
+        "300 s",
+        "60 s",
+        "OIII",
+        "7 of 10",
+        "waits for a dark",
+        "expired 11 d ago",
+        "expires in 19 h",
+    ):
         assert piece in text, piece
     assert f'<a class="badge expiring" href="/calibration/masters/{found["warm"]}"' in text
     assert text.index(">-10.0<") < text.index(">0.0<")
+
+
+async def lights_without_masters(db: Connection, place: Place) -> UUID:
+    """Insert lights of a filter and exposure nothing in the library fits."""
+    frame_id = await add_light(db, place, 1)
+    setup = facts(place, FrameType.LIGHT)["mode"] | {"exposure_s": 120.0, "filter": "SII", "set_temp_c": -10.0}
+    described = {"frame_type": "light", "is_master": False, "target_name": "NGC 7331"} | setup
+    await db.execute("UPDATE frame SET description = description || $1", described)
+    await db.execute(
+        """
+        UPDATE frame SET gain_setting = 100, offset_setting = 50, binning_x = 1, binning_y = 1, width = 6248,
+            height = 4176, exposure_s = 120, filter = 'SII', set_temp_c = -10, night = current_date - 1 WHERE id = $1
+        """,
+        frame_id,
+    )
+    return frame_id
+
+
+async def test_needs_say_what_lights_lack_why_and_what_to_take(browser: Client, db: Connection, place: Place) -> None:
+    await fill_library(db, place)
+    await lights_without_masters(db, place)
+    text = " ".join((await browser.get("/calibration?tab=needs")).text.split())
+    for piece in ("uncovered", "120 s", "Take 10 dark frames like this.", "10 \N{MULTIPLICATION SIGN} dark",
+                  "Flat auto-stacking deferred: no matching master dark available",
+                  f"/api/v1/calibration/plan/{place.observatory_id}?format=csv"):  # fmt: skip
+        assert piece in text, piece
+    assert "120 s" in (await browser.get("/calibration?tab=coverage")).text
+
+
+async def test_every_setting_has_its_default_range_and_description(
+    browser: Client, db: Connection, place: Place
+) -> None:
+    await policies.save(db, place.observatory_id, {"min_frames": 5}, changed_by="user:1")
+    text = " ".join((await browser.get("/calibration?tab=settings")).text.split())
+    fields = [found for tag, found in Elements(text).found if tag in {"input", "select"} and found.get("data-default")]
+    assert [found["name"] for found in fields] == list(policies.SETTINGS)
+    assert all("disabled" in found for found in fields)
+    for piece in ("Default 10; 3 to 100", 'value="5" data-default="10"', "changed", "Default CMOS; one of CMOS, CCD",
+                  "Individual frames needed before auto-stacking triggers"):  # fmt: skip
+        assert piece in text, piece
+
+
+async def test_stacks_show_why_they_failed_and_can_be_retried(stranger: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    client = await signed_in(stranger, db, Role.OBSERVATORY_ADMIN, place)
+    text = (await client.get("/calibration?tab=jobs")).text
+    assert "the disk was full" in text
+    assert f"/api/v1/calibration/jobs/{found['job']}/retry" in text
+    assert 'data-method="DELETE"' not in text
+    client = await signed_in(stranger, db, Role.SERVER_ADMIN, place)
+    assert 'data-method="DELETE"' in (await client.get("/calibration?tab=jobs")).text
+
+
+async def test_stacking_jobs_are_for_administrators(browser: Client, db: Connection, place: Place) -> None:
+    await fill_library(db, place)
+    assert (await browser.get("/calibration?tab=jobs")).status_code == 404
+    assert "tab=jobs" not in (await browser.get("/calibration")).text
 
 
 async def test_the_page_of_a_master_shows_gate_facts_and_lights(browser: Client, db: Connection, place: Place) -> None:
@@ -103,7 +169,7 @@ async def test_the_page_of_a_master_shows_gate_facts_and_lights(browser: Client,
 
 async def test_members_see_and_administrators_act(stranger: Client, db: Connection, place: Place) -> None:
     found = await fill_library(db, place)
-    paths = [f"/calibration?tab={tab}" for tab in TABS] + [f"/calibration/masters/{found['review']}"]
+    paths = [f"/calibration?tab={tab}" for tab in TABS if tab != "jobs"] + [f"/calibration/masters/{found['review']}"]
     changing = {"remove", "because", "/api/v1/calibration/masters/create"}
     seen = {}
     for role in (Role.MEMBER, Role.OBSERVATORY_ADMIN):
@@ -123,6 +189,30 @@ async def test_another_observatorys_library_does_not_exist(browser: Client, db: 
     assert str(master) not in (await browser.get("/calibration")).text
 
 
+async def test_a_light_explains_what_is_missing_and_what_would_match(
+    browser: Client, db: Connection, place: Place
+) -> None:
+    await fill_library(db, place)
+    light = await lights_without_masters(db, place)
+    assert f'hx-get="/frames/{light}/calibration"' in (await browser.get(f"/frames/{light}")).text
+    text = " ".join((await browser.get(f"/frames/{light}/calibration")).text.split())
+    for piece in ("no match", "no master dark matches; nearest: exposure: frame 120, master 60, allowed 0.6",
+                  "Exposure tolerance 60.0", "<td>SII</td><td>L</td>", "No setting makes it match"):  # fmt: skip
+        assert piece in text, piece
+    theirs = await add_light(db, await make_place(db, "valley"), 2)
+    assert (await browser.get(f"/frames/{theirs}/calibration")).status_code == 404
+
+
+async def test_an_individual_frame_says_what_became_of_it(browser: Client, db: Connection, place: Place) -> None:
+    found = await fill_library(db, place)
+    refused = (await browser.get(f"/frames/{found['refused']}/calibration")).text
+    assert "never stacked" in refused
+    assert "2.8 C apart" in refused
+    assert "its group" in (await browser.get(f"/frames/{found['waiting']}/calibration")).text
+    used = await db.fetchval("SELECT id FROM frame WHERE mastered_by = $1 LIMIT 1", found["dark"])
+    assert f"/calibration/masters/{found['dark']}" in (await browser.get(f"/frames/{used}/calibration")).text
+
+
 async def make_hostile(db: Connection, place: Place) -> UUID:
     """Put markup into every text a header or a person may bring."""
     master = await add_master(db, place, FrameType.FLAT, filter=HOSTILE, reasons=(HOSTILE,))
@@ -133,6 +223,8 @@ async def make_hostile(db: Connection, place: Place) -> UUID:
     await db.execute("UPDATE frame SET name = $1", HOSTILE)
     await db.execute("UPDATE rig SET name = $1", HOSTILE)
     await db.execute("UPDATE master SET camera_name = $1, recall_reason = $1, recalled_at = now()", HOSTILE)
+    await add_stack_job(db, place, HOSTILE, reason=HOSTILE)
+    await policies.save(db, place.observatory_id, {"min_frames": 5}, changed_by=HOSTILE)
     frame = await add_individual(db, place, FrameType.FLAT, 2)
     await db.execute("UPDATE frame SET name = $1 WHERE id = $2", HOSTILE, frame)
     await db.execute("INSERT INTO master_component VALUES ($1, $2, 'x')", master, frame)

@@ -1,0 +1,52 @@
+"""The tabs of administrators: settings, stacking jobs, maintenance."""
+
+from typing import Any
+from uuid import UUID
+
+from pictor.gateway.calibration.settings import shown
+from pictor.gateway.pages.calibration_tabs import PAGE, Wanted
+from pictor.runtime.runtime import Runtime
+from pictor.state import policies, shelves
+
+LABELS = {
+    "min_frames": ("Min frames for master", "frames"),
+    "camera_type": ("Camera type", ""),
+    "stacking_method": ("Stacking method", ""),
+    "sigma_clip_value": ("Sigma clip value", "sigma"),
+    "sigma_clip_iterations": ("Sigma clip iterations", "passes"),
+    "temperature_tolerance_c": ("Temperature tolerance", "°C"),
+    "dark_max_age_days": ("Dark max age", "days"),
+    "flat_max_age_days": ("Flat max age", "days"),
+    "bias_max_age_days": ("Bias max age", "days"),
+    "individual_retention_days": ("Individual frame retention", "days"),
+    "master_retention_days": ("Master retention", "days"),
+    "flat_rotation": ("Require rotation-matched flats", ""),
+    "rotation_tolerance_deg": ("Rotation tolerance", "°"),
+    "exposure_tolerance_s": ("Exposure tolerance", "s"),
+    "exposure_tolerance_share": ("Exposure tolerance, share", "of the exposure"),
+    "flat_dark_exposure_share": ("Flat-dark exposure tolerance, share", "of the exposure"),
+    "dark_scale_min": ("Dark scaling, least", "\N{MULTIPLICATION SIGN}"),
+    "dark_scale_max": ("Dark scaling, most", "\N{MULTIPLICATION SIGN}"),
+    "bias_for_flats_below_s": ("Bias for flats below", "s"),
+    "refresh_new_frames": ("New frames for a newer master", "frames"),
+}
+"""Name and unit of each setting, in the words of the users' manual."""
+
+WHOLE = {name for name in LABELS if name.endswith("_days")} | {
+    "min_frames", "sigma_clip_iterations", "refresh_new_frames",
+}  # fmt: skip
+
+
+async def read_settings(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read every setting with its default, range and description."""
+    del wanted
+    async with runtime.pool.acquire() as db:
+        found = shown(await policies.stored(db, observatory_id))
+    return {"found": found, "labels": LABELS, "whole": WHOLE}
+
+
+async def read_jobs(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read one page of the stacks asked for, newest first."""
+    async with runtime.pool.acquire() as db:
+        lines = await shelves.stack_jobs(db, observatory_id, limit=PAGE + 1, offset=(wanted.page - 1) * PAGE)
+    return {"lines": lines[:PAGE], "more": len(lines) > PAGE}
