@@ -158,21 +158,27 @@ async def delete_frame(request: Http, runtime: RuntimeDep, caller: Caller, frame
     async with runtime.pool.acquire() as db:
         frame = await own_frame(db, caller, frame_id)
         permit(caller, Role.OBSERVATORY_ADMIN, frame.observatory_id)
-        async with deleting.content_held(db, frame.raw_key):
-            async with db.transaction():
-                await still(db, caller)
-                open_jobs = await deleting.open_jobs(db, frame_id)
-                for job_id in open_jobs:
-                    await jobs.cancel(db, job_id)
-                keys = await deleting.delete_frame(db, frame_id)
-                detail = {"sha256": frame.sha256, "size": frame.size, "name": frame.name}
-                await _recorded(db, request, caller, "frame.delete", frame, detail=detail)
-            await _delete_objects(runtime, keys)
+    await remove_frame(request, runtime, caller, frame)
+
+
+async def remove_frame(request: Http, runtime: Runtime, caller: Principal, frame: Frame) -> None:
+    """Delete a frame the caller may delete: its open jobs end, its rows go, then its objects."""
+    async with runtime.pool.acquire() as db, deleting.content_held(db, frame.raw_key):
+        async with db.transaction():
+            await still(db, caller)
+            open_jobs = await deleting.open_jobs(db, frame.id)
+            for job_id in open_jobs:
+                await jobs.cancel(db, job_id)
+            keys = await deleting.delete_frame(db, frame.id)
+            detail: dict[str, object] = {"sha256": frame.sha256, "size": frame.size, "name": frame.name}
+            await _recorded(db, request, caller, "frame.delete", frame, detail=detail)
+        await delete_objects(runtime, keys)
     for job_id in open_jobs:
         await runtime.control.cancel(job_id)
 
 
-async def _delete_objects(runtime: Runtime, keys: list[str]) -> None:
+async def delete_objects(runtime: Runtime, keys: list[str]) -> None:
+    """Delete objects whose rows are gone."""
     for key in keys:
         await runtime.store.delete(key)
 

@@ -19,6 +19,10 @@ LIBRARY = (
             min(m.id::text) AS master
         FROM master m GROUP BY m.observatory_id, m.group_key
         HAVING bool_or(m.state = 'superseded') AND NOT bool_or(m.state = 'active')
+            AND NOT EXISTS (
+                SELECT FROM audit a WHERE a.action = 'master.delete' AND a.object =
+                    (array_agg(m.superseded_by::text ORDER BY m.superseded_at DESC NULLS LAST))[1]
+            )
         """,
     ),
     Question(

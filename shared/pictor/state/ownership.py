@@ -10,6 +10,10 @@ _OWNER = {
     "master": "SELECT observatory_id FROM master WHERE id = $1::uuid",
     "rig": "SELECT observatory_id FROM rig WHERE id = $1::uuid",
     "observatory": "SELECT id FROM observatory WHERE id::text = $1 OR slug = $1",
+    "calibration frame": (
+        "SELECT observatory_id FROM master WHERE id = $1::uuid "
+        "UNION ALL SELECT observatory_id FROM frame WHERE id = $1::uuid"
+    ),
     "token": "SELECT observatory_id FROM token WHERE id = $1",
 }
 

@@ -1,0 +1,197 @@
+"""What the deletion of a master or an individual frame would take along."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from litestar import get
+from pydantic import Field
+
+from pictor.contracts.access import Role, Scope
+from pictor.contracts.masters import MasterState
+from pictor.gateway.auth import require
+from pictor.gateway.calibration.library import own_entry
+from pictor.gateway.calibration.settings import policy_of
+from pictor.gateway.problems import not_found
+from pictor.gateway.views import View
+from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.imaging.matching.frames import Frame, FrameType
+from pictor.imaging.matching.grouping import group_frames
+from pictor.imaging.matching.policy import Policy
+from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.matching.selection import select
+from pictor.runtime.library import frame_seen, master_seen
+from pictor.runtime.stacking.judging import frames_of
+from pictor.state import entries, groups, individuals, masters, removal
+from pictor.state.calibrations import LibraryRow
+from pictor.state.database import Connection
+from pictor.state.masters import Master
+from pictor.state.removal import Weight
+
+ADMIN = [require(Scope.CALIBRATION_WRITE, role=Role.OBSERVATORY_ADMIN)]
+LOOK_BACK = timedelta(days=30)
+MAX_FRAMES = 1000
+"""Newest frames of each kind that are grouped to see whether a group falls below its threshold."""
+
+
+class GroupImpact(View):
+    """A group that would have fewer frames than a master needs."""
+
+    frame_type: FrameType
+    filter: str | None
+    exposure_s: float | None
+    temp_c: float | None
+    frames_before: int
+    frames_after: int
+    min_frames: int
+
+
+class Impact(View):
+    """What a deletion would do."""
+
+    id: UUID
+    is_master: bool
+    name: str
+    status: str
+    rows: dict[str, int] = Field(description="Rows that go, by table")
+    objects: int = Field(description="Stored objects that go")
+    size: int = Field(description="Their bytes")
+    calibrated_lights: int = Field(description="Cached calibrated lights among them; they are made anew when asked for")
+    active_master: str | None = Field(description="The group whose active master goes; its predecessor stays replaced")
+    lights_uncalibrated: int = Field(description="Lights of the last 30 days left without such a master")
+    lights_changed: int = Field(description="Lights of the last 30 days that would get another master")
+    stacked_again: bool = Field(description="Enough frames stay for the group to be stacked again by itself")
+    groups_below: list[GroupImpact]
+    masters_made_of_it: list[UUID] = Field(description="They keep their pixels, and the name of the frame")
+    warnings: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Losses:
+    """Lights that lose a master of a kind, and lights that get another one."""
+
+    uncalibrated: int = 0
+    changed: int = 0
+
+
+@get("/calibration/frames/{calibration_id:uuid}/impact", guards=ADMIN, summary="What a deletion would do")
+async def read_impact(runtime: RuntimeDep, caller: Caller, calibration_id: UUID) -> Impact:
+    """Tell what goes with a master or an individual frame, and what would be missing afterwards."""
+    async with runtime.pool.acquire() as db:
+        row = await own_entry(db, caller, calibration_id, role=Role.OBSERVATORY_ADMIN)
+        policy = await policy_of(db, row.observatory_id)
+        return await (_of_master if row.is_master else _of_frame)(db, row, policy)
+
+
+async def _of_master(db: Connection, row: LibraryRow, policy: Policy) -> Impact:
+    master = await masters.get(db, row.id)
+    if master is None:
+        raise not_found("calibration frame", row.id)
+    active = master.state is MasterState.ACTIVE
+    losses = await _losses(db, master, policy)
+    note = await groups.note_of(db, master.observatory_id, master.group_key) if active else None
+    again = note is not None and note.have >= policy.min_frames
+    impact = _impact(row, await removal.weigh_master(db, row.id))
+    told = {
+        "active_master": master.group_key if active else None, "lights_uncalibrated": losses.uncalibrated,
+        "lights_changed": losses.changed, "stacked_again": again,
+    }  # fmt: skip
+    return impact.model_copy(update=told | {"warnings": _warnings(impact.model_copy(update=told))})
+
+
+async def _losses(db: Connection, master: Master, policy: Policy) -> Losses:
+    if master.state not in {MasterState.ACTIVE, MasterState.SUPERSEDED}:
+        return Losses()
+    since = datetime.now(UTC) - LOOK_BACK
+    alike = await removal.recent_lights(db, master.observatory_id, master.camera_mode, since)
+    library = await masters.usable(db, master.observatory_id, master.camera_mode)
+    seen = [master_seen(one) for one in library if one.frame_type is master.frame_type]
+    return losses_of([(frame_seen(one.example), one.count) for one in alike], seen, str(master.id), policy)
+
+
+def losses_of(lights: Iterable[tuple[Frame, int]], library: Sequence[MasterFrame], gone: str, policy: Policy) -> Losses:
+    """Count lights by what they get without a master; those that did not get it do not count."""
+    uncalibrated = changed = 0
+    rest = [one for one in library if one.master_id != gone]
+    own = [one for one in library if one.master_id == gone]
+    for light, count in lights:
+        for wanted in {one.frame_type for one in own}:
+            if select(light, own, policy, wanted=wanted).master is None:
+                continue
+            chosen = select(light, library, policy, wanted=wanted).master
+            if chosen is None or chosen.master_id != gone:
+                continue
+            if select(light, rest, policy, wanted=wanted).master is None:
+                uncalibrated += count
+            else:
+                changed += count
+    return Losses(uncalibrated, changed)
+
+
+async def _of_frame(db: Connection, row: LibraryRow, policy: Policy) -> Impact:
+    below = await _below(db, row, policy)
+    impact = _impact(row, await removal.weigh_frame(db, row.id)).model_copy(update={
+        "groups_below": below, "masters_made_of_it": [one.id for one in await entries.masters_with(db, row.id)],
+    })  # fmt: skip
+    return impact.model_copy(update={"warnings": _warnings(impact)})
+
+
+async def _below(db: Connection, row: LibraryRow, policy: Policy) -> list[GroupImpact]:
+    """Group the admitted frames of the camera mode with and without one of them."""
+    if row.camera_mode is None or row.not_stacked:
+        return []
+    alike = await individuals.admitted(db, row.observatory_id, row.camera_mode, among="\n", most=MAX_FRAMES)
+    same = [one for one in alike if one.frame_type is row.frame_type]
+    mode = await individuals.mode_of(db, row.observatory_id, row.camera_mode)
+    return below(frames_of(same, mode), str(row.id), policy)
+
+
+def below(frames: Sequence[Frame], gone: str, policy: Policy) -> list[GroupImpact]:
+    """Return the groups that would fall below the threshold without a frame."""
+    found = []
+    rest = [frame for frame in frames if frame.frame_id != gone]
+    for before in group_frames(frames, policy):
+        members = {frame.frame_id for frame in before.frames}
+        if gone not in members or len(members) < policy.min_frames:
+            continue
+        left = max(
+            (len(members & {f.frame_id for f in after.frames}) for after in group_frames(rest, policy)), default=0
+        )
+        if left < policy.min_frames:
+            key = before.key
+            found.append(GroupImpact(
+                frame_type=key.frame_type, filter=key.filter, exposure_s=key.exposure_s, temp_c=key.temp_c,
+                frames_before=len(members), frames_after=left, min_frames=policy.min_frames,
+            ))  # fmt: skip
+    return found
+
+
+def _impact(row: LibraryRow, weight: Weight) -> Impact:
+    return Impact(
+        id=row.id, is_master=row.is_master, name=row.name, status=row.status, rows=dict(weight.rows),
+        objects=weight.objects, size=weight.size, calibrated_lights=weight.calibrated, active_master=None,
+        lights_uncalibrated=0, lights_changed=0, stacked_again=False, groups_below=[], masters_made_of_it=[],
+        warnings=[],
+    )  # fmt: skip
+
+
+def _warnings(impact: Impact) -> list[str]:
+    """Say what a person should know before they delete."""
+    told = []
+    if impact.active_master is not None:
+        told.append(
+            "This is the active master of its group. Light frames that match it will no longer be calibrated with it; "
+            "the master it replaced is not taken back into use."
+        )
+    if impact.lights_uncalibrated:
+        told.append(f"{impact.lights_uncalibrated} light frames of the last 30 days would have no such master.")
+    if impact.stacked_again:
+        told.append("Its group still has enough frames: the next sweep stacks them again.")
+    told += [
+        f"Its group falls from {one.frames_before} to {one.frames_after} frames; a master needs {one.min_frames}."
+        for one in impact.groups_below
+    ]
+    if impact.masters_made_of_it:
+        told.append(f"{len(impact.masters_made_of_it)} masters were made of it; they keep their pixels and its name.")
+    return told
