@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import secrets
 import shutil
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
@@ -164,6 +164,10 @@ class Step:
         """Replace the rest of the itinerary; modules left out disappear from the job's timeline."""
         self._dropped = [module for module in self._itinerary if module not in itinerary]
         self._itinerary = itinerary
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Delete objects after the closing transaction, which took their products away."""
+        self._replaced.extend(keys)
 
     def skip(self, reason: str, message: str) -> None:
         """End this module as skipped: a visible state with its remedy, not a failure."""

@@ -13,6 +13,7 @@ from astropy.io import fits
 
 from pictor.contracts.frames import ProductKind
 from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.store.errors import ObjectMissing
 from pictor.state import light_sets, products
 from tests.support.observed import LIGHT_S, SKY_E, Telescope, ask, calibrated, observing, telescope
 from tests.support.pocket import Pocket
@@ -155,6 +156,7 @@ async def test_a_light_without_masters_is_told_why(ten: Telescope) -> None:
 async def test_a_new_master_never_serves_stale_pixels(pocket: Pocket, five: Telescope) -> None:
     frame_id, other = await five.send("LIGHT", 2, LIGHT_S, SKY_E)
     before = [await calibrated(pocket, one) for one in (frame_id, other)]
+    kept = (await products.of_frame(pocket.runtime.pool, other))[ProductKind.CALIBRATED]
     old = (await five.masters(4))["dark 60"]
     await settle(pocket, min_frames=5, refresh_new_frames=1)
     await five.send("DARK", 3, LIGHT_S)
@@ -164,6 +166,9 @@ async def test_a_new_master_never_serves_stale_pixels(pocket: Pocket, five: Tele
     await pocket.idle()
     await settle(pocket)
     new = (await five.masters(4))["dark 60"]
+    assert ProductKind.CALIBRATED not in await products.of_frame(pocket.runtime.pool, other)
+    with pytest.raises(ObjectMissing):
+        await anext(pocket.runtime.store.open_range(kept.key, 0, 1))
     first = await ask(pocket, frame_id)
     assert first.status_code == 202
     after = [await calibrated(pocket, one) for one in (frame_id, other)]

@@ -19,7 +19,7 @@ from pictor.gateway.downloads import PRESIGNED_S
 from pictor.gateway.files import Stored, send
 from pictor.gateway.frames import own_frame
 from pictor.gateway.principals import Principal
-from pictor.gateway.problems import Http, Problem
+from pictor.gateway.problems import Http, Problem, not_found
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.imaging.errors import ImagingError
 from pictor.runtime.calibrated import Plan, plan
@@ -35,8 +35,6 @@ RETRY_AFTER_S = 2
 
 PATIENCE = timedelta(minutes=5)
 """How long after a failure the same pixels are not tried again."""
-
-OPEN = (JobState.PENDING, JobState.RUNNING)
 
 
 class Calibrating(BaseModel):
@@ -72,10 +70,27 @@ async def read_calibrated(
         frame = await own_frame(db, caller, frame_id)
         permit(caller, Role.MEMBER, frame.observatory_id)
         wanted = await _planned(db, frame, cosmics=cosmics)
-        made = (await products.of_frame(db, frame_id)).get(wanted.kind)
-    if made is None or made.parameters.get("key") != wanted.key:
-        return await _make(request, runtime, caller, frame, wanted)
+        made = await _made(db, wanted, frame_id)
+    if made is None:
+        try:
+            return await _make(request, runtime, caller, frame, wanted)
+        except MadeMeanwhileError as meanwhile:
+            made = meanwhile.product
     return await _send(request, runtime, frame, made, redirect=redirect)
+
+
+class MadeMeanwhileError(Exception):
+    """A job ended between the question for its product and the order of another: nothing is ordered."""
+
+    def __init__(self, product: Product) -> None:
+        super().__init__(product.key)
+        self.product = product
+
+
+async def _made(db: Connection, wanted: Plan, frame_id: UUID) -> Product | None:
+    """Return the product that is what would be made now."""
+    found = (await products.of_frame(db, frame_id)).get(wanted.kind)
+    return found if found is not None and found.parameters.get("key") == wanted.key else None
 
 
 async def _planned(db: Connection, frame: Frame, *, cosmics: bool) -> Plan:
@@ -103,11 +118,9 @@ async def _make(
 ) -> Response[Calibrating]:  # fmt: skip
     """Order the job, or name the one that is open; a failure of the same pixels is told instead of repeated."""
     async with changing(runtime, caller) as db:
-        before = await wishes.newest(db, frame.id, wanted.kind)
-        if before is None or before.state not in OPEN:
-            _not_just_failed(before, wanted)
-            limits_of(request).reprocesses.take(caller.key)
         job_id, outgoing = await _order(db, frame, wanted, caller)
+        if outgoing:
+            limits_of(request).reprocesses.take(caller.key)
     await runtime.bus.publish(outgoing)
     body = Calibrating(
         job_id=job_id, frame_id=frame.id, already_open=not outgoing,
@@ -125,14 +138,19 @@ def _not_just_failed(before: wishes.Wish | None, wanted: Plan) -> None:
 
 
 async def _order(db: Connection, frame: Frame, wanted: Plan, caller: Principal) -> tuple[UUID, list[Outgoing]]:
+    """Order the light in the caller's transaction; what ended before the order was written is seen after it."""
     observatory = await observatories.get(db, frame.observatory_id)
     if observatory is None:
         raise AssertionError("a frame without its observatory")
-    job_id = uuid4()
+    before, job_id = await wishes.newest(db, frame.id, wanted.kind), uuid4()
     if await wishes.wish(db, job_id, frame, wanted.kind, wanted.key, lane=Lane.HIGH, owner=caller.actor):
+        made = await _made(db, wanted, frame.id)
+        if made is not None:
+            raise MadeMeanwhileError(made)
+        _not_just_failed(before, wanted)
         order = first_order(observatory, frame.id, job_id, Lane.HIGH, (Module.CALIBRATE,))
         return job_id, [await give_first(db, order)]
-    now_open = await wishes.newest(db, frame.id, wanted.kind)
-    if now_open is None or now_open.state not in OPEN:
-        raise Problem("conflict", "The light's other job ended at this moment; ask again.")
-    return now_open.job_id, []
+    now = await wishes.newest(db, frame.id, wanted.kind)
+    if now is None:
+        raise not_found("frame", frame.id)
+    return now.job_id, []
