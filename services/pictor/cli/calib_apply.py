@@ -45,6 +45,15 @@ class Wish:
     json: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """By which rules the masters do not fit a light, which it leaves open, and how much the dark is scaled."""
+
+    misses: list[str]
+    weak: list[str]
+    scale: float
+
+
 def main(wish: Wish) -> int:
     """Calibrate every light; exit 1 when one was refused, after the others are done."""
     try:
@@ -70,8 +79,7 @@ def _all(wish: Wish) -> list[dict[str, Any]]:
         raise CommandError("two of the lights have the same name; calibrate them into folders of their own", 2)
     require_free(targets, overwrite=wish.overwrite)
     masters = {kind: _master(kind, path) for kind, path in wish.masters.items() if kind != "bad_pixels"}
-    identities = {kind: path.name for kind, path in wish.masters.items()}
-    return [_one(path, wish, masters, identities, policy) for path in _shown(wish)]
+    return [_one(path, wish, masters, policy) for path in _shown(wish)]
 
 
 def _master(kind: str, path: Path) -> MasterFrame:
@@ -98,15 +106,14 @@ def _shown(wish: Wish) -> Iterable[Path]:
     return track(wish.lights, description="calibrating", console=console, transient=True, disable=quiet)
 
 
-def _one(
-    path: Path, wish: Wish, masters: Mapping[str, MasterFrame], identities: Mapping[str, str], policy: Policy
-) -> dict[str, Any]:
+def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Policy) -> dict[str, Any]:
     """Calibrate one light; what is wrong with it is told and leaves the others alone."""
     with TemporaryDirectory(prefix=".pictor-", dir=wish.out) as folder:
         try:
             light = read_frame_file(path, Path(folder) / "in")
-            misses, scale = _compare(light, masters, policy, insist=wish.insist)
-            found = _calibrated(light, wish, identities, scale, Path(folder))
+            compared = _compare(light, masters, policy)
+            _require_fit(compared, wish)
+            found = _calibrated(light, wish, masters, compared, Path(folder))
         except (ImagingError, CommandError) as error:
             print(f"pictor: {path.name}: {error}", file=sys.stderr)
             return {"light": str(path), "refused": str(error)}
@@ -114,47 +121,52 @@ def _one(
         put(Path(found["path"]), target, overwrite=wish.overwrite)
     if not wish.json:
         print(f"{target}: {found['calstat']}, {found['repaired']} bad pixels repaired, {found['left']} left")
-    return {"light": str(path), **found, "path": str(target), "misses": misses}
+    return {"light": str(path), **found, "path": str(target), "misses": compared.misses, "weak": compared.weak}
 
 
-def _compare(
-    light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy, *, insist: bool
-) -> tuple[list[str], float]:
-    """List the rules by which a master does not fit the light, and how much the dark is scaled by those that do."""
+def _require_fit(compared: Compared, wish: Wish) -> None:
+    if compared.misses and not wish.insist:
+        raise CommandError(f"{'; '.join(compared.misses)}. --insist uses these masters all the same")
+
+
+def _compare(light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy) -> Compared:
+    """Hold the masters against a light by the rules of the library."""
     done = (light.stored.description or {}).get("calstat")
     if done and set("BDF") & set(str(done).upper()):
         raise CommandError(f"the light came calibrated already (CALSTAT '{done}')")
     if light.stored.frame_type not in {StoredType.LIGHT, StoredType.SNAPSHOT, StoredType.UNKNOWN}:
         raise CommandError(f"this is a {light.stored.frame_type}; only lights are calibrated")
     seen = frame_seen(replace(light.stored, frame_type=StoredType.LIGHT))
-    found, scale = [], 1.0
+    misses, weak, scale = [], [], 1.0
     for kind, master in masters.items():
-        compared = candidate(seen, master, policy)
-        found += [f"the {kind} {master.master_id} does not fit: {rule.sentence}" for rule in compared.failures]
-        if any(rule.name == SCALED and rule.passed for rule in compared.rules):
+        one = candidate(seen, master, policy)
+        misses += [f"the {kind} {master.master_id} does not fit: {rule.sentence}" for rule in one.failures]
+        weak += [f"{kind} {name}" for name in one.weak]
+        if any(rule.name == SCALED and rule.passed for rule in one.rules):
             scale = (seen.exposure_s or 1.0) / (master.exposure_s or 1.0)
-    if found and not insist:
-        raise CommandError(f"{'; '.join(found)}. --insist uses these masters all the same")
-    return found, scale
+    return Compared(misses, weak, scale)
 
 
 def _calibrated(
-    light: LocalFrame, wish: Wish, identities: Mapping[str, str], scale: float, folder: Path
+    light: LocalFrame, wish: Wish, masters: Mapping[str, MasterFrame], compared: Compared, folder: Path
 ) -> dict[str, Any]:
-    """Say to the pixel function what the service would say."""
+    """Say to the pixel function what the service would say; a bias beside a dark that holds it only tells its level."""
     from pictor.calibration_stacker.compute import calibrate
 
     described, measured = light.stored.description or {}, light.stored.statistics or {}
     bias, listed = wish.masters.get("bias"), _listed(wish)
+    held = "dark" in masters and masters["dark"].holds_bias
+    applied = {kind: wish.masters[kind] for kind in masters if not (held and kind == "bias")}
+    mapped = {"bad_pixels": wish.masters["bad_pixels"]} if "bad_pixels" in wish.masters and listed is None else {}
     return calibrate(
         path=str(light.pixels), scratch=str(folder),
-        masters={kind: str(path) for kind, path in wish.masters.items() if path is not listed},
-        identities={kind: identity for kind, identity in identities.items() if kind != "bad_pixels"},
-        sha256s={kind: sha256_of(path) for kind, path in wish.masters.items() if kind != "bad_pixels"},
+        masters={kind: str(path) for kind, path in {**applied, **mapped}.items()},
+        identities={kind: path.name for kind, path in applied.items()},
+        sha256s={kind: sha256_of(path) for kind, path in applied.items()},
         egain=described.get("egain"), read_noise_e=wish.read_noise_e,
         bias_level_adu=None if bias is None else bias_level(bias), saturation_adu=measured.get("saturation_adu"),
-        dark_scale=scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics, software=SOFTWARE,
-        bad_pixel_list=None if listed is None else listed.read_text(encoding="utf-8"),
+        dark_scale=compared.scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics, software=SOFTWARE,
+        bad_pixel_list=None if listed is None else listed.read_text(encoding="utf-8"), weak=bool(compared.weak),
     )  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """The calibration commands against a real gateway with a real stacker behind it."""
 
 import asyncio
+import csv
+import io
 import json
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,7 +36,8 @@ CARDS: dict[str, object] = {
     "XBINNING": 1, "YBINNING": 1, "SWCREATE": "N.I.N.A. 3.1 (x64)",
 }  # fmt: skip
 
-Command = Callable[..., Awaitable[Result]]
+ALL = ("--days", 3650)
+"""The frames of the camera are of one night that drifts out of any window."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,12 @@ class House:
         words = ["calib", *map(str, arguments)]
         return await asyncio.to_thread(CliRunner().invoke, app, words, env=environment)
 
+    async def missing(self, frame_id: UUID) -> str:
+        """Return the server's own sentence about a frame that is not there."""
+        answer = await self.pocket.client.get(f"/api/v1/frames/{frame_id}/calibration/explain")
+        assert answer.status_code == 404
+        return str(answer.json()["detail"])
+
     async def json(self, *arguments: object) -> Any:
         """Run a command that must succeed and return its JSON."""
         done = await self.pictor(*arguments, "--json")
@@ -68,6 +77,13 @@ def write(camera: Camera, folder: Path, name: str, frames: list[Any], **cards: o
 
 def exposed(kind: str, seconds: float, **cards: object) -> dict[str, object]:
     return {"IMAGETYP": kind, "EXPTIME": seconds, "EXPOSURE": seconds, **cards}
+
+
+async def until(pocket: Pocket, question: str, *, within_s: float = 60.0) -> None:
+    """Wait until the database says yes."""
+    async with asyncio.timeout(within_s):
+        while not await pocket.runtime.pool.fetchval(question):
+            await asyncio.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +121,9 @@ async def house(
             for path in (*darks, *flats):
                 await pocket.upload(path.read_bytes())
             light_id, _ = await pocket.upload(light.read_bytes())
+            await until(pocket, "SELECT EXISTS (SELECT FROM master WHERE state = 'active')")
+            await until(pocket, "SELECT EXISTS (SELECT FROM frame WHERE frame_type = 'light' AND state = 'registered')")
+            await until(pocket, "SELECT EXISTS (SELECT FROM calibration_note WHERE decision = 'defer')")
             await pocket.idle()
             token = pocket.client.headers["Authorization"].removeprefix("Bearer ")
             yield House(pocket, port, folder, token, darks, flats, light_id)
@@ -163,6 +182,76 @@ async def test_a_master_below_the_threshold_is_made_by_force_and_waited_for(hous
     made = await house.json("create", "--type", "dark", "--exposure", 5, "--force", "--wait")
     assert (made["frames"], made["job"]["state"]) == (4, "completed")
     assert (await house.json("masters", "--type", "dark", "--status", "active"))["total"] == 2
+
+
+async def test_needs_show_what_a_light_waits_for_and_groups_under_way(house: House) -> None:
+    found = await house.json("needs", *ALL)
+    (dark,) = [need for need in found["needs"] if need["kind"] == "dark" and need["exposure_s"] == 90.0]
+    assert (dark["coverage"], dark["waiting_lights"], dark["nearest_miss"]["failed"]) == (
+        "uncovered", 1, ["exposure"],
+    )  # fmt: skip
+    done = await house.pictor("needs", *ALL)
+    assert done.exit_code == 0
+    assert "1 lights of the last 3650 days" in done.output
+    assert "Flat auto-stacking" in done.output
+
+
+async def test_the_capture_plan_is_what_the_program_would_fetch(house: House) -> None:
+    done = await house.pictor("needs", "--plan", "csv", *ALL)
+    assert done.exit_code == 0, done.output
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert {row["kind"] for row in rows} >= {"dark"}
+    done = await house.pictor("needs", "--plan", "json", *ALL)
+    told = json.loads(done.stdout)
+    assert [item["need_id"] for item in told["items"]] == [row["need_id"] for row in rows]
+    assert (await house.pictor("needs", "--plan", "xml")).exit_code == 2
+
+
+async def test_explain_names_the_failing_rule_and_the_setting_that_would_turn_it(house: House) -> None:
+    done = await house.pictor("explain", house.light_id)
+    assert done.exit_code == 0, done.output
+    assert "fails: exposure: frame 90, master 60, allowed 0.45" in done.output
+    assert "would match with exposure_tolerance_s 30 (now 0.05)" in done.output
+    found = await house.json("explain", house.light_id)
+    assert [place["place"] for place in found["places"]] == ["dark", "flat", "bias"]
+    done = await house.pictor("explain", "light00.fits")
+    assert (done.exit_code, "is not the id of a frame" in done.output) == (2, True)
+    done = await house.pictor("explain", UUID(int=5))
+    assert (done.exit_code, done.output) == (1, f"pictor: {(await house.missing(UUID(int=5)))}\n")
+
+
+async def test_a_dry_run_tells_what_settings_would_change_and_changes_nothing(house: House) -> None:
+    found = await house.json("dry-run", "exposure_tolerance_s=30", *ALL)
+    assert (found["lights"], found["gaining"], found["losing"]) == (1, 1, 0)
+    done = await house.pictor("dry-run", "exposure_tolerance_s=30", *ALL)
+    assert "1 lights: 1 gaining, 0 losing, 0 changing, 0 unchanged" in done.output
+    settings = (await house.json("settings", "show"))["settings"]
+    assert not any(one["changed"] for one in settings)
+
+
+async def test_the_diary_shows_what_the_masters_measured(house: House) -> None:
+    found = await house.json("diary")
+    kinds = {series["kind"] for series in found["series"]}
+    assert "hot-pixels" in kinds
+    done = await house.pictor("diary", "--kind", "hot-pixels")
+    assert (done.exit_code, "hot-pixels in" in done.output) == (0, True)
+
+
+async def test_a_recalled_master_is_out_of_use_and_its_reason_kept(house: House, camera: Camera) -> None:
+    frames = [camera.expose(7.0) for _ in range(10)]
+    for path in write(camera, house.folder, "leak", frames, **exposed("DARK", 7.0)):
+        await house.pocket.upload(path.read_bytes())
+    active = "SELECT EXISTS (SELECT FROM master WHERE state = 'active' AND (facts->>'exposure_s')::float = 7)"
+    await until(house.pocket, active)
+    await house.pocket.idle()
+    (master,) = [one for one in (await house.json("masters", "--type", "dark"))["items"] if one["exposure_s"] == 7.0]
+    assert (await house.pictor("recall", master["id"])).exit_code == 2, "a reason is asked for"
+    done = await house.pictor("review", master["id"], "accept", "--because", "good")
+    assert (done.exit_code, "Nothing was changed" in done.output) == (1, True)
+    told = await house.json("recall", master["id"], "--because", "light leak")
+    assert (told["state"], len(told["frames"])) == ("rejected", 10)
+    done = await house.pictor("recall", UUID(int=7), "--because", "nothing")
+    assert done.exit_code == 1
 
 
 async def test_settings_are_shown_changed_and_taken_back(house: House) -> None:

@@ -264,3 +264,36 @@ def test_one_exposure_counts_once(camera: Camera, tmp_path: Path) -> None:
     shutil.copy(paths[0], tmp_path / "copy.fits")
     done = pictor("stack", *paths, tmp_path / "copy.fits", "-o", tmp_path / "m.fits")
     assert (done.exit_code, "are the same frame" in done.output) == (1, True)
+
+
+def test_a_bias_beside_a_dark_that_holds_it_is_not_taken_off_twice(
+    camera: Camera, library: dict[str, Path], tmp_path: Path
+) -> None:
+    said = {**NINA, "IMAGETYP": "BIAS", "EXPTIME": 0.0}
+    biases = camera.write(tmp_path, "bias", [camera.expose(0.0) for _ in range(6)], **said)
+    bias = tmp_path / "master_bias.fits"
+    assert pictor("stack", *biases, "-o", bias).exit_code == 0
+    raw = light(camera, tmp_path)
+    levels = {}
+    for name, given in {
+        "dark": ["--dark", library["dark"]],
+        "both": ["--dark", library["dark"], "--bias", bias],
+    }.items():
+        done = pictor("apply", raw, *given, "-o", tmp_path / name, "--json")
+        assert done.exit_code == 0, done.output
+        made = fits.open(json.loads(done.stdout)[0]["path"])[0]
+        levels[name] = float(np.median(made.data))
+        assert "CALBIAS" not in made.header
+    assert levels["both"] == levels["dark"] == pytest.approx(400 * float(np.median(camera.response)) / 1.5, rel=0.01)
+    done = pictor("apply", raw, "--bias", bias, "-o", tmp_path / "bias_only", "--cosmics", "--json")
+    (told,) = json.loads(done.stdout)
+    assert told["calstat"] == "B"
+
+
+def test_a_light_that_is_calibrated_is_not_calibrated_again(
+    camera: Camera, library: dict[str, Path], tmp_path: Path
+) -> None:
+    raw = light(camera, tmp_path)
+    assert pictor("apply", raw, "--dark", library["dark"], "-o", tmp_path / "a").exit_code == 0
+    done = pictor("apply", *(tmp_path / "a").iterdir(), "--dark", library["dark"], "-o", tmp_path / "b")
+    assert (done.exit_code, "came calibrated already" in done.output) == (1, True)
