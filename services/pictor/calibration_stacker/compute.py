@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from pictor.calibration_stacker import premade
 from pictor.calibration_stacker.lights import LightOrder, calibrate_light
+from pictor.calibration_stacker.picturing import draw
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.building import Recipe
 from pictor.imaging.calibration.calibrating import warm as warm_calibrate
@@ -34,6 +36,7 @@ def stack(
     active_path: str | None = None,
     bad_pixel_list: str | None = None,
     homogeneous: bool = True,
+    binning: int | None = None,
 ) -> dict[str, object]:
     """Stack a group into ``master.fits`` and, for darks, ``bad_pixels.fits`` in the scratch folder.
 
@@ -47,9 +50,10 @@ def stack(
     order = Order(
         tuple(Path(path) for path in paths), tuple(frame_ids), tuple(sha256s), recipe, settings, Path(scratch),
         None if dark_path is None else Path(dark_path), None if active_path is None else Path(active_path),
-        bad_pixel_list, homogeneous,
+        bad_pixel_list, homogeneous, binning,
     )  # fmt: skip
-    return finite(report(stack_group(order)))
+    told = report(stack_group(order))
+    return finite({**told, "pictures": draw(str(told["master_path"]), scratch)})
 
 
 def finite(value: dict[str, object]) -> dict[str, object]:
@@ -113,6 +117,32 @@ def examine(
         bias_level=bias_level_adu,
     )  # fmt: skip
     return finite(asdict(found))
+
+
+def inspect(*, path: str, name: str, scratch: str) -> dict[str, object]:
+    """Describe an uploaded master; ``path`` in the answer is its plain FITS."""
+    return finite(premade.inspect(Path(path), name, Path(scratch)))
+
+
+def adopt(
+    *,
+    path: str,
+    scratch: str,
+    kind: str,
+    cards: Mapping[str, str | float | int | bool],
+    notes: Sequence[str] = (),
+    bayer: bool = False,
+    ncombine: int = 1,
+    bias_level_adu: float | None = None,
+    usual_level_adu: float | None = None,
+    active_path: str | None = None,
+) -> dict[str, object]:
+    """Bring an uploaded master into our form, ``adopted.fits`` in the scratch folder, and judge it."""
+    given = premade.Given(
+        Kind(kind), dict(cards), bayer, ncombine, bias_level_adu, usual_level_adu,
+        None if active_path is None else Path(active_path), tuple(notes),
+    )  # fmt: skip
+    return finite(premade.adopt(Path(path), Path(scratch), given))
 
 
 def warm() -> None:

@@ -43,6 +43,7 @@ class Measured:
     active_block_max: float | None = None
     active_block_share: float | None = None
     homogeneous: bool = True
+    differences: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,9 @@ def _never_good(m: Measured) -> Check:
 
 
 def _homogeneous(m: Measured) -> Check:
-    verdict = Verdict.ACTIVE if m.homogeneous else Verdict.REJECTED
-    text = "inputs are of one camera mode and kind" if m.homogeneous else "inputs differ in camera mode or kind"
+    same = m.homogeneous and not m.differences
+    verdict = Verdict.ACTIVE if same else Verdict.REJECTED
+    text = "inputs are of one camera mode and kind"
+    if not same:
+        text = "; ".join(["inputs differ in camera mode or kind", *m.differences])
     return Check("homogeneous inputs", None, None, None, verdict, text)

@@ -1,13 +1,16 @@
 """One stack from frames to files: what `compute.stack` does with its arguments."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from astropy.io import fits
 
 from pictor.calibration_stacker.gate import GateResult, Measured, expected_rejected_share, judge
+from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badpixels import BAD, bad_pixel_map, read_bad_pixel_list
 from pictor.imaging.calibration.building import Built, Recipe, build, compare_with_active, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs
@@ -21,9 +24,19 @@ from pictor.imaging.calibration.masters import (
     read_master,
     write_map,
 )
+from pictor.imaging.calibration.sameness import differences
+from pictor.imaging.combine.combining import Statistics
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy
+from pictor.imaging.types import Mask
+
+REFUSED_SHARE = 0.05
+"""Honest frames lose a few samples in a thousand; one that loses this many holds something the others do not."""
+
+REFUSED_FACTOR = 10.0
+MOST_REFUSED = 0.3
+LEAST_TO_COMPARE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,21 +53,39 @@ class Order:
     active_path: Path | None = None
     bad_pixel_list: str | None = None
     homogeneous: bool = True
+    binning: int | None = None
+    """Of the frames, for the list; None: the list is of frames like these, and must fit them."""
 
 
 @dataclass(frozen=True)
 class Stacked:
-    """The files of a new master and the numbers about it."""
+    """The files of a new master and the numbers about it; ``refused`` frames are not in it, each for its reason."""
 
     master_path: Path
     bad_pixels_path: Path | None
     built: Built
     facts: DetectorFacts
     gate: GateResult
+    kind: Kind
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 def stack_group(order: Order) -> Stacked:
     """Stack one group into files in the scratch folder and judge the result.
+
+    This is the whole of a stack, without server, bus or database: files in, files out. A frame of which much more is
+    rejected than of the others does not belong to them; it is left out, and the others are combined again.
+
+    Parameters
+    ----------
+    order
+        Frames, recipe and policy, the dark of flats, the active master to compare with, and the folder to write to.
+
+    Returns
+    -------
+    Stacked
+        ``master.fits`` (and for darks ``bad_pixels.fits``), the measured facts and the verdict of the gate. The same
+        files and order give the same bytes.
 
     Raises
     ------
@@ -63,17 +94,48 @@ def stack_group(order: Order) -> Stacked:
     """
     dark = _dark_of(order)
     inputs, first = read_inputs(order.paths, order.frame_ids, order.sha256s)
-    pixels = None if dark is None else dark.sci
-    built = build(
-        order.paths, order.recipe, dark=pixels, dark_err=None if dark is None else dark.err, scratch=order.scratch
-    )
+    built = _build(order, dark)
+    refused = unlike_the_others(built.combined.statistics, order.frame_ids, built.combined.sci.size)
+    if refused:
+        order, inputs = _without(order, frozenset(refused)), inputs.without(frozenset(refused))
+        built = _build(order, dark)
     exposure = mean_of(inputs.headers, "EXPTIME") or mean_of(inputs.headers, "EXPOSURE")
+    pixels = None if dark is None else dark.sci
     facts = detector_facts(order.paths, built, order.recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
-    gate = judge(measure(built, order))
+    differing = differences(inputs.descriptions, order.recipe.kind, order.policy)
+    gate = judge(replace(measure(built, order), differences=differing))
     bad_path = _mark_bad(order, built, first)
     path = order.scratch / "master.fits"
     write_built(path, built, _header(order, built, inputs, first))
-    return Stacked(path, bad_path, built, facts, gate)
+    return Stacked(path, bad_path, built, facts, gate, order.recipe.kind, refused)
+
+
+def _build(order: Order, dark: Master | None) -> Built:
+    pixels, err = (None, None) if dark is None else (dark.sci, dark.err)
+    return build(order.paths, order.recipe, dark=pixels, dark_err=err, scratch=order.scratch)
+
+
+def unlike_the_others(statistics: Statistics, frame_ids: Sequence[str], pixels: int) -> dict[str, str]:
+    """Name the frames of which far more samples were rejected than of the others, each with its sentence."""
+    if not statistics.can_reject or len(frame_ids) < LEAST_TO_COMPARE:
+        return {}
+    shares = [count / pixels for count in statistics.rejected_by_frame]
+    usual = median(shares)
+    limit = max(REFUSED_SHARE, REFUSED_FACTOR * usual)
+    found = {
+        name: f"{100 * share:.1f} % of its samples do not fit the other frames, which lost {100 * usual:.2f} %"
+        for name, share in zip(frame_ids, shares, strict=True)
+        if share > limit
+    }
+    return found if len(found) <= MOST_REFUSED * len(frame_ids) else {}
+
+
+def _without(order: Order, left_out: frozenset[str]) -> Order:
+    kept = [i for i, name in enumerate(order.frame_ids) if name not in left_out]
+    return replace(
+        order, paths=tuple(order.paths[i] for i in kept), frame_ids=tuple(order.frame_ids[i] for i in kept),
+        sha256s=tuple(order.sha256s[i] for i in kept),
+    )  # fmt: skip
 
 
 def _dark_of(order: Order) -> Master | None:
@@ -115,7 +177,7 @@ def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | Non
     """Find bad pixels of a dark, add the listed ones, put both in the mask and a map of their own."""
     combined = built.combined
     shape = combined.sci.shape[0], combined.sci.shape[1]
-    listed = read_bad_pixel_list(order.bad_pixel_list, shape) if order.bad_pixel_list else None
+    listed = _listed(order, shape)
     if order.recipe.kind not in {Kind.DARK, Kind.FLAT_DARK}:
         if listed is not None:
             combined.mask[listed != 0] |= BAD
@@ -125,6 +187,15 @@ def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | Non
     path = order.scratch / "bad_pixels.fits"
     write_map(path, bad, master_header(first, (), ()))
     return path
+
+
+def _listed(order: Order, shape: tuple[int, int]) -> Mask | None:
+    """Draw the pixels a person listed, in the binning of the frames."""
+    if not order.bad_pixel_list:
+        return None
+    if order.binning is None:
+        return read_bad_pixel_list(order.bad_pixel_list, shape)
+    return parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning)
 
 
 def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...]) -> fits.Header:
@@ -144,6 +215,8 @@ def report(done: Stacked) -> dict[str, object]:
     return {
         "master_path": str(done.master_path),
         "bad_pixels_path": None if done.bad_pixels_path is None else str(done.bad_pixels_path),
+        "kind": str(done.kind),
+        "refused": dict(done.refused),
         "ncombine": done.built.combined.statistics.frames,
         "statistics": asdict(done.built.combined.statistics),
         "levels_adu": done.built.preparation.levels.tolist(),

@@ -36,6 +36,7 @@ from pictor.gateway.calibration import (
     library,
     masters,
     needs,
+    premade,
     reviews,
     settings,
 )
@@ -72,7 +73,7 @@ API: tuple[BaseRouteHandler, ...] = (
     jobs.list_jobs, jobs.read_job, jobs.cancel_job,
     events.follow_events,
     library.read_library, holdings.read_summary,
-    masters.create_master, reviews.review_master, reviews.recall_master,
+    masters.create_master, premade.upload_master, reviews.review_master, reviews.recall_master,
     settings.read_calibration_settings, settings.change_calibration_settings,
     details.read_calibration_frame, files.download_calibration_frame, files.read_components, files.read_lights,
     impact.read_impact, deleting.delete_calibration_frame,

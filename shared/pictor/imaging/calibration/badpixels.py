@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
+from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import clipped_moments
-from pictor.imaging.errors import ImagingError
 from pictor.imaging.types import Image, Mask
 
 BAD = np.uint8(1)
@@ -119,13 +118,12 @@ def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:
 
 
 def read_bad_pixel_list(text: str, shape: tuple[int, int]) -> Mask:
-    """Read a list of bad columns, rows and rectangles, counted from 1 and inclusive.
+    """Read a person's list of bad pixels for frames of one shape; `parse_bad_pixels` tells the format.
 
     Parameters
     ----------
     text
-        YAML with any of ``bad_columns: [c, ...]``, ``bad_rows: [r, ...]`` and
-        ``bad_rectangles: [[row1, row2, column1, column2], ...]``; empty sections are allowed.
+        The list, YAML.
     shape
         Shape (ny, nx) of the frames it is for.
 
@@ -139,20 +137,9 @@ def read_bad_pixel_list(text: str, shape: tuple[int, int]) -> Mask:
     ImagingError
         If the text is not such a list or names pixels outside the frame.
     """
-    try:
-        found = yaml.safe_load(text) or {}
-        columns = [(1, shape[0], int(c), int(c)) for c in found.get("bad_columns") or []]
-        rows = [(int(r), int(r), 1, shape[1]) for r in found.get("bad_rows") or []]
-        boxes = [tuple(int(n) for n in box) for box in found.get("bad_rectangles") or []]
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError) as error:
-        raise ImagingError(f"the bad-pixel list cannot be read: {error}", reason="bad-pixel-list") from error
-    out = np.zeros(shape, np.uint8)
-    for box in [*columns, *rows, *boxes]:
-        if len(box) != 4 or not (1 <= box[0] <= box[1] <= shape[0] and 1 <= box[2] <= box[3] <= shape[1]):
-            wanted = f"[row1, row2, column1, column2] inside {shape[1]} x {shape[0]}"
-            raise ImagingError(f"bad-pixel list: {list(box)} is not {wanted}", reason="bad-pixel-list")
-        out[box[0] - 1 : box[1], box[2] - 1 : box[3]] = BAD
-    return out
+    found = parse_bad_pixels(text)
+    found.check(shape)
+    return found.draw(shape)
 
 
 def read_bad_pixel_file(path: Path, shape: tuple[int, int]) -> Mask:

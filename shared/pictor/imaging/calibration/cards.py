@@ -11,6 +11,8 @@ from pictor.imaging.calibration.building import Built, Recipe
 from pictor.imaging.calibration.masters import IMAGE_TYPE, Card, Kind
 from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_cards
+from pictor.imaging.headers.describe import describe
+from pictor.imaging.headers.description import FrameDescription
 
 CALSTAT = {Kind.BIAS: "", Kind.DARK: "M", Kind.FLAT_DARK: "M", Kind.FLAT: "D"}
 """MaxIm's letters: M for a master dark with bias inside, B, D and F for what was applied."""
@@ -25,6 +27,15 @@ class Inputs:
     frame_ids: tuple[str, ...]
     sha256s: tuple[str, ...]
     headers: tuple[Mapping[str, Value], ...]
+    descriptions: tuple[FrameDescription, ...] = ()
+
+    def without(self, left_out: frozenset[str]) -> "Inputs":
+        """Return the inputs that are not left out."""
+        kept = [i for i, name in enumerate(self.frame_ids) if name not in left_out]
+        return Inputs(
+            tuple(self.frame_ids[i] for i in kept), tuple(self.sha256s[i] for i in kept),
+            tuple(self.headers[i] for i in kept), tuple(self.descriptions[i] for i in kept),
+        )  # fmt: skip
 
 
 def start_of(header: Mapping[str, Value]) -> datetime | None:
@@ -110,4 +121,5 @@ def read_inputs(
     cards = [read_cards(path, prescan_file(path)) for path in paths]
     headers = tuple({card.keyword: card.value for card in reversed(of_one)} for of_one in cards)
     first = tuple((card.keyword, card.value, card.comment) for card in cards[0])
-    return Inputs(tuple(frame_ids), tuple(sha256s), headers), first
+    described = tuple(describe(of_one) for of_one in cards)
+    return Inputs(tuple(frame_ids), tuple(sha256s), headers, described), first
