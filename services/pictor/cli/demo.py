@@ -12,13 +12,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pictor.cli import demo_calibration as library
 from pictor.cli.client import gateway
+from pictor.cli.demo_calibration import Shown
 from pictor.cli.demo_report import Outcome, judge, masters_of, report_of, table_of
 from pictor.cli.links import login_link
 from pictor.cli.processes import die_with_parent
@@ -41,14 +45,17 @@ def main(data: Path | None, *, port: int, leave: bool, report: Path | None, smal
     _listen_to_signals()
     try:
         with ThreadPoolExecutor(1) as pool, _running(folder, port, console) as url:
-            outcomes = _night(pool, folder, url, console, small=small)
+            seen = _night(pool, folder, url, console, small=small)
+            outcomes = seen.outcomes
             elapsed = time.monotonic() - began
             console.print(table_of(outcomes, wide=console.width >= WIDE))
             for line in masters_of(outcomes) if console.width < WIDE else ():
                 console.print(line, style="dim", markup=False, highlight=False)
-            _say(console, outcomes, elapsed, url, folder)
+            console.print(library.table_of(seen.library, wide=console.width >= WIDE))
+            _say(console, seen, elapsed, url, folder)
             if report is not None:
-                report.write_text(json.dumps(report_of(outcomes, elapsed), indent=1) + "\n", encoding="utf-8")
+                told = report_of(outcomes, elapsed, seen.library)
+                report.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
             if not leave and sys.stdout.isatty():
                 console.print("Ctrl-C stops everything.")
                 _wait_for_interrupt()
@@ -58,7 +65,7 @@ def main(data: Path | None, *, port: int, leave: bool, report: Path | None, smal
     finally:
         if data is None:
             shutil.rmtree(folder, ignore_errors=True)
-    return 0 if all(outcome.ok for outcome in outcomes) else 1
+    return 0 if seen.ok else 1
 
 
 @contextmanager
@@ -81,18 +88,40 @@ def _running(folder: Path, port: int, console: Console) -> Iterator[str]:
             process.wait(timeout=60)
 
 
-def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *, small: bool) -> list[Outcome]:
-    token = (folder / "admin.token").read_text(encoding="ascii").strip()
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What became of every frame and of the calibration library, and where it is shown."""
+
+    outcomes: list[Outcome]
+    library: list[Shown]
+    pages: list[str]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as the truth says."""
+        return all(one.ok for one in self.outcomes) and all(one.ok for one in self.library)
+
+
+def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *, small: bool) -> Seen:
+    """Send the night as it would come, but the darks of the flats after the flats, and look at what became of it."""
+    token, night = (folder / "admin.token").read_text(encoding="ascii").strip(), folder / "night"
     columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with gateway(url, token) as client, Progress(*columns, console=console) as progress:
-        frames = _simulate(pool, folder / "night", progress, small=small)
+        frames = _simulate(pool, night, progress, small=small)
         calibration = [one for one in frames if one["type"] != "LIGHT"]
         lights = [one for one in frames if one["type"] == "LIGHT"]
-        sent = _send(client, folder / "night", calibration, progress, "calibration")
+        place, (early, late) = library.home_of(client), library.in_two(calibration)
+        sent = _send(client, night, early, progress, "calibration")
         _until_done(client, progress, "masters")
-        sent |= _send(client, folder / "night", lights, progress, "lights")
+        shown = library.waiting_flats(client, place, calibration)
+        sent |= _send(client, night, late, progress, "flat-darks")
+        _until_done(client, progress, "flats")
+        shown += library.masters(client, place, calibration)
+        sent |= _send(client, night, lights, progress, "lights")
         _until_done(client, progress, "processing")
-        return [judge(client, truth, sent[str(truth["file"])]) for truth in (*lights, *calibration)]
+        shown += [*library.unmatched(client, lights, sent), *library.needs(client, place)]
+        outcomes = [judge(client, truth, sent[str(truth["file"])]) for truth in (*lights, *calibration)]
+        return Seen(outcomes, shown, library.pages(url, lights, sent))
 
 
 def _simulate(pool: ThreadPoolExecutor, folder: Path, progress: Progress, *, small: bool) -> list[dict[str, object]]:
@@ -100,7 +129,7 @@ def _simulate(pool: ThreadPoolExecutor, folder: Path, progress: Progress, *, sma
 
     task = progress.add_task("simulating", total=None)
     made: Future[Night] = pool.submit(
-        sample_night, folder, scale="small" if small else "full",
+        sample_night, folder, scale="small" if small else "full", before=datetime.now(UTC),
         progress=lambda done, total: progress.update(task, completed=done, total=total),
     )  # fmt: skip
     return [dict(frame.truth) for frame in made.result().frames]
@@ -136,14 +165,19 @@ def _count(client: httpx.Client, state: str | None) -> int:
     return total
 
 
-def _say(console: Console, outcomes: list[Outcome], elapsed: float, url: str, folder: Path) -> None:
-    wrong = [outcome for outcome in outcomes if not outcome.ok]
-    for outcome in wrong:
-        console.print(f"NOT as the truth says: {outcome.file}: {outcome.complaint}", style="bold red", markup=False)
+def _say(console: Console, seen: Seen, elapsed: float, url: str, folder: Path) -> None:
+    wrong = [f"{one.file}: {one.complaint}" for one in seen.outcomes if not one.ok]
+    missed = [one.complaint for one in seen.library if one.complaint is not None]
+    for complaint in (*wrong, *missed):
+        console.print(f"NOT as the truth says: {complaint}", style="bold red", markup=False)
     verdict = "every frame ended as the truth says" if not wrong else f"{len(wrong)} frames did not end as they should"
-    console.print(f"{len(outcomes)} files in {elapsed:.0f} s: {verdict}.", highlight=False)
+    rest = "" if not missed else f", {len(missed)} lines of the calibration library are not as they should be"
+    console.print(f"{len(seen.outcomes)} files in {elapsed:.0f} s: {verdict}{rest}.", highlight=False)
     link = asyncio.run(login_link(url, folder))
     console.print(f"Look at the night: {link}", highlight=False, soft_wrap=True)
+    console.print("and, once logged in, at its calibration:", highlight=False)
+    for page in seen.pages:
+        console.print(f"  {page}", highlight=False, soft_wrap=True)
 
 
 def _listen_to_signals() -> None:

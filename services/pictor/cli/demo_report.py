@@ -1,6 +1,7 @@
 """What became of every frame of the demo, and whether that is what the truth says."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -8,6 +9,7 @@ import httpx
 from rich.box import HEAVY_HEAD
 from rich.table import Table
 
+from pictor.cli.demo_calibration import Shown
 from pictor.cli.upload import Sent
 
 TOLERANCE_ARCSEC = 5.0
@@ -88,11 +90,21 @@ def _light(truth: dict[str, Any], frame: dict[str, Any]) -> list[str]:
     letter = (frame["grading"] or {}).get("letter")
     if letter not in (GOOD if expected["grade"] == "good" else BAD):
         found.append(f"it was graded {letter}, {expected['grade']} is expected")
+    found += _calibrated(expected, frame["calibration"])
     reasons = " ".join((frame["grading"] or {}).get("reasons", [])).lower()
     words = REASON_WORDS.get(expected["reason"] or "", ())
     if words and not any(word in reasons for word in words):
         found.append(f"its grade does not say why: {reasons or 'no reason'}")
     return found
+
+
+def _calibrated(expected: dict[str, Any], used: dict[str, Any] | None) -> list[str]:
+    """Compare the masters a light was measured with with whether it should have any."""
+    if used is None or expected.get("calibrated") is None:
+        return []
+    got = {kind: used[f"{kind}_id"] is not None for kind in ("dark", "flat")}
+    wrong = [kind for kind, has in got.items() if has is not expected["calibrated"]]
+    return [f"its {kind}: {used['explanation'][kind]['reason']}" for kind in wrong]
 
 
 def offset_arcsec(truth: dict[str, Any], solution: dict[str, Any]) -> float:
@@ -182,10 +194,11 @@ def _number(value: float | None, digits: int) -> str:
     return "" if value is None else f"{value:.{digits}f}"
 
 
-def report_of(outcomes: list[Outcome], elapsed_s: float) -> dict[str, Any]:
+def report_of(outcomes: list[Outcome], elapsed_s: float, library: Sequence[Shown] = ()) -> dict[str, Any]:
     """Return the report as JSON values."""
     return {
-        "ok": all(outcome.ok for outcome in outcomes),
+        "ok": all(outcome.ok for outcome in outcomes) and all(shown.ok for shown in library),
         "elapsed_s": round(elapsed_s, 1),
         "frames": [{**asdict(outcome), "ok": outcome.ok} for outcome in outcomes],
+        "calibration": [{**asdict(shown), "ok": shown.ok} for shown in library],
     }

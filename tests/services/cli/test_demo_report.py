@@ -71,3 +71,13 @@ def test_a_broken_file_must_be_refused() -> None:
 def test_distances_on_the_sky_shrink_with_declination() -> None:
     truth = {"wcs": {"center_ra_deg": 10.0, "center_dec_deg": 60.0}}
     assert offset_arcsec(truth, {"ra_deg": 10.001, "dec_deg": 60.0}) == pytest.approx(1.8, abs=0.001)
+
+
+@pytest.mark.parametrize(("expected", "dark", "right"), [(True, "d", True), (True, None, False), (False, "d", False)])
+def test_a_light_must_have_its_masters_or_none(expected: bool, dark: str | None, right: bool) -> None:  # noqa: FBT001
+    truth = {**TRUTH, "expected": {**TRUTH["expected"], "calibrated": expected}}
+    reasons = {"dark": {"reason": "why"}, "flat": {"reason": "why"}}
+    used = {"dark_id": dark, "flat_id": "f" if expected else None, "explanation": reasons}
+    outcome = judge(_gateway({**FRAME, "calibration": used}), truth, SENT)
+    assert outcome.ok is right
+    assert right or "its dark: why" in str(outcome.complaint)
