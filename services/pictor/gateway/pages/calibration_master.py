@@ -93,7 +93,7 @@ async def show_components(runtime: RuntimeDep, visitor: Visitor, master_id: UUID
     return page("calibration_components.html", components=components)
 
 
-@get("/calibration/masters/{master_id:uuid}/{name:str}.png", guards=SEES, include_in_schema=False)
+@get("/calibration/masters/{master_id:uuid}/pictures/{name:str}", guards=SEES, include_in_schema=False)
 async def show_picture(
     request: Http, runtime: RuntimeDep, visitor: Visitor, master_id: UUID, name: str
 ) -> Response[bytes] | Stream:

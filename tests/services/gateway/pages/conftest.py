@@ -21,6 +21,7 @@ from pictor.gateway.problems import answer
 from pictor.gateway.wiring import DEPENDENCIES
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.settings import Settings
+from pictor.runtime.store.file import FileStore
 from pictor.state import tokens
 from pictor.state.database import Connection, Pool, migrate, open_pool
 from tests.support.emptying import empty
@@ -63,9 +64,16 @@ async def place(db: Connection) -> Place:
 
 
 @pytest.fixture(scope="session")
-def app(shared_pool: Pool) -> Litestar:
+def store(tmp_path_factory: pytest.TempPathFactory) -> FileStore:
+    """A folder for products."""
+    return FileStore(tmp_path_factory.mktemp("pages") / "store")
+
+
+@pytest.fixture(scope="session")
+def app(shared_pool: Pool, store: FileStore) -> Litestar:
     """The pages as an application."""
-    runtime = SimpleNamespace(settings=Settings(), pool=shared_pool, control=SimpleNamespace(paused={Module.QUALITY}))
+    paused = SimpleNamespace(paused={Module.QUALITY})
+    runtime = SimpleNamespace(settings=Settings(), pool=shared_pool, control=paused, store=store)
     known = {"runtime": runtime, "access": Access(shared_pool), "limits": GatewayLimits.of(Settings())}
     state = State(known, deep_copy=False)
     return Litestar(

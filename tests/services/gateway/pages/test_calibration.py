@@ -1,14 +1,19 @@
 """The calibration page: every tab, what each role may do there, and that hostile names stay text."""
 
+import hashlib
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
+from PIL import Image
 
 from pictor.contracts.access import Role
-from pictor.contracts.frames import FrameType
-from pictor.state import groups, masters, policies
+from pictor.contracts.frames import FrameType, ProductKind
+from pictor.runtime.store.file import FileStore
+from pictor.state import groups, masters, policies, products
 from pictor.state.database import Connection
 from pictor.state.groups import Note
+from pictor.state.products import Product
 from tests.services.gateway.pages.conftest import Client, make_token
 from tests.services.gateway.pages.test_pages import Elements
 from tests.support.nights import HOSTILE, Place, add_light, make_place
@@ -167,6 +172,30 @@ async def test_the_page_of_a_master_shows_gate_facts_and_lights(browser: Client,
         assert piece in text, piece
 
 
+async def test_a_master_has_pictures_with_what_white_stands_for(
+    browser: Client, db: Connection, place: Place, store: FileStore, tmp_path: Path
+) -> None:
+    master = await add_master(db, place, FrameType.DARK, exposure_s=1.0)
+    page = f"/calibration/masters/{master}"
+    assert "No pictures were made" in (await browser.get(page)).text
+    picture = tmp_path / "rejection.png"
+    Image.new("L", (8, 8)).save(picture)
+    digest = hashlib.sha256(picture.read_bytes()).hexdigest()
+    key = f"products/{master}/rejection.png"
+    kept = await store.put_file(key, picture, "image/png", sha256=digest)
+    made = Product(
+        uuid4(), place.observatory_id, ProductKind.REJECTION, key, kept.size, digest, "image/png", "pictor",
+        master_id=master, parameters={"rejection_white": 0.05},
+    )  # fmt: skip
+    await products.save(db, made)
+    text = (await browser.get(page)).text
+    assert "white is 5 %" in text
+    assert f'src="{page}/pictures/rejection"' in text
+    answer = await browser.get(f"{page}/pictures/rejection")
+    assert (answer.headers["content-type"], answer.content) == ("image/png", picture.read_bytes())
+    assert (await browser.get(f"{page}/pictures/preview")).status_code == 404
+
+
 async def test_members_see_and_administrators_act(stranger: Client, db: Connection, place: Place) -> None:
     found = await fill_library(db, place)
     paths = [f"/calibration?tab={tab}" for tab in TABS if tab != "jobs"] + [f"/calibration/masters/{found['review']}"]
@@ -183,7 +212,7 @@ async def test_another_observatorys_library_does_not_exist(browser: Client, db: 
     theirs = await make_place(db, "valley")
     master = await add_master(db, theirs, FrameType.DARK, exposure_s=1.0)
     await add_individual(db, theirs, FrameType.DARK, 1)
-    pages = (f"masters/{master}{more}" for more in ("", "/components", "/preview.png"))
+    pages = (f"masters/{master}{more}" for more in ("", "/components", "/pictures/preview"))
     for path in (f"/calibration?observatory={theirs.observatory_id}", *(f"/calibration/{one}" for one in pages)):
         assert (await browser.get(path)).status_code == 404, path
     assert str(master) not in (await browser.get("/calibration")).text
@@ -197,7 +226,7 @@ async def test_a_light_explains_what_is_missing_and_what_would_match(
     assert f'hx-get="/frames/{light}/calibration"' in (await browser.get(f"/frames/{light}")).text
     text = " ".join((await browser.get(f"/frames/{light}/calibration")).text.split())
     for piece in ("no match", "no master dark matches; nearest: exposure: frame 120, master 60, allowed 0.6",
-                  "Exposure tolerance 60.0", "<td>SII</td><td>L</td>", "No setting makes it match"):  # fmt: skip
+                  "Exposure tolerance 60", "<td>SII</td><td>L</td>", "No setting makes it match"):  # fmt: skip
         assert piece in text, piece
     theirs = await add_light(db, await make_place(db, "valley"), 2)
     assert (await browser.get(f"/frames/{theirs}/calibration")).status_code == 404
