@@ -71,8 +71,15 @@ class GateResult:
         return tuple(check.detail for check in self.checks if check.verdict is not Verdict.ACTIVE)
 
 
-def expected_rejected_share(sigma: float) -> float:
-    """Return the share of samples that clipping at ``sigma`` takes from honest frames."""
+def expected_rejected_share(sigma: float, noise_adu: float | None = None) -> float:
+    """Return the share of samples that clipping at ``sigma`` takes from honest frames.
+
+    ``noise_adu`` is the noise of a sample, rounding included: of a quiet camera's whole ADU the threshold takes the
+    next one as a whole, which is more than the tail beyond it.
+    """
+    if noise_adu is not None and noise_adu**2 > 1 / 12:
+        step = (math.ceil(sigma * noise_adu) - 0.5) / math.sqrt(noise_adu**2 - 1 / 12)
+        sigma = min(sigma, step)
     return FEW_FRAMES_FACTOR * math.erfc(sigma / math.sqrt(2)) + HITS
 
 

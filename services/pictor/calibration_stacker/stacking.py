@@ -159,11 +159,12 @@ def measure(built: Built, order: Order) -> Measured:
     statistics = built.combined.statistics
     against = None if order.active_path is None else compare_with_active(built, order.active_path)
     split, clips = built.split, order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
+    noise = None if order.recipe.kind is Kind.FLAT else built.combined.noise.floor**0.5
     return Measured(
         frames=statistics.frames,
         never_good_share=float(np.count_nonzero(built.combined.nused == 0)) / built.combined.nused.size,
         rejected_share=statistics.rejected_share,
-        expected_rejected_share=expected_rejected_share(order.recipe.sigma) if clips else None,
+        expected_rejected_share=expected_rejected_share(order.recipe.sigma, noise) if clips else None,
         split_std_ratio=None if split is None else split.std_ratio,
         split_block_max=None if split is None else split.block_max,
         split_block_share=None if split is None else split.block_share,
