@@ -22,13 +22,49 @@ from pictor.state.database import Pool, open_pool
 
 FRAMES = """
     INSERT INTO frame (id, observatory_id, sha256, size, name, raw_key, state, frame_type, filter, exposure_s, target,
-        start_utc, night, received_at, camera_mode)
-    SELECT gen_random_uuid(), o.id, s, 32000000, 'light-' || n || '.fits',
+        start_utc, night, received_at, camera_mode, camera, gain_setting, offset_setting, binning_x, set_temp_c,
+        not_stacked)
+    SELECT gen_random_uuid(), o.id, s, 32000000, kind || '-' || n || '.fits',
         'raw/' || o.id || '/' || left(s, 2) || '/' || s,
-        'registered', CASE WHEN n % 10 = 0 THEN 'dark' ELSE 'light' END, (ARRAY['L', 'R', 'G', 'B', 'Ha'])[n % 5 + 1],
-        (ARRAY[30, 60, 120, 300])[n % 4 + 1], 'M ' || n % 110, t, (t - interval '12 h')::date, t, 'mode-' || n % 20
+        'registered', kind, CASE WHEN kind = 'light' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha'])[n % 5 + 1]
+            WHEN kind = 'flat' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha', 'OIII'])[k / 12 % 6 + 1] END,
+        CASE WHEN kind = 'bias' THEN 0 ELSE (ARRAY[30, 60, 120, 300])[n % 4 + 1] END, 'M ' || n % 110, t,
+        (t - interval '12 h')::date, t, 'mode-' || n % 20, 'camera ' || k / 3 % 4, 100, 50, 1,
+        -10 * (k / 48 % 3), CASE WHEN kind = 'light' THEN NULL WHEN k % 25 = 0 THEN
+            ARRAY[n % 90 + 5 || '.1 % of pixels saturated; less than 5 % is needed'] ELSE '{}' END
     FROM (SELECT id FROM observatory LIMIT 1) o, generate_series($1::int, $2::int) AS n,
-        LATERAL (SELECT encode(sha256(n::text::bytea), 'hex') AS s, now() - n * interval '40 s' AS t) v
+        LATERAL (SELECT encode(sha256(n::text::bytea), 'hex') AS s, now() - n * interval '40 s' AS t, n / 5 AS k) v,
+        LATERAL (SELECT CASE WHEN n % 5 > 0 THEN 'light' ELSE (ARRAY['dark', 'flat', 'bias'])[k % 3 + 1] END AS kind) w
+"""
+MASTERS = """
+    INSERT INTO master (id, observatory_id, state, frame_type, group_key, camera_mode, facts, ncombine, policy,
+        taken_at, created_at, camera_name, filter, exposure_s, gain_setting, offset_setting, binning_x, temp_c)
+    SELECT gen_random_uuid(), o.id, CASE WHEN i <= 500 THEN 'active' ELSE 'superseded' END, kind,
+        'group ' || i % 500, 'mode-' || i % 20, jsonb_build_object(
+            'mode', jsonb_build_object('rig_id', 'camera ' || i / 3 % 4, 'width', 6248, 'height', 4176),
+            'frame_type', kind, 'exposure_s', e, 'filter', f, 'rotator_deg', NULL, 'temp_c', -10 * (i / 48 % 3)),
+        20, '{}', now() - i * interval '7 h', now() - i * interval '7 h', 'camera ' || i / 3 % 4, f, e, 100, 50, 1,
+        -10 * (i / 48 % 3)
+    FROM (SELECT id FROM observatory LIMIT 1) o, generate_series(1, 2000) AS i,
+        LATERAL (SELECT (ARRAY['dark', 'flat', 'bias'])[i % 3 + 1] AS kind) w,
+        LATERAL (SELECT CASE WHEN kind = 'flat' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha', 'OIII'])[i / 12 % 6 + 1] END AS f,
+            CASE WHEN kind = 'dark' THEN (ARRAY[30, 60, 120, 300])[i % 4 + 1] END AS e) x
+"""
+CHAINS = """
+    UPDATE master m SET superseded_at = now(), superseded_by = a.id FROM master a
+    WHERE m.state = 'superseded' AND a.state = 'active' AND a.group_key = m.group_key
+"""
+COMPONENTS = """
+    WITH known AS (
+        SELECT id, (row_number() OVER (ORDER BY id))::int AS place FROM master WHERE state = 'active'
+    ), used AS (
+        SELECT f.id, f.sha256, 1 + (row_number() OVER (ORDER BY f.received_at DESC))::int % 500 AS place FROM frame f
+        WHERE f.frame_type <> 'light' AND f.not_stacked = '{}' AND f.received_at < now() - interval '30 days'
+    ), claimed AS (
+        UPDATE frame f SET mastered_by = k.id, used_at = now() FROM used u JOIN known k USING (place) WHERE u.id = f.id
+        RETURNING k.id AS master_id, f.id AS frame_id, f.sha256
+    )
+    INSERT INTO master_component (master_id, frame_id, sha256) SELECT master_id, frame_id, sha256 FROM claimed
 """
 JOBS = """
     INSERT INTO job (id, observatory_id, frame_id, kind, lane, state, created_at, finished_at)
@@ -49,6 +85,15 @@ PAGES = (
     "frames?limit=50&night={night}",
     "frames?limit=50&target=M 42", "frames?limit=50&grade=accepted&exptime_min=100", "frames?limit=50&status=completed",
 )  # fmt: skip
+
+LIBRARY = (
+    "limit=50", "page=20", "limit=200&page=20", "is_master=true", "is_master=false",
+    "is_master=false&exclude_mastered=true", "exclude_mastered=true", "frame_type=dark", "frame_type=flat",
+    "frame_type=bias", "camera_name=camera 3", "filter=OIII", "status=active", "status=superseded", "status=expired",
+    "is_master=false&frame_type=flat&filter=Ha&camera_name=camera 1", "camera_name=nobody's",
+    "is_master=false&exclude_mastered=true&frame_type=dark&camera_name=camera 2",
+)  # fmt: skip
+"""Every parameter of the library alone, and some together; the last page wanted, and nothing found."""
 
 
 @dataclass
@@ -83,18 +128,18 @@ async def pages(*, full: bool) -> Row:
             every += times
             if p95(times) > slowest:
                 slowest, where = p95(times), page
-        library = await _timed(place, await _library(place), repeats)
+        library = await _library(place, repeats)
         began, before = time.monotonic(), memory_mib_here()
         report = Report(deep=False)
         listed = cast("FrameStore", Listing(place.pool))
         await check_objects(Place(place.pool, listed, place.data, 3600.0), report)
         took, grown = time.monotonic() - began, memory_mib_here() - before
         found = sum(finding.count for finding in report.findings.values())
-        await owner.execute("TRUNCATE frame_grade, frame_quality, job, frame CASCADE")
+        await owner.execute("TRUNCATE frame_grade, frame_quality, job, frame, master CASCADE")
         figures = [
             Figure("p95 of all pages", p95(every), "s", 0.2),
             Figure(f"p95 of the slowest ({where})", slowest, "s", 0.2),
-            Figure("calibration library p95", p95(library), "s", 1.0),
+            *library,
             Figure("gateway", memory_mib(place.pid("gateway"), "VmHWM"), "MiB", 150),
             Figure("check of rows against a listing", took, "s"),
             Figure("memory that check took more", grown, "MiB", 64),
@@ -124,7 +169,7 @@ async def _generate(owner: asyncpg.Connection, count: int) -> None:
     step = 50_000
     for start in range(1, count + 1, step):
         await owner.execute(FRAMES, start, min(start + step - 1, count))
-    for sql in (JOBS, QUALITY, GRADES, "ANALYZE"):
+    for sql in (JOBS, QUALITY, GRADES, MASTERS, CHAINS, COMPONENTS, "VACUUM ANALYZE"):
         await owner.execute(sql)
 
 
@@ -140,9 +185,27 @@ async def _timed(place: Stand, page: str, repeats: int) -> list[float]:
     return times
 
 
-async def _library(place: Stand) -> str:
+async def _library(place: Stand, repeats: int) -> list[Figure]:
+    """Time the calibration library with and without each filter, and the pages beside it."""
     where = await place.pool.fetchval("SELECT id FROM observatory LIMIT 1")
-    return f"calibration/library/{where}?limit=50"
+    master = await place.pool.fetchval("SELECT id FROM master WHERE state = 'active' LIMIT 1")
+    every: list[float] = []
+    slowest, worst = 0.0, ""
+    for query in LIBRARY:
+        times = await _timed(place, f"calibration/library/{where}?{query}", repeats)
+        every += times
+        if p95(times) > slowest:
+            slowest, worst = p95(times), query
+    figures = [
+        Figure(f"calibration library p95, {len(LIBRARY)} queries", p95(every), "s", 0.2),
+        Figure(f"p95 of the slowest ({worst})", slowest, "s", 0.2),
+    ]
+    for name, page in (
+        ("summary", f"calibration/summary/{where}"), ("one master", f"calibration/frames/{master}"),
+        ("components", f"calibration/frames/{master}/components"), ("impact", f"calibration/frames/{master}/impact"),
+    ):  # fmt: skip
+        figures.append(Figure(f"calibration {name} p95", p95(await _timed(place, page, repeats)), "s", 1.0))
+    return figures
 
 
 ROWS: dict[str, Callable[..., object]] = {"L7": pages}

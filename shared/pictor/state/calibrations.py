@@ -156,14 +156,6 @@ def _text(value: FrameType | None) -> str | None:
     return None if value is None else str(value)
 
 
-async def library(
-    db: Connection, observatory_id: UUID, wanted: LibraryFilter, *, limit: int, offset: int
-) -> tuple[list[LibraryRow], int]:
-    """Return one page of a library and how many entries there are, expiry as the last check marked it."""
-    found = await browse(db, observatory_id, wanted, UNAGED, limit=limit, offset=offset)
-    return found.rows, found.total
-
-
 async def browse(
     db: Connection, observatory_id: UUID, wanted: LibraryFilter, ages: MaxAges, *, limit: int, offset: int
 ) -> Picked:

@@ -106,7 +106,7 @@ ADDRESSES: tuple[Row, ...] = (
     _row("128", "webhook to 169.254.169.254", 404, "not-found", note=f"comes with webhooks: {LATER}"),
     _row("129a", "SVG as a master", 404, "not-found", note=f"comes with uploads of masters: {LATER}"),
     _row("129b", "SVG as a frame", 415, "not-a-frame", state="nothing"),
-    _row("130", "calibration policy out of its ranges", 404, "not-found", note=f"comes with policies: {LATER}"),
+    _row("130", "calibration policy out of its ranges", 422, "invalid-value", note="names every value and its range"),
     _row("131a", "GET with a body", 405, "method-not-allowed"),
     _row("131b", "TRACE", 405, "method-not-allowed"),
     _row("131c", "CONNECT", 405, "method-not-allowed"),

@@ -404,7 +404,10 @@ async def _(world: World) -> Answer:
 
 @row("130")
 async def _(world: World) -> Answer:
-    body = b'{"min_frames": 2, "sigma": 0, "iterations": 1000000, "tolerance": -1, "retention_days": 0}'
+    body = (
+        b'{"settings": {"min_frames": 2, "sigma_clip_value": 0, "sigma_clip_iterations": 1000000, '
+        b'"temperature_tolerance_c": -1, "dark_max_age_days": 0}}'
+    )
     return await world.send("PUT", f"/observatories/{world.home}/calibration-settings", body)
 
 
