@@ -64,8 +64,10 @@ def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]
         lambda one: _spread(one, noise, len(samples) - 1),
         lambda one: _same_value(one, share),
     )
-    found = {one.frame_id: told for one in samples if (told := next((t for test in tests if (t := test(one))), None))}
-    return {} if len(found) > MOST_OUTLIERS * len(samples) else {name: AMONG + told for name, told in found.items()}
+    found = {one.frame_id: told for one in samples if (told := [said for test in tests if (said := test(one))])}
+    if len(found) > MOST_OUTLIERS * len(samples):
+        return {}
+    return {name: AMONG + "; ".join(told) for name, told in found.items()}
 
 
 def _level_test(samples: Sequence[Sample], noise: float) -> Callable[[Sample], str | None]:
