@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from pictor.cli.calib_door import Door, ask, given, place_of, print_facts, print_page, print_table, said
+from pictor.cli.calib_door import Door, ask, cell, given, place_of, print_facts, print_page, print_table, said
 from pictor.cli.client import CommandError
 
 MASTER_COLUMNS = (
@@ -36,11 +36,18 @@ def show(frame: str, door: Door) -> int:
     return ask(door, lambda client: said(client.get(f"/calibration/frames/{frame}")), _show)
 
 
+QUIET = {"master", "individual", "facts", "policy", "statistics", "checks", "files", "lights"}
+"""Long parts of an entry; --json has them."""
+
+
 def _show(found: Mapping[str, Any]) -> None:
-    checks = found.get("checks") or (found.get("gate") or {}).get("checks") or []
-    print_facts({name: value for name, value in found.items() if name not in {"checks", "gate"}})
-    for check in checks:
-        print(f"{check.get('verdict', ''):<13} {check.get('name', '')}: {check.get('detail', '')}")
+    part = found["master"] or found["individual"]
+    print_facts({name: value for name, value in {**part, **found}.items() if name not in QUIET})
+    for check in part.get("checks") or []:
+        print(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
+    settings = ", ".join(f"{name} {cell(value)}" for name, value in (part.get("policy") or {}).items())
+    if settings:
+        print(f"made with {settings}")
 
 
 def create(wanted: Mapping[str, Any], *, wait: bool, door: Door) -> int:
@@ -73,21 +80,31 @@ def wait_for(client: httpx.Client, job_id: str) -> dict[str, Any]:
         time.sleep(POLL_S)
 
 
-def upload(path: Path, *, wait: bool, door: Door) -> int:
+def upload(path: Path, stated: Mapping[str, Any], *, wait: bool, door: Door) -> int:
     """Upload a master made elsewhere; it is validated and judged like our own."""
 
     def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
-        where = {"observatory_id": place_of(client, door)}
+        where = given(**stated, name=path.name, observatory=place_of(client, door, "slug"))
         headers = {"Content-Type": "application/fits"}
-        body = path.read_bytes()
-        taken = said(
-            client.post("/calibration/masters/upload", params=where, content=body, headers=headers, timeout=UPLOAD_S)
-        )
-        if wait and taken.get("job_id"):
+        with path.open("rb") as body:
+            answer = client.post(
+                "/calibration/masters/upload", params=where, content=body, headers=headers, timeout=UPLOAD_S
+            )
+        taken = said(answer)
+        if wait and taken["job_id"]:
             taken["job"] = wait_for(client, taken["job_id"])
         return taken
 
-    return ask(door, act, print_facts)
+    return ask(door, act, _taken)
+
+
+def _taken(found: Mapping[str, Any]) -> None:
+    if found["job_id"] is None:
+        print(f"these bytes were judged before: master {found['master_id']} is {found['state']}")
+        return
+    print(f"frame {found['frame_id']}, judged by job {found['job_id']}")
+    if "job" in found:
+        print(found["job"]["state"])
 
 
 def recall(master: str, because: str, door: Door) -> int:

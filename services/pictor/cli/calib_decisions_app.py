@@ -1,10 +1,11 @@
 """The calibration commands by which people decide, and those that look after the library."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pictor.cli.calib_options import Because, Decision, Place, example
+from pictor.cli.calib_options import Because, Decision, Place, Wait, example
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 
 Master = Annotated[str, typer.Argument(help="Id of a master.")]
@@ -12,11 +13,43 @@ Master = Annotated[str, typer.Argument(help="Id of a master.")]
 
 def register(app: typer.Typer) -> None:
     """Add the commands to an application."""
+    app.command("upload", epilog=example("pictor calib upload master_dark.fits --type dark --exposure 60 --wait"))(
+        calib_upload
+    )
     app.command("recall", epilog=example('pictor calib recall MASTER --because "light leak"'))(calib_recall)
     app.command("review", epilog=example('pictor calib review MASTER accept --because "the camera was cleaned"'))(
         calib_review
     )
     app.command("diary", epilog=example("pictor calib diary --kind read-noise"))(calib_diary)
+
+
+def calib_upload(
+    file: Annotated[Path, typer.Argument(help="Master, FITS or XISF.", exists=True, dir_okay=False)],
+    type_: Annotated[str | None, typer.Option("--type", help="dark, flat, bias or flat-dark, if no card says.")] = None,
+    camera: Annotated[str | None, typer.Option(help="Camera, where the header is silent; so for all below.")] = None,
+    filter_: Annotated[str | None, typer.Option("--filter", help="Filter.")] = None,
+    exposure: Annotated[float | None, typer.Option(help="Exposure of each input, in seconds.")] = None,
+    gain: Annotated[float | None, typer.Option(help="Gain setting.")] = None,
+    offset: Annotated[float | None, typer.Option(help="Offset setting.")] = None,
+    binning: Annotated[int | None, typer.Option(help="Binning.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Set point, in degrees C.")] = None,
+    rotator: Annotated[float | None, typer.Option(help="Mechanical angle of the rotator, in degrees.")] = None,
+    frames: Annotated[int | None, typer.Option(help="Exposures it was made of.")] = None,
+    rig: Annotated[str | None, typer.Option(help="Rig it belongs to.")] = None,
+    wait: Wait = False,
+    url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, place: Place = None,
+    json: Json = False,
+) -> None:  # fmt: skip
+    """Upload a master made elsewhere; it is validated and judged like our own before it is used."""
+    from pictor.cli import calib as command
+    from pictor.cli.calib_door import Door
+
+    stated = {
+        "frame_type": type_, "camera_name": camera, "filter": filter_, "exposure_s": exposure, "gain_setting": gain,
+        "offset_setting": offset, "binning_x": binning, "temp_c": temperature, "rotator_deg": rotator,
+        "ncombine": frames, "rig": rig,
+    }  # fmt: skip
+    raise SystemExit(command.upload(file, stated, wait=wait, door=Door(url, token, data, json, place)))
 
 
 def calib_recall(

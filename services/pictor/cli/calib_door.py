@@ -57,13 +57,13 @@ def said(response: httpx.Response) -> Any:  # noqa: ANN401 - JSON
     raise CommandError(told)
 
 
-def place_of(client: httpx.Client, door: Door) -> str:
-    """Return the id of the observatory that is meant: the one named, or the only one there is."""
+def place_of(client: httpx.Client, door: Door, fact: str = "id") -> str:
+    """Return the id (or another fact) of the observatory that is meant: the one named, or the only one there is."""
     found = said(client.get("/observatories"))
     wanted = door.observatory
     fitting = [one for one in found if wanted in {None, one["id"], one["slug"], one["name"]}]
     if len(fitting) == 1:
-        return str(fitting[0]["id"])
+        return str(fitting[0][fact])
     names = ", ".join(one["slug"] for one in found) or "none"
     why = "name one with --observatory" if wanted is None else f"there is no observatory {wanted}"
     raise CommandError(f"{why}; yours: {names}", 2)

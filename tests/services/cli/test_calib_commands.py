@@ -4,6 +4,9 @@ import asyncio
 import csv
 import io
 import json
+import os
+import re
+import shlex
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -252,6 +255,88 @@ async def test_a_recalled_master_is_out_of_use_and_its_reason_kept(house: House,
     assert (told["state"], len(told["frames"])) == ("rejected", 10)
     done = await house.pictor("recall", UUID(int=7), "--because", "nothing")
     assert done.exit_code == 1
+
+
+async def test_a_master_made_elsewhere_is_uploaded_and_judged(house: House, camera: Camera, tmp_path: Path) -> None:
+    frames = camera.write(tmp_path, "own", [camera.expose(11.0) for _ in range(6)], **CARDS, **exposed("DARK", 11.0))
+    made = tmp_path / "made.fits"
+    assert (await house.pictor("stack", *frames, "-o", made)).exit_code == 0
+    told = await house.json("upload", made, "--wait")
+    assert told["job"]["state"] == "completed"
+    found = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
+    (ours,) = [one for one in found if one["exposure_s"] == 11.0]
+    assert ours["origin"] == "upload"
+    again = await house.pictor("upload", made)
+    assert (again.exit_code, "were judged before" in again.output) == (0, True)
+    broken = tmp_path / "broken.fits"
+    broken.write_bytes(b"no master")
+    done = await house.pictor("upload", broken)
+    assert (done.exit_code, done.output.startswith("pictor: "), "Traceback" in done.output) == (1, True, False)
+
+
+async def test_one_master_is_shown_with_the_numbers_of_its_gate(house: House) -> None:
+    (master,) = [one for one in (await house.json("masters", "--type", "dark"))["items"] if one["exposure_s"] == 60.0]
+    done = await house.pictor("masters", master["id"])
+    assert done.exit_code == 0, done.output
+    assert "active        split-half noise: halves differ by" in done.output
+    assert "made with min_frames 10" in done.output
+
+
+GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "calibration.md").read_text(encoding="utf-8")
+
+
+def words_of(line: str, folder: Path, variables: dict[str, str]) -> tuple[list[str], Path | None]:
+    """Read a line as a shell would: variables, file patterns and one redirection."""
+    line, _, out = line.partition(" > ")
+    for name, value in variables.items():
+        line = line.replace(f'"${name}"', value)
+    found: list[str] = []
+    for word in shlex.split(line):
+        found += sorted(path.name for path in folder.glob(word)) if "*" in word else [word]
+    return found, folder / out if out else None
+
+
+async def test_every_command_of_the_guide_runs(
+    house: House, camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, kind, seconds, light_e in (
+        ("dark60_", "DARK", 60.0, 0.0), ("dark2_", "DARK", 2.0, 0.0), ("flat", "FLAT", 2.0, 3e4),
+        ("light", "LIGHT", 60.0, 400.0),
+    ):  # fmt: skip
+        frames = [camera.expose(seconds, light_e) for _ in range(5)]
+        camera.write(tmp_path, name, frames, **CARDS, **exposed(kind, seconds, FILTER="R"))
+    (master, *_) = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
+    monkeypatch.chdir(tmp_path)
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
+    commands = [line for line in lines if line.startswith("pictor calib ")]
+    assert len(commands) >= 16
+    for line in commands:
+        variables = {"LIGHT": str(house.light_id), "MASTER": master["id"]}
+        (_, _, *words), out = words_of(line, tmp_path, variables)
+        done = await house.pictor(*words)
+        assert done.exit_code == 0, f"{line}\n{done.output}"
+        if out is not None:
+            out.write_text(done.stdout)
+    assert len(list((tmp_path / "calibrated").iterdir())) == 5
+    assert (tmp_path / "tonight.csv").read_text().startswith("kind,count,exposure_s")
+    assert len(json.loads((tmp_path / "report.json").read_text())) == 5
+
+
+async def test_every_request_of_the_guide_is_answered(house: House, tmp_path: Path) -> None:
+    (block,) = [one for one in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) if "curl" in one]
+    (master, *_) = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
+    environment = {
+        **os.environ, "PICTOR_URL": f"http://127.0.0.1:{house.port}", "PICTOR_TOKEN": house.token,
+        "LIGHT": str(house.light_id), "MASTER": master["id"],
+    }  # fmt: skip
+    shell = await asyncio.create_subprocess_exec(
+        "bash", "-euo", "pipefail", "-c", block, cwd=tmp_path, env=environment,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+    )  # fmt: skip
+    output, _ = await shell.communicate()
+    assert shell.returncode == 0, output.decode()[-3000:]
+    assert fits.getheader(tmp_path / "master.fits")["IMAGETYP"] == "Master Dark"
+    assert (tmp_path / "plan.csv").read_text().startswith("kind,count,exposure_s")
 
 
 async def test_settings_are_shown_changed_and_taken_back(house: House) -> None:
