@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import httpx
 from rich.console import Console
@@ -28,10 +29,14 @@ from pictor.cli.links import login_link
 from pictor.cli.processes import die_with_parent
 from pictor.cli.upload import Sent, upload_one
 
-READY_S = 180.0
+if TYPE_CHECKING:
+    from pictor.imaging.simulator.night import Night
+
 PROCESSED_S = 600.0
 WIDE = 150
 """Columns from which the table fits a terminal whole; narrower ones get the masters below it."""
+
+Truth = dict[str, Any]
 
 QUIET_POLLS = 3
 """Polls without an open job after which the night counts as done: a stack is ordered a moment after its last frame."""
@@ -44,8 +49,10 @@ def main(data: Path | None, *, port: int, leave: bool, report: Path | None, smal
     began = time.monotonic()
     _listen_to_signals()
     try:
-        with ThreadPoolExecutor(1) as pool, _running(folder, port, console) as url:
-            seen = _night(pool, folder, url, console, small=small)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with ThreadPoolExecutor(1) as pool, _running(folder, port, console) as process:
+            url, frames = _started(process, pool, folder, console, small=small)
+            seen = _night(folder, url, frames, console)
             outcomes = seen.outcomes
             elapsed = time.monotonic() - began
             console.print(table_of(outcomes, wide=console.width >= WIDE))
@@ -69,8 +76,8 @@ def main(data: Path | None, *, port: int, leave: bool, report: Path | None, smal
 
 
 @contextmanager
-def _running(folder: Path, port: int, console: Console) -> Iterator[str]:
-    """Run ``pictor up`` on a folder; yields its address once a first upload would succeed."""
+def _running(folder: Path, port: int, console: Console) -> Iterator["subprocess.Popen[str]"]:
+    """Run ``pictor up`` on a folder."""
     command = [sys.executable, "-m", "pictor.cli", "up", "--data", str(folder), "--port", str(port)]
     console.print(f"starting NATS, PostgreSQL, SeaweedFS and seven services in {folder}", highlight=False)
     with subprocess.Popen(
@@ -78,14 +85,29 @@ def _running(folder: Path, port: int, console: Console) -> Iterator[str]:
         preexec_fn=die_with_parent,  # noqa: PLW1509 - no thread runs yet
     ) as process:  # fmt: skip
         try:
-            line = process.stdout.readline() if process.stdout else ""
-            if not line.startswith("Pictor ready at "):
-                raise SystemExit(f"pictor up did not start; see {folder / 'logs'}")
-            console.print(line.strip(), highlight=False)
-            yield line.removeprefix("Pictor ready at ").strip()
+            yield process
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(timeout=60)
+
+
+def _started(
+    process: "subprocess.Popen[str]", pool: ThreadPoolExecutor, folder: Path, console: Console, *, small: bool
+) -> tuple[str, list[Truth]]:
+    """Simulate the night while everything starts; return the address once a first upload would succeed."""
+    with _progress(console) as progress:
+        made = _simulate(pool, folder / "night", progress, small=small)
+        line = process.stdout.readline() if process.stdout else ""
+        if not line.startswith("Pictor ready at "):
+            raise SystemExit(f"pictor up did not start; see {folder / 'logs'}")
+        console.print(line.strip(), highlight=False)
+        frames = [dict(frame.truth) for frame in made.result().frames]
+    return line.removeprefix("Pictor ready at ").strip(), frames
+
+
+def _progress(console: Console) -> Progress:
+    columns = (TextColumn("{task.description:<19}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, console=console)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +124,10 @@ class Seen:
         return all(one.ok for one in self.outcomes) and all(one.ok for one in self.library)
 
 
-def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *, small: bool) -> Seen:
+def _night(folder: Path, url: str, frames: list[Truth], console: Console) -> Seen:
     """Send the night as it would come, but the darks of the flats after the flats, and look at what became of it."""
     token, night = (folder / "admin.token").read_text(encoding="ascii").strip(), folder / "night"
-    columns = (TextColumn("{task.description:<12}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with gateway(url, token) as client, Progress(*columns, console=console) as progress:
-        frames = _simulate(pool, night, progress, small=small)
+    with gateway(url, token) as client, _progress(console) as progress:
         calibration = [one for one in frames if one["type"] != "LIGHT"]
         lights = [one for one in frames if one["type"] == "LIGHT"]
         place, (early, late) = library.home_of(client), library.in_two(calibration)
@@ -115,7 +135,6 @@ def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *
         _until_done(client, progress, "masters")
         shown = library.waiting_flats(client, place, calibration)
         sent |= _send(client, night, late, progress, "flat-darks")
-        _until_done(client, progress, "flats")
         shown += library.masters(client, place, calibration)
         sent |= _send(client, night, lights, progress, "lights")
         _until_done(client, progress, "processing")
@@ -124,20 +143,17 @@ def _night(pool: ThreadPoolExecutor, folder: Path, url: str, console: Console, *
         return Seen(outcomes, shown, library.pages(url, lights, sent))
 
 
-def _simulate(pool: ThreadPoolExecutor, folder: Path, progress: Progress, *, small: bool) -> list[dict[str, object]]:
-    from pictor.imaging.simulator.night import Night, sample_night
+def _simulate(pool: ThreadPoolExecutor, folder: Path, progress: Progress, *, small: bool) -> "Future[Night]":
+    from pictor.imaging.simulator.night import sample_night
 
     task = progress.add_task("simulating", total=None)
-    made: Future[Night] = pool.submit(
+    return pool.submit(
         sample_night, folder, scale="small" if small else "full", before=datetime.now(UTC),
         progress=lambda done, total: progress.update(task, completed=done, total=total),
     )  # fmt: skip
-    return [dict(frame.truth) for frame in made.result().frames]
 
 
-def _send(
-    client: httpx.Client, folder: Path, frames: list[dict[str, object]], progress: Progress, what: str
-) -> dict[str, Sent]:
+def _send(client: httpx.Client, folder: Path, frames: list[Truth], progress: Progress, what: str) -> dict[str, Sent]:
     sent = {}
     for truth in progress.track(frames, description=f"sending {what}"[:22]):
         name = str(truth["file"])

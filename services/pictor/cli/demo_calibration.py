@@ -17,6 +17,8 @@ from pictor.runtime.stacking.decide import DEFERRED
 DEFERRED_WITHIN_S = 20.0
 """A group is decided about a moment after its last frame."""
 
+MASTERS_WITHIN_S = 120.0
+
 Truths = Sequence[dict[str, Any]]
 Json = dict[str, Any]
 
@@ -67,14 +69,19 @@ def _deferred(name: str, message: str | None) -> Shown:
 
 
 def masters(client: httpx.Client, place: str, frames: Truths) -> list[Shown]:
-    """See an active master of every set of calibration frames."""
-    parameters: dict[str, str | int] = {"is_master": "true", "status": "active", "limit": 200}
-    entries = client.get(f"/calibration/library/{place}", params=parameters).raise_for_status().json()["items"]
+    """Wait for an active master of every set of calibration frames."""
     sets: dict[tuple[str, str | None, float], int] = defaultdict(int)
     for one in frames:
         sets[one["type"], one["filter"], one["exposure_s"]] += 1
-    darks = [one for one in entries if one["frame_type"] == "dark"]
-    return [_master(entries, darks, kind, count) for kind, count in sets.items()]
+    parameters: dict[str, str | int] = {"is_master": "true", "status": "active", "limit": 200}
+    end = time.monotonic() + MASTERS_WITHIN_S
+    while True:
+        entries = client.get(f"/calibration/library/{place}", params=parameters).raise_for_status().json()["items"]
+        darks = [one for one in entries if one["frame_type"] == "dark"]
+        shown = [_master(entries, darks, kind, count) for kind, count in sets.items()]
+        if all(one.ok for one in shown) or time.monotonic() > end:
+            return shown
+        time.sleep(0.3)
 
 
 def _master(entries: list[Json], darks: list[Json], wanted: tuple[str, str | None, float], count: int) -> Shown:
