@@ -1,5 +1,6 @@
 """Handlers of the calibration-stacker: a frame came in, a master was made, the sweep is due, stack a group."""
 
+from pictor.calibration_stacker.adopting import adopt
 from pictor.calibration_stacker.ordering import keep_master, sources
 from pictor.contracts.frames import CALIBRATION_TYPES, FrameIngested, FrameType
 from pictor.contracts.masters import MasterCreated
@@ -37,8 +38,11 @@ async def on_sweep(_fact: SweepDue, runtime: Runtime) -> None:
 
 
 async def stack(order: WorkOrder, runtime: Runtime) -> None:
-    """Stack a group into a candidate, judge it, and let it replace the old master."""
+    """Make a candidate of a group's frames or of an uploaded master, judge it, and let it replace the old master."""
     async with open_step(runtime, order) as step:
+        if order.frame_id is not None:
+            await adopt(step)
+            return
         made_of, arguments = await sources(step)
         found = await step.compute("pictor.calibration_stacker.compute:stack", timeout_s=TIMEOUT_S, **arguments)
         await keep_master(step, made_of, found)

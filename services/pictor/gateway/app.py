@@ -34,11 +34,13 @@ from pictor.gateway.calibration import (
     holdings,
     impact,
     library,
+    maintenance,
     masters,
     needs,
     premade,
     reviews,
     settings,
+    stacks,
 )
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
@@ -74,6 +76,9 @@ API: tuple[BaseRouteHandler, ...] = (
     events.follow_events,
     library.read_library, holdings.read_summary,
     masters.create_master, premade.upload_master, reviews.review_master, reviews.recall_master,
+    stacks.list_stacks, stacks.retry_stack, stacks.delete_stack,
+    maintenance.clear_cache, maintenance.run_expiry_check, maintenance.run_retention,
+    maintenance.read_calibration_health,
     settings.read_calibration_settings, settings.change_calibration_settings,
     details.read_calibration_frame, files.download_calibration_frame, files.read_components, files.read_lights,
     impact.read_impact, deleting.delete_calibration_frame,

@@ -1,7 +1,5 @@
 """What ingest writes about a frame: registered with its description, or quarantined with its reason."""
 
-import hashlib
-import json
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +13,10 @@ from pictor.contracts.frames import (
 )
 from pictor.contracts.modules import Module
 from pictor.contracts.subjects import FRAME_INGESTED, FRAME_QUARANTINED
+from pictor.runtime.modes import mode_key
 from pictor.runtime.step import Step
 from pictor.state import frames, observatories
 from pictor.state.frames import Frame
-
-MODE_FIELDS = (
-    "width", "height", "binning_x", "binning_y", "gain_setting", "offset_setting", "readout_mode", "bayer",
-    "roi_x", "roi_y",
-)  # fmt: skip
-"""What makes a camera mode, besides the rig (or, where the rig is unknown, the camera's name)."""
 
 OLD = timedelta(days=20 * 365)
 """Digital archives go back about so far; a clock that was never set says 1970, 1980 or 2000."""
@@ -106,9 +99,7 @@ def itinerary_of(planned: tuple[Module, ...], kind: FrameType, *, is_master: boo
 
 def camera_mode(frame: Frame, description: dict[str, Any]) -> str:
     """Return a short stable key of the detector settings: equal for frames that may be calibrated together."""
-    rig = str(frame.rig_id) if frame.rig_id else str(description.get("camera"))
-    facts = [rig, *(description.get(name) for name in MODE_FIELDS)]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+    return mode_key(str(frame.rig_id) if frame.rig_id else str(description.get("camera")), description)
 
 
 def night_of(description: dict[str, Any], longitude_deg: float | None) -> date | None:

@@ -21,6 +21,7 @@ from pictor.runtime.parking import letter, order_letter, park, park_alone
 from pictor.runtime.provision import ADVISORY_READER, GONE, differences, provision
 from pictor.runtime.relaying import relay_all
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.stacking.retention import keep_library, keep_recalled
 from pictor.state import outbox, runs, stranded
 
 log = structlog.get_logger()
@@ -35,6 +36,12 @@ STALE_S = 45.0
 AT_ONCE = 50
 """Messages looked up at a time."""
 
+LIBRARY_S = 3600.0
+"""Time between two looks at what is too old in the calibration library."""
+
+RECALLS_S = 60.0
+"""Time until lights of a recalled master are ordered that its recall left to the keeper."""
+
 T = TypeVar("T")
 
 
@@ -46,6 +53,8 @@ async def keep(runtime: Runtime) -> None:
         _every(runtime.settings.reconcile_seconds, "reconciler", runtime, reconcile),
         _every(1.0, "advisory reader", runtime, read_advisories),
         _every(3600.0, "outbox cleaner", runtime, clean),
+        _every(LIBRARY_S, "calibration library", runtime, keep_library),
+        _every(RECALLS_S, "recalls", runtime, keep_recalled),
     )
 
 

@@ -160,3 +160,14 @@ async def listed_bad_pixels(db: Connection, frame: Frame) -> str | None:
         "SELECT body FROM bad_pixel_list WHERE observatory_id = $1 AND rig_id = $2", frame.observatory_id, frame.rig_id
     )
     return body
+
+
+async def cached(db: Connection, observatories: Collection[UUID]) -> int:
+    """Count the cached calibrated lights of some observatories."""
+    count: int = await db.fetchval(
+        """
+        SELECT count(*) FROM product WHERE kind IN ('calibrated', 'calibrated-clean') AND observatory_id = ANY($1)
+        """,
+        list(observatories),
+    )
+    return count

@@ -1,0 +1,252 @@
+"""Masters made elsewhere: kept as they are, brought into our form, judged, and never stacked."""
+
+import io
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from pictor.calibration_stacker.handlers import stack
+from pictor.contracts.access import Role
+from pictor.contracts.frames import ProductKind
+from pictor.contracts.masters import MasterState
+from pictor.contracts.work import WorkOrder
+from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.runtime import Runtime
+from pictor.state import masters, products
+from pictor.state.masters import Master
+from tests.services.gateway.conftest import Api, sha
+from tests.support.individuals import add_individuals
+
+UPLOAD = "/api/v1/calibration/masters/upload"
+SHAPE = (64, 64)
+CARDS = {
+    "INSTRUME": "a camera", "GAIN": 100, "OFFSET": 30, "XBINNING": 1, "YBINNING": 1, "SET-TEMP": -10.0,
+    "CCD-TEMP": -10.0, "DATE-OBS": "2026-01-01T20:00:00",
+}  # fmt: skip
+
+
+def fits_of(pixels: np.ndarray, **cards: object) -> bytes:
+    """Write a one-plane FITS file; a card that is None is left out."""
+    header = fits.Header()
+    for name, value in {**CARDS, **cards}.items():
+        if value is not None:
+            header[name.replace("_", "-")] = value
+    out = io.BytesIO()
+    fits.PrimaryHDU(pixels, header).writeto(out)
+    return out.getvalue()
+
+
+def dark(seed: int = 1, *, level: float = 500.0, **cards: object) -> bytes:
+    pixels = np.random.default_rng(seed).normal(level, 2.0, SHAPE).astype(np.float32)
+    return fits_of(pixels, **{"IMAGETYP": "Master Dark", "EXPTIME": 300.0, "NCOMBINE": 20, **cards})
+
+
+def flat(seed: int = 1, *, level: float = 20000.0, **cards: object) -> bytes:
+    y, x = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
+    shape = 1 - 0.15 * (x**2 + y**2)
+    noise = np.random.default_rng(seed).normal(1.0, 0.002, SHAPE)
+    pixels = (level * shape * noise).astype(np.float32)
+    return fits_of(pixels, **{"IMAGETYP": "Master Flat", "EXPTIME": 2.0, "FILTER": "L", **cards})
+
+
+@pytest.fixture(scope="session")
+async def children() -> AsyncIterator[ChildPool]:
+    """One pixel child for all tests of uploads."""
+    async with ChildPool(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def stacker(api: Api, children: ChildPool) -> Runtime:
+    """The gateway's runtime as the stacker has it."""
+    return replace(api.runtime, children=children)
+
+
+async def send(api: Api, body: bytes, token: str | None = None, **said: object) -> dict[str, object]:
+    answer = await api.request("POST", UPLOAD, token, content=body, params={"observatory": "home", **said})
+    assert answer.status_code in {200, 201}, answer.text
+    return dict(answer.json())
+
+
+async def judged(api: Api, stacker: Runtime, told: dict[str, object]) -> tuple[Master | None, str]:
+    """Let the stacker judge an upload; return the master and why its job failed, if it did."""
+    pool = api.runtime.pool
+    body = await pool.fetchval("SELECT order_body FROM module_run WHERE job_id = $1", UUID(str(told["job_id"])))
+    await stack(WorkOrder.model_validate(body), stacker)
+    found = await pool.fetchval(
+        "SELECT id FROM master WHERE statistics->'upload'->>'job_id' = $1", str(told["job_id"])
+    )  # fmt: skip
+    reasons = await pool.fetchval("SELECT reasons FROM job WHERE id = $1", UUID(str(told["job_id"])))
+    return (None if found is None else await masters.get(pool, found)), "; ".join(reasons)
+
+
+async def pixels_of(api: Api, master: Master, folder: Path) -> fits.HDUList:
+    product = (await products.of_master(api.runtime.pool, master.id))[ProductKind.MASTER]
+    path = folder / f"{master.id}.fits"
+    await api.runtime.store.get_to_file(product.key, path, sha256=product.sha256)
+    return fits.open(path, checksum=True)
+
+
+async def test_a_master_dark_is_adopted_with_its_provenance(api: Api, stacker: Runtime, tmp_path: Path) -> None:
+    body = dark()
+    told = await send(api, body)
+    assert told["duplicate"] is False
+    master, reasons = await judged(api, stacker, told)
+    assert master is not None, reasons
+    assert (master.state, master.origin, master.ncombine) == (MasterState.ACTIVE, "upload", 20)
+    assert (master.facts["exposure_s"], master.facts["temp_c"]) == (300.0, -10.0)
+    kept = master.statistics["upload"]
+    assert (kept["sha256"], kept["by"].split(":")[0]) == (sha(body), "token")
+    assert await masters.components(api.runtime.pool, master.id) == set()
+    with await pixels_of(api, master, tmp_path) as units:
+        assert [unit.name for unit in units] == ["SCI", "ERR", "MASK", "NUSED"]
+        assert (units[0].header["IMAGETYP"], units[0].header["SRCSHA"]) == ("Master Dark", sha(body))
+        assert np.median(units[0].data) == pytest.approx(500, abs=1)
+        assert np.median(units["ERR"].data) == pytest.approx(2.0, rel=0.1)
+    frame = await api.runtime.pool.fetchrow("SELECT sha256, raw_key FROM frame WHERE id = $1", UUID(told["frame_id"]))
+    assert frame["sha256"] == sha(body)
+    assert frame["raw_key"] in [one.key async for one in api.runtime.store.list()]
+    line = await api.runtime.pool.fetchrow("SELECT detail FROM audit WHERE action = 'calibration.upload'")
+    assert line["detail"]["sha256"] == sha(body)
+    assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.created%'") == 1
+
+
+async def test_a_good_one_replaces_the_active_master_and_another_level_waits_for_a_person(
+    api: Api, stacker: Runtime
+) -> None:
+    first, _ = await judged(api, stacker, await send(api, dark(1)))
+    second, reasons = await judged(api, stacker, await send(api, dark(2)))
+    assert first is not None
+    assert second is not None
+    assert second.state is MasterState.ACTIVE, reasons
+    third, reasons = await judged(api, stacker, await send(api, dark(3, level=620.0)))
+    assert third is not None
+    assert third.state is MasterState.NEEDS_REVIEW
+    assert "median level 620.0 ADU, the active master 500.0 ADU" in reasons
+    rows = await api.runtime.pool.fetch("SELECT id FROM master WHERE state = 'active'")
+    assert [row["id"] for row in rows] == [second.id]
+    accepted = await api.post(
+        f"/api/v1/calibration/masters/{third.id}/review", json={"decision": "accept", "because": "new camera gain"}
+    )
+    assert accepted.json()["superseded"] == [str(second.id)]
+
+
+async def test_structure_against_the_active_master_waits_for_a_person(api: Api, stacker: Runtime) -> None:
+    await judged(api, stacker, await send(api, dark(1)))
+    pixels = np.random.default_rng(5).normal(500.0, 2.0, SHAPE).astype(np.float32)
+    pixels[:32, :32] += 4.0
+    leaked = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0)
+    master, reasons = await judged(api, stacker, await send(api, leaked))
+    assert master is not None
+    assert master.state is MasterState.NEEDS_REVIEW
+    assert "against the active master: largest block" in reasons
+
+
+@pytest.mark.parametrize(("level", "scale"), [(20000.0, 1.0), (1.0, 1.0), (0.35, 1.0)])
+async def test_a_flat_of_any_normalisation_becomes_one(
+    api: Api, stacker: Runtime, tmp_path: Path, level: float, scale: float
+) -> None:
+    master, reasons = await judged(api, stacker, await send(api, flat(level=level * scale)))
+    assert master is not None, reasons
+    assert master.state is MasterState.ACTIVE
+    with await pixels_of(api, master, tmp_path) as units:
+        middle = units[0].data[16:48, 16:48]
+        assert middle.mean() == pytest.approx(1.0, abs=0.002)
+        assert units[0].data[0, 0] == pytest.approx(0.7 / 0.965, abs=0.03)
+
+
+async def test_a_dark_in_shares_of_the_full_range_is_brought_to_adu(api: Api, stacker: Runtime, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).normal(500.0, 2.0, SHAPE).astype(np.float32) / 65535
+    body = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0, SWCREATE="PixInsight")
+    master, reasons = await judged(api, stacker, await send(api, body))
+    assert master is not None, reasons
+    assert master.statistics["levels_adu"] == [pytest.approx(500, abs=1)]
+    assert "shares of 65535 ADU" in " ".join(master.statistics["notes"])
+
+
+async def test_what_the_header_lacks_may_be_stated_and_contradictions_are_refused(api: Api, stacker: Runtime) -> None:
+    bare = dark(EXPTIME=None, NCOMBINE=None, GAIN=None, SET_TEMP=None, CCD_TEMP=None, IMAGETYP="Dark Frame")
+    master, reasons = await judged(api, stacker, await send(api, bare))
+    assert master is None
+    assert "state frame_type if it is one" in reasons
+    said = {"frame_type": "dark", "exposure_s": 120, "gain_setting": 100, "temp_c": -20}
+    master, reasons = await judged(api, stacker, await send(api, bare, **said))
+    assert master is not None, reasons
+    assert (master.facts["exposure_s"], master.facts["temp_c"], master.facts["mode"]["gain_setting"]) == (120, -20, 100)
+    master, reasons = await judged(api, stacker, await send(api, dark(9), exposure_s=60))
+    assert master is None
+    assert "the header says exposure_s = 300.0, the upload 60" in reasons
+
+
+async def test_rejected_with_reasons(api: Api, stacker: Runtime) -> None:
+    master, reasons = await judged(api, stacker, await send(api, dark(level=-40.0)))
+    assert master is not None
+    assert master.state is MasterState.REJECTED
+    assert "median level -40" in reasons
+    holes = np.random.default_rng(6).normal(500.0, 2.0, SHAPE).astype(np.float32)
+    holes[:8] = np.nan
+    body = fits_of(holes, IMAGETYP="Master Dark", EXPTIME=300.0)
+    master, reasons = await judged(api, stacker, await send(api, body))
+    assert master is not None
+    assert master.state is MasterState.REJECTED
+    assert "87.50 % of pixels have a value" in reasons
+    colour = fits_of(np.ones((3, *SHAPE), np.float32), IMAGETYP="Master Flat", EXPTIME=1.0)
+    master, reasons = await judged(api, stacker, await send(api, colour))
+    assert master is None
+    assert "the file has 3 axes" in reasons
+
+
+async def test_the_camera_mode_is_that_of_the_frames_there_are(api: Api, stacker: Runtime) -> None:
+    await add_individuals(api.runtime.pool, api.home.id, 3)
+    master, reasons = await judged(api, stacker, await send(api, dark(OFFSET=None)))
+    assert master is not None, reasons
+    assert master.facts["mode"]["offset_setting"] == 30.0
+    assert master.camera_mode == "0123456789abcdef"
+    assert "offset_setting taken from the only camera mode that fits" in master.statistics["notes"]
+
+
+async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) -> None:
+    told = await send(api, dark())
+    again = await send(api, dark())
+    assert (again["job_id"], again["duplicate"]) == (told["job_id"], True)
+    master, _ = await judged(api, stacker, told)
+    assert master is not None
+    third = await send(api, dark())
+    assert (third["job_id"], third["master_id"], third["state"]) == (None, str(master.id), "active")
+
+
+async def test_bytes_uploaded_as_a_master_never_become_an_individual_frame(api: Api) -> None:
+    pool = api.runtime.pool
+    body = dark(IMAGETYP="DARK")
+    first = (await api.upload(body, params={"observatory": "home"})).json()
+    await pool.execute("UPDATE frame SET is_master = false WHERE id = $1", UUID(first["frame_id"]))
+    told = await send(api, body, frame_type="dark")
+    assert told["frame_id"] == first["frame_id"]
+    await pool.execute("UPDATE frame SET is_master = false WHERE id = $1", UUID(first["frame_id"]))
+    assert await pool.fetchval("SELECT is_master FROM frame WHERE id = $1", UUID(first["frame_id"]))
+
+
+async def test_uploads_keep_their_limits(api: Api) -> None:
+    wrong = "sha-256=:" + "A" * 43 + "=:"
+    refused = await api.post(UPLOAD, content=dark(), headers={"Content-Digest": wrong})
+    assert (refused.status_code, refused.json()["code"]) == (422, "digest-mismatch")
+    large = fits_of(np.zeros((600, 600), np.float32), IMAGETYP="Master Dark", EXPTIME=1.0)
+    assert (await api.post(UPLOAD, content=large)).json()["code"] == "too-large"
+    assert (await api.post(UPLOAD, content=b"no frame at all" * 400)).json()["code"] == "not-a-frame"
+    assert await api.count("master_upload") == 0
+    assert await api.count("frame") == 0
+
+
+async def test_who_may_upload(api: Api) -> None:
+    far = await api.observatory("far")
+    member, foreign = await api.token(Role.MEMBER), await api.token(Role.OBSERVATORY_ADMIN, far)
+    assert (await api.request("POST", UPLOAD, member, content=dark())).status_code == 403
+    there = await api.request("POST", UPLOAD, foreign, content=dark(), params={"observatory": "home"})
+    assert there.status_code == 404
+    own = await api.request("POST", UPLOAD, await api.token(Role.OBSERVATORY_ADMIN), content=dark())
+    assert own.status_code == 201
