@@ -158,8 +158,9 @@ async def test_a_new_master_never_serves_stale_pixels(pocket: Pocket, five: Tele
     before = [await calibrated(pocket, one) for one in (frame_id, other)]
     kept = (await products.of_frame(pocket.runtime.pool, other))[ProductKind.CALIBRATED]
     old = (await five.masters(4))["dark 60"]
-    await settle(pocket, min_frames=5, refresh_new_frames=1)
-    await five.send("DARK", 3, LIGHT_S)
+    await five.send("DARK", 2, LIGHT_S)
+    await settle(pocket, min_frames=5, refresh_new_frames=3)
+    await five.send("DARK", 1, LIGHT_S)
     async with asyncio.timeout(60):
         while (await five.masters(4))["dark 60"] == old:
             await asyncio.sleep(0.1)

@@ -17,8 +17,14 @@ NEIGHBOUR_SHARE = 0.3
 CONTRAST = 5.0
 """A hit stands out this many times more from its neighbours than from what a star's profile leaves."""
 
-CORE_SHARE = 0.15
-"""A pixel whose neighbours have this share of its own signal lies in a star: a hit leaves its neighbours alone."""
+CORE_SHARE = 0.08
+"""A hit whose neighbours share more than this of its light is a star: particles leave most neighbours alone."""
+
+CORE_SIGMA = 1.0
+"""Noise of a pixel the neighbours must stand out by to be taken for a star's."""
+
+AROUND = 6
+"""Pixels about a hit that tell the sky there."""
 
 PASSES = 4
 
@@ -78,24 +84,26 @@ def _find(sci: Image, bad: NDArray[np.bool_], err: Image, detector: Detector) ->
         sigfrac=NEIGHBOUR_SHARE, objlim=CONTRAST, satlevel=np.inf, niter=PASSES, cleantype="medmask",
     )  # fmt: skip
     hit = np.asarray(found, dtype=np.bool_) & ~bad
-    return hit & ~_in_star(electrons, hit | bad, hit)
+    return hit & ~_stars(electrons, np.sqrt(variance), hit)
 
 
-def _in_star(sci: Image, unusable: NDArray[np.bool_], hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which hits lie in a star: the good pixels around them share its light.
+def _stars(sci: Image, noise: Image, hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Tell which hits are stars, however sharp: most neighbours of a star's peak are bright, few of a track's are.
 
-    A whole connected hit is spared when its brightest pixel is: the faint wing of a star is not cut off either.
+    What is connected with a star's peak is spared as a whole, for it may be the star's wings.
     """
     labels, count = ndimage.label(hit, structure=np.ones((3, 3), np.int8))
-    out = np.zeros(sci.shape, np.bool_)
-    if count == 0:
-        return out
-    sky = float(np.median(sci[::4, ::4]))
-    for number, window in enumerate(ndimage.find_objects(labels), 1):
-        wide = tuple(slice(max(0, one.start - 1), one.stop + 1) for one in window)
-        own = labels[wide] == number
-        ring = ndimage.binary_dilation(own, structure=np.ones((3, 3), np.bool_)) & ~unusable[wide]
-        around = sci[wide][ring]
-        if around.size and np.median(around) - sky > CORE_SHARE * (sci[wide][own].max() - sky):
-            out[wide] |= own
-    return out
+    peaks = np.argwhere(hit & (sci >= ndimage.maximum_filter(sci, size=3)))
+    brightest = ndimage.maximum_position(sci, labels, np.arange(1, count + 1)) if count else []
+    starry = [labels[y, x] for y, x in (*peaks, *brightest) if _is_star(sci, noise, int(y), int(x))]
+    spared: NDArray[np.bool_] = np.isin(labels, np.unique(starry)) if starry else np.zeros(sci.shape, np.bool_)
+    return spared
+
+
+def _is_star(sci: Image, noise: Image, y: int, x: int) -> bool:
+    """Compare a peak with its eight neighbours."""
+    sky = float(np.median(sci[max(0, y - AROUND) : y + AROUND + 1, max(0, x - AROUND) : x + AROUND + 1]))
+    near = sci[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].ravel()
+    neighbours = float(np.median(np.sort(near)[:-1])) - sky
+    background = float(np.median(noise[max(0, y - AROUND) : y + AROUND + 1, max(0, x - AROUND) : x + AROUND + 1]))
+    return neighbours > max(CORE_SHARE * (float(sci[y, x]) - sky), CORE_SIGMA * background)
