@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import yaml
 
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.types import Mask
+
+if TYPE_CHECKING:
+    from pictor.imaging.types import Mask
 
 MAX_CHARACTERS = 100_000
 MAX_ENTRIES = 20_000
@@ -56,7 +58,7 @@ class BadPixelList:
             if max(box.row1, box.row2) > shape[0] or max(box.column1, box.column2) > shape[1]:
                 raise _refused(box.line, f"lies outside the frame of {shape[1]} columns and {shape[0]} rows")
 
-    def draw(self, shape: tuple[int, int], *, binning: int = 1) -> Mask:
+    def draw(self, shape: tuple[int, int], *, binning: int = 1) -> "Mask":
         """Mark the listed pixels on a frame; pixels of an unbinned list are brought to the frame's binning.
 
         Parameters
@@ -71,6 +73,8 @@ class BadPixelList:
         numpy.ndarray
             1 where listed, shape (ny, nx), uint8; what lies outside the frame is left out.
         """
+        import numpy as np  # noqa: PLC0415 - who checks a list draws nothing, and does without pixels
+
         out = np.zeros(shape, np.uint8)
         if binning % self.binning:
             return out
