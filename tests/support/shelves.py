@@ -101,7 +101,9 @@ async def add_stack_job(
         force=False,
     )  # fmt: skip
     await stacks.request(db, wanted)
-    await db.execute("UPDATE job SET state = $2, reasons = $3 WHERE id = $1", job_id, state, [reason])
+    await db.execute(
+        "UPDATE job SET state = $2, reasons = $3, finished_at = now() WHERE id = $1", job_id, state, [reason]
+    )
     await db.execute("UPDATE stack_request SET open = $2 WHERE job_id = $1", job_id, state in {"pending", "running"})
     return job_id
 

@@ -1,4 +1,4 @@
-"""What pages show of the calibration library beside its lists: groups that wait, stacks, components and use."""
+"""What pages show of the calibration library beside its lists: groups that wait, components and use."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,23 +67,6 @@ class LightUse:
     start_utc: datetime | None
     made_at: datetime
     weak: bool
-
-
-@dataclass(frozen=True, slots=True)
-class StackJob:
-    """One stack that was asked for, and what came of it."""
-
-    job_id: UUID
-    group_key: str
-    frame_type: FrameType
-    frames: int
-    force: bool
-    open: bool
-    created_at: datetime
-    state: str
-    reasons: tuple[str, ...]
-    master_id: UUID | None
-    master_state: str | None
 
 
 async def notes(db: Connection, observatory_id: UUID, *, limit: int = 500) -> list[Note]:
@@ -192,25 +175,3 @@ async def lights(db: Connection, observatory_id: UUID, master_id: UUID, *, limit
     )  # fmt: skip
     total: int = await db.fetchval(f"SELECT count(*) {among}", observatory_id, master_id)
     return [LightUse(**{name: row[name] for name in LightUse.__dataclass_fields__}) for row in rows], total
-
-
-async def stack_jobs(db: Connection, observatory_id: UUID, *, limit: int, offset: int = 0) -> list[StackJob]:
-    """Return the stacks asked for at an observatory, newest first."""
-    rows = await db.fetch(
-        """
-        SELECT r.job_id, r.group_key, r.frame_type, cardinality(r.frame_ids) AS frames, r.force, r.open, r.created_at,
-            j.state, j.reasons, m.id AS master_id, m.state AS master_state
-        FROM stack_request r JOIN job j ON j.id = r.job_id LEFT JOIN LATERAL (
-            SELECT id, state FROM master WHERE job_id = r.job_id ORDER BY created_at DESC LIMIT 1
-        ) m ON true
-        WHERE r.observatory_id = $1 ORDER BY r.created_at DESC, r.job_id LIMIT $2 OFFSET $3
-        """,
-        observatory_id, limit, offset,
-    )  # fmt: skip
-    return [
-        StackJob(
-            **{name: row[name] for name in StackJob.__dataclass_fields__}
-            | {"frame_type": FrameType(row["frame_type"]), "reasons": tuple(row["reasons"] or ())}
-        )
-        for row in rows
-    ]

@@ -141,19 +141,15 @@ async def clear_cache(
             places = [(await own_observatory(db, caller, observatory_id)).id]
         if dry_run:
             return Cleared(dry_run=True, calibrated=await light_sets.cached(db, places))
-    count = 0
-    for place in places:
-        async with changing(runtime, caller) as db:
-            keys = await light_sets.forget_calibrated(db, place)
-            if keys:
-                await trail.record(
-                    db, request, caller, "calibration.cache-clear", str(place), observatory_id=place,
-                    detail={"calibrated": len(keys)},
-                )  # fmt: skip
-        for key in keys:
-            await runtime.store.delete(key)
-        count += len(keys)
-    return Cleared(dry_run=False, calibrated=count)
+    async with changing(runtime, caller) as db:
+        keys = [key for place in places for key in await light_sets.forget_calibrated(db, place)]
+        await trail.record(
+            db, request, caller, "calibration.cache-clear", str(observatory_id or "library"),
+            observatory_id=observatory_id, detail={"calibrated": len(keys)},
+        )  # fmt: skip
+    for key in keys:
+        await runtime.store.delete(key)
+    return Cleared(dry_run=False, calibrated=len(keys))
 
 
 @post("/calibration/maintenance/expiry-check", guards=SERVER, status_code=200, summary="Check masters for expiry")
@@ -202,6 +198,11 @@ def _shown(due: list[Due]) -> list[DueView]:
 @get("/calibration/health", guards=SERVER, summary="How the calibration library does")
 async def read_calibration_health(runtime: RuntimeDep) -> LibraryHealth:
     """Tell what blocks groups, which masters are expired or without their object, and which stacks failed."""
+    return await health_of(runtime)
+
+
+async def health_of(runtime: Runtime) -> LibraryHealth:
+    """Look at all libraries, and in the store for their masters."""
     async with runtime.pool.acquire() as db:
         counted, blocked = await librarian.counted(db), await librarian.blocked(db)
         failed, files = await librarian.failed(db), await librarian.files(db, limit=LISTED)

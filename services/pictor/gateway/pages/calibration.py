@@ -38,6 +38,7 @@ class Tab(StrEnum):
     COVERAGE = "coverage"
     SETTINGS = "settings"
     JOBS = "jobs"
+    MAINTENANCE = "maintenance"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ ROOMS = {
     Tab.COVERAGE: Room("Coverage", Role.MEMBER, needs.read_coverage),
     Tab.SETTINGS: Room("Settings", Role.MEMBER, rooms.read_settings),
     Tab.JOBS: Room("Stacking jobs", Role.OBSERVATORY_ADMIN, rooms.read_jobs),
+    Tab.MAINTENANCE: Room("Maintenance", Role.SERVER_ADMIN, rooms.read_maintenance),
 }
 
 

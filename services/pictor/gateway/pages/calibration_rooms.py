@@ -3,10 +3,18 @@
 from typing import Any
 from uuid import UUID
 
+from litestar import Response, get
+
+from pictor.contracts.access import Scope
+from pictor.gateway.calibration.maintenance import health_of
 from pictor.gateway.calibration.settings import shown
 from pictor.gateway.pages.calibration_tabs import PAGE, Wanted
+from pictor.gateway.pages.rendering import page
+from pictor.gateway.pages.visitors import Visitor, within
+from pictor.gateway.problems import not_found
+from pictor.gateway.wiring import RuntimeDep
 from pictor.runtime.runtime import Runtime
-from pictor.state import policies, shelves
+from pictor.state import policies, stackjobs
 
 LABELS = {
     "min_frames": ("Min frames for master", "frames"),
@@ -48,5 +56,21 @@ async def read_settings(runtime: Runtime, observatory_id: UUID, wanted: Wanted) 
 async def read_jobs(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
     """Read one page of the stacks asked for, newest first."""
     async with runtime.pool.acquire() as db:
-        lines = await shelves.stack_jobs(db, observatory_id, limit=PAGE + 1, offset=(wanted.page - 1) * PAGE)
-    return {"lines": lines[:PAGE], "more": len(lines) > PAGE}
+        lines, total = await stackjobs.page(
+            db, observatory_id, state=None, limit=PAGE, offset=(wanted.page - 1) * PAGE
+        )  # fmt: skip
+    return {"lines": lines, "more": wanted.page * PAGE < total}
+
+
+async def read_maintenance(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read nothing: what maintenance would do is asked for by its buttons, health by a piece of its own."""
+    del runtime, observatory_id, wanted
+    return {}
+
+
+@get("/calibration/health", guards=[within(Scope.ADMIN)], include_in_schema=False)
+async def show_health(runtime: RuntimeDep, visitor: Visitor) -> Response[str]:
+    """Show how all libraries do; the store is asked for every master's file."""
+    if not visitor.may_operate:
+        raise not_found("page", "health")
+    return page("calibration_health.html", found=await health_of(runtime))

@@ -144,3 +144,29 @@ ACTIONS.calibrated = async (button) => {
   } catch (problem) { toast(problem.message, true); }
   button.disabled = false;
 };
+
+function maintained(told) {
+  const would = told.dry_run ? "would be " : "";
+  if ("calibrated" in told) return [`${told.calibrated} calibrated lights ${would}removed.`];
+  if ("expired" in told) return [`${told.expired} masters ${would}warned of, ${told.taken_back} warnings ${would}taken back.`,
+    ...told.masters.map((one) => `${one.observatory}: ${one.group_key} is ${one.age_days.toFixed(0)} days old, ${one.max_age_days} are allowed`)];
+  return [`${told.frame_count} individual frames and ${told.master_count} superseded masters ${would}deleted, ${(told.size / 1e6).toFixed(1)} MB.`,
+    ...[...told.masters, ...told.frames].map((one) => `${one.name}, ${(one.size / 1e6).toFixed(1)} MB, kept ${one.days} days since ${one.since.slice(0, 10)}`)];
+}
+
+ACTIONS.maintain = async (button) => {
+  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  const list = $(".told", button.closest(".task"));
+  button.disabled = true;
+  try {
+    const told = await (await send("POST", button.dataset.url + (button.dataset.dry ? "?dry_run=true" : ""))).json();
+    list.replaceChildren(...maintained(told).map((line) => {
+      const item = document.createElement("li");
+      item.textContent = line;
+      return item;
+    }));
+    list.hidden = false;
+    if (!told.dry_run) toast("Done");
+  } catch (problem) { toast(problem.message, true); }
+  button.disabled = false;
+};

@@ -19,7 +19,7 @@ from tests.services.gateway.pages.test_pages import Elements
 from tests.support.nights import HOSTILE, Place, add_light, make_place
 from tests.support.shelves import add_individual, add_master, add_stack_job, facts, fill_library
 
-TABS = ("masters", "frames", "needs", "coverage", "settings", "jobs")
+TABS = ("masters", "frames", "needs", "coverage", "settings", "jobs", "maintenance")
 
 
 async def signed_in(client: Client, db: Connection, role: Role, place: Place) -> Client:
@@ -156,6 +156,22 @@ async def test_stacks_show_why_they_failed_and_can_be_retried(stranger: Client, 
     assert 'data-method="DELETE"' in (await client.get("/calibration?tab=jobs")).text
 
 
+async def test_maintenance_is_for_administrators_of_the_server(stranger: Client, db: Connection, place: Place) -> None:
+    await fill_library(db, place)
+    for role in (Role.MEMBER, Role.OBSERVATORY_ADMIN):
+        client = await signed_in(stranger, db, role, place)
+        assert (await client.get("/calibration?tab=maintenance")).status_code == 404
+        assert (await client.get("/calibration/health")).status_code in {403, 404}
+        assert "tab=maintenance" not in (await client.get("/calibration")).text
+    client = await signed_in(stranger, db, Role.SERVER_ADMIN, place)
+    text = (await client.get("/calibration?tab=maintenance")).text
+    for name in ("cache-clear", "expiry-check", "retention-cleanup"):
+        assert f'data-url="/api/v1/calibration/maintenance/{name}" data-dry="true"' in text
+    health = (await client.get("/calibration/health")).text
+    for piece in ("hill: 1 masters need review", "flat/SII", "12 of 10", "the disk was full"):
+        assert piece in health, piece
+
+
 async def test_stacking_jobs_are_for_administrators(browser: Client, db: Connection, place: Place) -> None:
     await fill_library(db, place)
     assert (await browser.get("/calibration?tab=jobs")).status_code == 404
@@ -198,7 +214,7 @@ async def test_a_master_has_pictures_with_what_white_stands_for(
 
 async def test_members_see_and_administrators_act(stranger: Client, db: Connection, place: Place) -> None:
     found = await fill_library(db, place)
-    paths = [f"/calibration?tab={tab}" for tab in TABS if tab != "jobs"] + [f"/calibration/masters/{found['review']}"]
+    paths = [f"/calibration?tab={tab}" for tab in TABS[:-2]] + [f"/calibration/masters/{found['review']}"]
     changing = {"remove", "because", "/api/v1/calibration/masters/create"}
     seen = {}
     for role in (Role.MEMBER, Role.OBSERVATORY_ADMIN):
@@ -261,7 +277,8 @@ async def make_hostile(db: Connection, place: Place) -> UUID:
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"/calibration?tab={tab}" for tab in TABS), "/calibration/masters/{id}",
+    "path", [*(f"/calibration?tab={tab}" for tab in TABS if tab != "maintenance"), "/calibration/health",
+             "/calibration/masters/{id}",
              "/calibration/masters/{id}/components"],
 )  # fmt: skip
 async def test_hostile_names_stay_text(office: Client, db: Connection, place: Place, path: str) -> None:
