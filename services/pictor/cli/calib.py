@@ -119,25 +119,6 @@ def review(master: str, decision: str, because: str, door: Door) -> int:
     return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/review", json=body)), print_facts)
 
 
-def jobs(wanted: Mapping[str, Any], door: Door) -> int:
-    """List stacking jobs."""
-
-    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
-        return said(client.get(f"/calibration/jobs/{place_of(client, door)}", params=given(**wanted)))
-
-    return ask(door, act, lambda found: print_page(found, ("id", "state", "group_key", "created_at", "reasons")))
-
-
-def retry(job: str, door: Door) -> int:
-    """Give a failed stacking job another run."""
-    return ask(door, lambda client: said(client.post(f"/calibration/jobs/{job}/retry")), print_facts)
-
-
-def discard(job: str, door: Door) -> int:
-    """Delete a failed stacking job."""
-    return ask(door, lambda client: said(client.delete(f"/calibration/jobs/{job}")), lambda _: print(f"job {job} gone"))
-
-
 def diary(wanted: Mapping[str, Any], door: Door) -> int:
     """Show what the detector was measured to be, over time."""
 
@@ -155,9 +136,3 @@ def _diary(found: Mapping[str, Any]) -> None:
         gain = "" if series["gain_setting"] is None else f", gain {series['gain_setting']:g}"
         print(f"{series['kind']} in {series['unit']}: {camera}{gain}, binning {series['binning_x']}")
         print_table(series["readings"], ("taken_at", "value", "temp_c", "exposure_s", "superseded", "master_id"))
-
-
-def maintain(work: str, *, dry_run: bool | None, door: Door) -> int:
-    """Do one of the works of the server's administrator now, or say what it would do."""
-    said_so = given(dry_run=dry_run)
-    return ask(door, lambda client: said(client.post(f"/calibration/maintenance/{work}", params=said_so)), print_facts)

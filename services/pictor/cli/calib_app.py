@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from pictor.cli import calib_decisions_app, calib_files_app
+from pictor.cli import calib_decisions_app, calib_files_app, calib_upkeep_app
 from pictor.cli.calib_options import Limit, Number, Place, PlanForm, Wait, example
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 
@@ -147,4 +147,5 @@ def calib_create(
 
 
 calib_decisions_app.register(calib_app)
+calib_upkeep_app.register(calib_app)
 calib_files_app.register(calib_app)

@@ -1,136 +1,15 @@
 """The calibration commands against a real gateway with a real stacker behind it."""
 
-import asyncio
 import csv
 import io
 import json
-import os
-import re
-import shlex
-import sys
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
-import numpy as np
-import pytest
-import structlog
 from astropy.io import fits
-from typer.testing import CliRunner, Result
 
-from pictor.cli.main import app
-from pictor.cli.web import serve
-from pictor.contracts.modules import Module, Service
-from pictor.gateway.app import create_app
-from pictor.runtime.child.pool import ChildPool
-from pictor.runtime.embedded.config import Endpoints
-from tests.imaging.calibration.camera import Camera, make_camera
-from tests.support.pocket import Pocket, open_pocket
-
-WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
-NEEDED = {Module.INGEST, Module.STACK, Module.CALIBRATE}
-SIDE = 192
-CARDS: dict[str, object] = {
-    "INSTRUME": "ASI2600MM", "GAIN": 100, "OFFSET": 30, "SET-TEMP": -10.0, "CCD-TEMP": -9.9, "EGAIN": 1.5,
-    "XBINNING": 1, "YBINNING": 1, "SWCREATE": "N.I.N.A. 3.1 (x64)",
-}  # fmt: skip
-
-ALL = ("--days", 3650)
-"""The frames of the camera are of one night that drifts out of any window."""
-
-
-@dataclass(frozen=True)
-class House:
-    """A served installation with ten darks in a master, flats that wait for their dark, and a light without one."""
-
-    pocket: Pocket
-    port: int
-    folder: Path
-    token: str
-    darks: list[Path]
-    flats: list[Path]
-    light_id: UUID
-
-    async def pictor(self, *arguments: object, token: str | None = None) -> Result:
-        """Run a command as a person would; the gateway answers meanwhile."""
-        environment = {"PICTOR_URL": f"http://127.0.0.1:{self.port}", "PICTOR_TOKEN": token or self.token}
-        words = ["calib", *map(str, arguments)]
-        return await asyncio.to_thread(CliRunner().invoke, app, words, env=environment)
-
-    async def missing(self, frame_id: UUID) -> str:
-        """Return the server's own sentence about a frame that is not there."""
-        answer = await self.pocket.client.get(f"/api/v1/frames/{frame_id}/calibration/explain")
-        assert answer.status_code == 404
-        return str(answer.json()["detail"])
-
-    async def json(self, *arguments: object) -> Any:
-        """Run a command that must succeed and return its JSON."""
-        done = await self.pictor(*arguments, "--json")
-        assert done.exit_code == 0, done.output
-        return json.loads(done.stdout)
-
-
-def write(camera: Camera, folder: Path, name: str, frames: list[Any], **cards: object) -> list[Path]:
-    return camera.write(folder, name, frames, **{**CARDS, **cards})
-
-
-def exposed(kind: str, seconds: float, **cards: object) -> dict[str, object]:
-    return {"IMAGETYP": kind, "EXPTIME": seconds, "EXPOSURE": seconds, **cards}
-
-
-async def until(pocket: Pocket, question: str, *, within_s: float = 60.0) -> None:
-    """Wait until the database says yes."""
-    async with asyncio.timeout(within_s):
-        while not await pocket.runtime.pool.fetchval(question):
-            await asyncio.sleep(0.1)
-
-
-@pytest.fixture(scope="module")
-def camera() -> Camera:
-    return make_camera(np.random.default_rng(4), side=SIDE)
-
-
-@pytest.fixture(scope="module")
-async def house(
-    database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory, camera: Camera
-) -> AsyncIterator[House]:
-    """The installation, filled once for all tests of this file."""
-    folder = tmp_path_factory.mktemp("calib")
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE calib OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/calib").geturl()
-    logged = structlog.get_config()
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
-    darks = write(camera, folder, "dark", [camera.expose(60.0) for _ in range(10)], **exposed("DARK", 60.0))
-    flats = write(
-        camera, folder, "flat", [camera.expose(2.0, 30_000.0) for _ in range(10)], **exposed("FLAT", 2.0, FILTER="R")
-    )
-    (light,) = write(
-        camera, folder, "light", [camera.expose(90.0, 400.0)], **exposed("LIGHT", 90.0, FILTER="R", OBJECT="M 31")
-    )
-    async with (
-        ChildPool(2, warm=WARM) as children,
-        open_pocket(dsn, folder / "pocket", children=children) as pocket,
-        serve(create_app(pocket.runtime), pocket.runtime.settings.model_copy(update={"port": 0})) as port,
-    ):
-        left_out = [str(module) for module in Module if module not in NEEDED]
-        await pocket.runtime.pool.execute("UPDATE observatory SET modules_off = $1", left_out)
-        async with pocket.working(Service.INGEST, Service.CALIBRATION_STACKER):
-            for path in (*darks, *flats):
-                await pocket.upload(path.read_bytes())
-            light_id, _ = await pocket.upload(light.read_bytes())
-            await until(pocket, "SELECT EXISTS (SELECT FROM master WHERE state = 'active')")
-            await until(pocket, "SELECT EXISTS (SELECT FROM frame WHERE frame_type = 'light' AND state = 'registered')")
-            await until(pocket, "SELECT EXISTS (SELECT FROM calibration_note WHERE decision = 'defer')")
-            await pocket.idle()
-            token = pocket.client.headers["Authorization"].removeprefix("Bearer ")
-            yield House(pocket, port, folder, token, darks, flats, light_id)
-    structlog.configure(**logged)
+from tests.imaging.calibration.camera import Camera
+from tests.support.calibration_house import ALL, CARDS, House, exposed, until, write
 
 
 async def test_masters_are_listed_with_filters(house: House) -> None:
@@ -280,63 +159,6 @@ async def test_one_master_is_shown_with_the_numbers_of_its_gate(house: House) ->
     assert done.exit_code == 0, done.output
     assert "active        split-half noise: halves differ by" in done.output
     assert "made with min_frames 10" in done.output
-
-
-GUIDE = (Path(__file__).resolve().parents[3] / "docs" / "calibration.md").read_text(encoding="utf-8")
-
-
-def words_of(line: str, folder: Path, variables: dict[str, str]) -> tuple[list[str], Path | None]:
-    """Read a line as a shell would: variables, file patterns and one redirection."""
-    line, _, out = line.partition(" > ")
-    for name, value in variables.items():
-        line = line.replace(f'"${name}"', value)
-    found: list[str] = []
-    for word in shlex.split(line):
-        found += sorted(path.name for path in folder.glob(word)) if "*" in word else [word]
-    return found, folder / out if out else None
-
-
-async def test_every_command_of_the_guide_runs(
-    house: House, camera: Camera, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, kind, seconds, light_e in (
-        ("dark60_", "DARK", 60.0, 0.0), ("dark2_", "DARK", 2.0, 0.0), ("flat", "FLAT", 2.0, 3e4),
-        ("light", "LIGHT", 60.0, 400.0),
-    ):  # fmt: skip
-        frames = [camera.expose(seconds, light_e) for _ in range(5)]
-        camera.write(tmp_path, name, frames, **CARDS, **exposed(kind, seconds, FILTER="R"))
-    (master, *_) = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
-    monkeypatch.chdir(tmp_path)
-    lines = [line for block in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) for line in block.splitlines()]
-    commands = [line for line in lines if line.startswith("pictor calib ")]
-    assert len(commands) >= 16
-    for line in commands:
-        variables = {"LIGHT": str(house.light_id), "MASTER": master["id"]}
-        (_, _, *words), out = words_of(line, tmp_path, variables)
-        done = await house.pictor(*words)
-        assert done.exit_code == 0, f"{line}\n{done.output}"
-        if out is not None:
-            out.write_text(done.stdout)
-    assert len(list((tmp_path / "calibrated").iterdir())) == 5
-    assert (tmp_path / "tonight.csv").read_text().startswith("kind,count,exposure_s")
-    assert len(json.loads((tmp_path / "report.json").read_text())) == 5
-
-
-async def test_every_request_of_the_guide_is_answered(house: House, tmp_path: Path) -> None:
-    (block,) = [one for one in re.findall(r"```sh\n(.*?)```", GUIDE, re.DOTALL) if "curl" in one]
-    (master, *_) = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
-    environment = {
-        **os.environ, "PICTOR_URL": f"http://127.0.0.1:{house.port}", "PICTOR_TOKEN": house.token,
-        "LIGHT": str(house.light_id), "MASTER": master["id"],
-    }  # fmt: skip
-    shell = await asyncio.create_subprocess_exec(
-        "bash", "-euo", "pipefail", "-c", block, cwd=tmp_path, env=environment,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    output, _ = await shell.communicate()
-    assert shell.returncode == 0, output.decode()[-3000:]
-    assert fits.getheader(tmp_path / "master.fits")["IMAGETYP"] == "Master Dark"
-    assert (tmp_path / "plan.csv").read_text().startswith("kind,count,exposure_s")
 
 
 async def test_settings_are_shown_changed_and_taken_back(house: House) -> None:
