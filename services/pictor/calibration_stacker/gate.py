@@ -44,6 +44,7 @@ class Measured:
     active_block_share: float | None = None
     homogeneous: bool = True
     differences: tuple[str, ...] = ()
+    cameras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,7 @@ def judge(measured: Measured) -> GateResult:
         _rejected(measured),
         _never_good(measured),
         _homogeneous(measured),
+        _one_camera(measured),
     )
     return GateResult(max((check.verdict for check in checks), key=SEVERITY.index), checks)
 
@@ -163,3 +165,14 @@ def _homogeneous(m: Measured) -> Check:
     if not same:
         text = "; ".join(["inputs differ in camera mode or kind", *m.differences])
     return Check("homogeneous inputs", None, None, None, verdict, text)
+
+
+def _one_camera(m: Measured) -> Check:
+    """Ask a person about several serial numbers: some drivers number the same camera anew when it is plugged in."""
+    count = len(m.cameras)
+    verdict = Verdict.ACTIVE if count < 2 else Verdict.NEEDS_REVIEW
+    text = "inputs are of one camera, as far as they say"
+    if verdict is not Verdict.ACTIVE:
+        text = f"inputs are of {count} cameras by their serial numbers: {', '.join(m.cameras[:4])}; "
+        text += "accept the master only if these are one camera"
+    return Check("one camera", float(count), None, 1.0, verdict, text)

@@ -24,7 +24,7 @@ from pictor.imaging.calibration.masters import (
     read_master,
     write_map,
 )
-from pictor.imaging.calibration.sameness import differences
+from pictor.imaging.calibration.sameness import cameras, differences
 from pictor.imaging.combine.combining import Statistics
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
@@ -103,7 +103,8 @@ def stack_group(order: Order) -> Stacked:
     pixels = None if dark is None else dark.sci
     facts = detector_facts(order.paths, built, order.recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
     differing = differences(inputs.descriptions, order.recipe.kind, order.policy)
-    gate = judge(replace(measure(built, order), differences=differing))
+    serials = cameras(inputs.descriptions)
+    gate = judge(replace(measure(built, order), differences=differing, cameras=serials))
     bad_path = _mark_bad(order, built, first)
     path = order.scratch / "master.fits"
     write_built(path, built, _header(order, built, inputs, first))

@@ -217,6 +217,15 @@ def test_the_second_camera_has_the_name_but_not_the_pixels_of_the_first(written:
     assert shared < 0.2
 
 
+def test_the_swapped_camera_tells_by_its_serial_number_alone(written: dict[ScenarioName, Written]) -> None:
+    swapped = written[ScenarioName.SWAPPED_CAMERA]
+    headers = [swapped.header(one) for one in swapped.truth.frames]
+    assert {header["INSTRUME"] for header in headers} == {headers[0]["INSTRUME"]}
+    assert [header["CAMERAID"] for header in headers] == ["SIM0100"] * 5 + ["SIM0102"] * 5
+    assert {frame.rig for frame in swapped.truth.frames} == {"first"}
+    assert swapped.truth.group("dark").states == (GroupState.ACTIVE, GroupState.NEEDS_REVIEW)
+
+
 def test_six_months_bring_modes_temperatures_and_rotations(written: dict[ScenarioName, Written]) -> None:
     months = written[ScenarioName.SIX_MONTHS]
     headers = [months.header(one) for one in months.truth.frames]

@@ -32,6 +32,8 @@ TABLE = [
     ("3 % of samples rejected", replace(GOOD, rejected_share=0.03), Verdict.NEEDS_REVIEW),
     ("0.5 % never good", replace(GOOD, never_good_share=0.005), Verdict.REJECTED),
     ("mixed camera modes", replace(GOOD, homogeneous=False), Verdict.REJECTED),
+    ("one camera", replace(GOOD, cameras=("A1",)), Verdict.ACTIVE),
+    ("another camera of the model", replace(GOOD, cameras=("A1", "A2")), Verdict.NEEDS_REVIEW),
 ]
 
 

@@ -44,6 +44,11 @@ def differences(inputs: Sequence[FrameDescription], kind: Kind, policy: Policy) 
     return (*found, *_close("temperature", temperatures, policy.temperature_tolerance_c, "C"))
 
 
+def cameras(inputs: Sequence[FrameDescription]) -> tuple[str, ...]:
+    """Return the serial numbers the inputs state: more than one tells that a camera was replaced by its like."""
+    return tuple(sorted({one.camera_serial for one in inputs if one.camera_serial}))
+
+
 def _exact(name: str, values: Sequence[object]) -> str | None:
     kinds = sorted(set(values), key=str)
     if len(kinds) < 2:

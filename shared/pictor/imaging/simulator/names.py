@@ -11,6 +11,7 @@ class ScenarioName(StrEnum):
     POISONED_SET = "poisoned-set"
     LATE_DARK = "late-dark"
     SECOND_RIG = "second-rig"
+    SWAPPED_CAMERA = "swapped-camera"
 
 
 TITLES = {
@@ -19,6 +20,7 @@ TITLES = {
     ScenarioName.POISONED_SET: "sets that are bad as a whole: a first one, and one after a good master",
     ScenarioName.LATE_DARK: "flats that wait for their dark, which comes later",
     ScenarioName.SECOND_RIG: "a new camera of the same model on a second rig",
+    ScenarioName.SWAPPED_CAMERA: "another camera of the model on the same rig, without a word",
 }
 
 

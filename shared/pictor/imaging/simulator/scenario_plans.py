@@ -23,7 +23,7 @@ CAMERA = Camera(name="Pictor SimCam 25k", serial="SIM0100", nx=SIDE, ny=SIDE, pi
 
 FIRST = Rig(name="Pictor SimScope 65", camera=CAMERA)
 SECOND = Rig(name="Pictor SimScope 80", camera=replace(CAMERA, serial="SIM0101", seed=2, dark_current=0.14))
-HIGH_GAIN = FIRST
+SWAPPED = replace(FIRST, camera=replace(CAMERA, serial="SIM0102", seed=3))
 LOW_GAIN = replace(FIRST, camera=replace(CAMERA, gain_setting=0, offset_setting=30, egain=1.4, pedestal=300.0))
 OTHER_OFFSET = replace(FIRST, camera=replace(CAMERA, offset_setting=80, pedestal=800.0))
 
@@ -133,10 +133,21 @@ def _second_rig() -> Plan:
     return Plan({"min_frames": 5}, runs, {run.group: (ACTIVE,) for run in runs})
 
 
+def _swapped_camera() -> Plan:
+    """Put another camera of the model on the rig without telling: the master of the first one must stay in use."""
+    runs = (
+        Run("dark", "DARK", NIGHT, 5, DARK_S),
+        Run("dark", "DARK", NIGHT + timedelta(days=1), 5, DARK_S, rig=SWAPPED, wave=1),
+    )
+    settings: dict[str, JsonValue] = {"min_frames": 5, "refresh_new_frames": 5}
+    return Plan(settings, runs, {"dark": (ACTIVE, NEEDS_REVIEW)})
+
+
 _PLANS = {
     ScenarioName.SIX_MONTHS: _six_months(),
     ScenarioName.POISONED_NIGHT: _poisoned_night(),
     ScenarioName.POISONED_SET: _poisoned_set(),
     ScenarioName.LATE_DARK: _late_dark(),
     ScenarioName.SECOND_RIG: _second_rig(),
+    ScenarioName.SWAPPED_CAMERA: _swapped_camera(),
 }
