@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.hosting import serving
 from pictor.runtime.scratch import sweep_scratch
 from pictor.runtime.stacking.triggers import evaluate, sweep
+from pictor.state import masters
 from tests.faults.harness.rows import Row, fault
 from tests.faults.harness.stacking import held
 from tests.support.exposures import exposure
@@ -271,3 +273,59 @@ async def test_a_light_whose_dark_disappears_fails_with_the_reason_and_is_whole_
         assert await pocket.ended(again) is JobState.COMPLETED
         await pocket.whole(row, allowed=(str(dark["id"]),))
     await pool.execute("UPDATE observatory SET modules_off = $1", LEFT_OUT)
+
+
+@fault("F53", "a source deleted, the policy changed and another master accepted while a stack is held", limit_s=90)
+async def test_deletion_policy_and_supersession_in_the_middle_of_a_stack_leave_one_truth(
+    pocket: Pocket, row: Row, darks: Callable[..., Any]
+) -> None:
+    pool, counts = pocket.runtime.pool, set[int]()
+    async with serving(pocket.worker(Service.CALIBRATION_STACKER), create_app):
+        await darks(53.0)
+        async with asyncio.timeout(60):
+            while not await _masters(pocket, 53.0):
+                await asyncio.sleep(0.05)
+        await pocket.idle()
+    (first,) = await _masters(pocket, 53.0)
+    watching = asyncio.create_task(_count_active(pocket, 53.0, counts))
+    async with held(pocket) as hold:
+        frames = await darks(53.0, 10, first=10)
+        await asyncio.wait_for(hold.reached.wait(), timeout=60)
+        other = await _accept_another(pocket, first["id"])
+        assert (await pocket.client.delete(f"/api/v1/frames/{frames[0]}")).status_code == 204
+        await pool.execute(
+            "INSERT INTO calibration_policy (observatory_id, sigma_clip_value) VALUES ($1, 4)", pocket.observatory_id
+        )
+        hold.go_on.set()
+        row.over()
+        await pocket.whole(row, allowed=(str(other),))
+    watching.cancel()
+    by_state = {one["id"]: one for one in await _masters(pocket, 53.0)}
+    (active,) = [one for one in by_state.values() if one["state"] == "active"]
+    assert active["id"] not in {first["id"], other}
+    assert active["policy"]["sigma_clip_value"] == 3.0
+    assert (by_state[first["id"]]["superseded_by"], by_state[other]["superseded_by"]) == (other, active["id"])
+    claimed = await pool.fetch("SELECT DISTINCT mastered_by AS by FROM frame WHERE exposure_s = 53")
+    assert [one["by"] for one in claimed] == [active["id"]]
+    assert counts == {1}, "never none and never two active masters"
+    print(f"F53: {len(by_state)} masters made, active at every look: {sorted(counts)}")
+    await pool.execute("DELETE FROM calibration_policy")
+
+
+async def _count_active(pocket: Pocket, exposure_s: float, counts: set[int]) -> None:
+    """Look at the number of active masters of a group without pause."""
+    while True:
+        counts.add(sum(one["state"] == "active" for one in await _masters(pocket, exposure_s)))
+        await asyncio.sleep(0.005)
+
+
+async def _accept_another(pocket: Pocket, like: UUID) -> UUID:
+    """Let a master of the same frames take the place of the active one, as a review does."""
+    pool = pocket.runtime.pool
+    before = await masters.get(pool, like)
+    assert before is not None
+    other = replace(before, id=uuid4(), job_id=None, created_at=None)
+    async with pool.acquire() as db, db.transaction():
+        components = await db.fetch("SELECT frame_id, sha256 FROM master_component WHERE master_id = $1", like)
+        await masters.save(db, other, [(one["frame_id"], one["sha256"]) for one in components])
+    return other.id
