@@ -168,8 +168,9 @@ async def browse(
     ids: list[tuple[datetime, UUID, bool]] = []
     total, end = 0, limit + offset
     for where, is_master in places:
-        ids += [(at, found, is_master) for at, found in await _newest(db, where, end)]
-        total += await _count(db, where)
+        newest = await _newest(db, where, end)
+        ids += [(at, found, is_master) for at, found in newest]
+        total += len(newest) if len(newest) < end else await _count(db, where)
     page = sorted(ids, key=lambda one: (-one[0].timestamp(), one[1]))[offset:end]
     masters, frames = ([one for _, one, kind in page if kind is wanted_kind] for wanted_kind in (True, False))
     known = await entries(db, masters, frames, ages)
