@@ -14,7 +14,7 @@ _MODE = """
     coalesce(rig_id::text, camera, 'None') AS rig_id, width, height, binning_x, binning_y, gain_setting, offset_setting,
     readout_mode, bayer, roi_x, roi_y
 """
-"""What makes a camera mode; equal columns are one mode."""
+"""What makes a camera mode, in the order of ``CameraMode``; equal columns are one mode."""
 
 MODE_COLUMNS = 11
 
@@ -28,7 +28,7 @@ _TURNED = "CASE WHEN $2 THEN round(rotator_deg * 10) / 10 END AS rotator_deg"
 class CountedLights:
     """Lights of one night with the same settings."""
 
-    mode: dict[str, Any]
+    mode: tuple[Any, ...]
     night: date
     exposure_s: float | None
     filter: str | None
@@ -43,7 +43,7 @@ class CountedLights:
 class CountedFrames:
     """Individual calibration frames with the same settings."""
 
-    mode: dict[str, Any]
+    mode: tuple[Any, ...]
     frame_type: FrameType
     exposure_s: float | None
     filter: str | None
@@ -104,8 +104,8 @@ async def frames(db: Connection, observatory_id: UUID, *, rotated: bool) -> list
     ]  # fmt: skip
 
 
-def _mode(row: Any) -> dict[str, Any]:  # noqa: ANN401 - an asyncpg record
-    return dict(list(row.items())[:MODE_COLUMNS])
+def _mode(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an asyncpg record
+    return tuple(row.values())[:MODE_COLUMNS]
 
 
 async def masters(db: Connection, observatory_id: UUID) -> list[Master]:

@@ -1,11 +1,11 @@
 """Flats and the darks they wait for; groups of frames on their way to a master."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from pictor.imaging.matching.coverage import Coverage, Library, Need, Waiting
-from pictor.imaging.matching.demand import Demand, Hand, PileGroup, flat_demand, frames_of, merged, unused_of
+from pictor.imaging.matching.demand import Demand, PileGroup, flat_demand, frames_of, merged, unused_of
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType, Pile
 from pictor.imaging.matching.grouping import GroupKey, same_group
 from pictor.imaging.matching.policy import Policy
@@ -27,7 +27,7 @@ def flat_demands(needs: Sequence[Need], library: Library) -> list[Demand]:
         for pile in group.frames
     ]
     for need in wanted:
-        guess = expected_exposure(need, library.hand)
+        guess = library.hand.exposure_of_flats(need.mode, need.filter)
         if not any(one.fits for one in need.in_hand) and guess is not None:
             flat = Frame("", FrameType.FLAT, need.mode, library.now, guess, set_temp_c=need.temp_c)
             found.append(_dark_for(flat, [need], library))
@@ -52,27 +52,20 @@ def _dark_for(flats: Pile | Frame, needs: Sequence[Need], library: Library) -> D
     return replace(asked, lights=lights, nights=nights, blocks=tuple(need.need_id for need in needs))
 
 
-def expected_exposure(need: Need, hand: Hand) -> float | None:
-    """Return the exposure flats of a need will have: that of the newest of this rig and filter, at any setting."""
-    alike = [
-        pile
-        for group in hand.groups
-        if group.key.frame_type is FrameType.FLAT and group.key.filter == need.filter
-        for pile in group.frames
-        if pile.mode.rig_id == need.mode.rig_id and pile.exposure_s is not None
-    ]
-    exact = [pile for pile in alike if pile.mode == need.mode] or alike
-    return max(exact, key=lambda pile: pile.newest_utc).exposure_s if exact else None
+def linked(needs: Sequence[Need], for_flats: Sequence[Need], library: Library) -> list[Need]:
+    """Tell needs for flats which darks they wait for, and the exposure to take them at."""
+    waits: dict[str, list[str]] = defaultdict(list)
+    for one in for_flats:
+        if one.coverage is Coverage.UNCOVERED:
+            for need_id in one.blocks:
+                waits[need_id].append(one.need_id)
+    return [_linked(need, waits[need.need_id], library) if need.kind is FrameType.FLAT else need for need in needs]
 
 
-def linked(need: Need, for_flats: Sequence[Need], library: Library) -> Need:
-    """Tell a need for flats which darks it waits for, and the exposure to take them at."""
-    if need.kind is not FrameType.FLAT:
-        return need
-    open_ = [one.need_id for one in for_flats if need.need_id in one.blocks and one.coverage is Coverage.UNCOVERED]
+def _linked(need: Need, waits_for: Sequence[str], library: Library) -> Need:
     complete = need.missing == 0 and need.coverage is not Coverage.COVERED
-    exposure = expected_exposure(need, library.hand)
-    return replace(need, waits_for=tuple(open_), deferred=bool(open_) and complete, exposure_s=exposure)
+    exposure = library.hand.exposure_of_flats(need.mode, need.filter)
+    return replace(need, waits_for=tuple(waits_for), deferred=bool(waits_for) and complete, exposure_s=exposure)
 
 
 def under_way(masters: Sequence[MasterFrame], for_flats: Sequence[Need], library: Library) -> list[Waiting]:
@@ -82,16 +75,21 @@ def under_way(masters: Sequence[MasterFrame], for_flats: Sequence[Need], library
         if one.status is MasterStatus.ACTIVE:
             key = GroupKey(one.mode, one.frame_type, one.exposure_s, one.filter, one.rotator_deg, one.temp_c)
             active[one.mode].append(key)
+    darks: dict[tuple[FrameType, CameraMode], list[Need]] = defaultdict(list)
+    for need in for_flats:
+        darks[need.kind, need.mode].append(need)
     found = []
     for group in library.hand.groups:
         done = any(same_group(key, group.key, library.policy) for key in active[group.key.mode])
-        waiting = _waiting(group, for_flats, library, done=done)
+        waiting = _waiting(group, darks, library, done=done)
         if waiting is not None:
             found.append(waiting)
     return sorted(found, key=lambda one: (not one.deferred, one.frames - one.minimum, -one.newest_utc.timestamp()))
 
 
-def _waiting(group: PileGroup, for_flats: Sequence[Need], library: Library, *, done: bool) -> Waiting | None:
+def _waiting(
+    group: PileGroup, darks: Mapping[tuple[FrameType, CameraMode], Sequence[Need]], library: Library, *, done: bool
+) -> Waiting | None:
     have, newest = frames_of(group), group.frames[-1]
     policy = library.policy
     short = have < policy.min_frames
@@ -103,17 +101,17 @@ def _waiting(group: PileGroup, for_flats: Sequence[Need], library: Library, *, d
         return told
     if group.key.frame_type is not FrameType.FLAT or newest.exposure_s is None:
         return None
-    flat = Frame("", FrameType.FLAT, newest.mode, library.now, newest.exposure_s, set_temp_c=newest.temperature_c)
-    if library.shelf.dark_for_flats(flat, policy, at=library.now).chosen is not None:
-        return None
     asked = flat_demand(newest, library.now, policy, library.shelf)
-    waits = [one.need_id for one in for_flats if asked is not None and _asks(one, asked, policy)]
+    if asked is None or library.shelf.matching(asked.frame, policy, wanted=asked.kind):
+        return None
+    near = darks.get((asked.kind, asked.frame.mode), ())
+    waits = [one.need_id for one in near if _asks(one, asked, policy)]
     return replace(told, deferred=True, waits_for=tuple(waits))
 
 
 def _asks(need: Need, flat: Demand, policy: Policy) -> bool:
     """Tell whether a need for a dark is that of some flats."""
-    if need.kind is not flat.kind or need.mode != flat.frame.mode or need.coverage is not Coverage.UNCOVERED:
+    if need.coverage is not Coverage.UNCOVERED:
         return False
     share = policy.flat_dark_exposure_share * (need.exposure_s or 0.0)
     apart = abs((need.exposure_s or 0.0) - (flat.frame.exposure_s or 0.0))

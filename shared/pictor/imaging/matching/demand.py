@@ -8,9 +8,9 @@ from datetime import date, datetime
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType, LightGroup, Pile
 from pictor.imaging.matching.grouping import Group, GroupKey, group_samples
 from pictor.imaging.matching.policy import CameraType, FlatRotation, Policy
-from pictor.imaging.matching.rules import MasterFrame, mode_rules, rules_for
+from pictor.imaging.matching.rules import MasterFrame, plainly_refused, rules_for
 from pictor.imaging.matching.selection import SERVES
-from pictor.imaging.matching.shelf import Shelf, short_flat
+from pictor.imaging.matching.shelf import Shelf, differences, short_flat
 
 PileGroup = Group[Pile]
 """Individual frames in hand that may be stacked together, counted."""
@@ -29,13 +29,15 @@ class Demand:
 
 def light_demands(lights: Iterable[LightGroup], policy: Policy, shelf: Shelf, now: datetime) -> list[Demand]:
     """List what lights ask for: a dark of their exposure, a flat of their filter, for scaled CCD darks a bias."""
-    counts: dict[tuple[FrameType, Frame], int] = defaultdict(int)
-    nights: dict[tuple[FrameType, Frame], set[date]] = defaultdict(set)
+    alike: dict[tuple[object, ...], list[LightGroup]] = defaultdict(list)
     for group in lights:
-        for asked in _asked(group, policy, now):
-            counts[asked] += group.count
-            nights[asked].add(group.night)
-    wanted = [Demand(kind, frame, counts[kind, frame], frozenset(nights[kind, frame])) for kind, frame in counts]
+        asked = id(group.mode), group.exposure_s, group.filter, group.rotator_deg, group.temperature_c
+        alike[asked].append(group)
+    wanted = merged(
+        Demand(kind, frame, sum(one.count for one in groups), frozenset(one.night for one in groups))
+        for groups in alike.values()
+        for kind, frame in _asked(groups[0], policy, now)
+    )
     if policy.camera_type is CameraType.CMOS:
         return wanted
     return wanted + _bias_demands(wanted, policy, shelf)
@@ -81,8 +83,7 @@ def flat_demand(flats: Pile | Frame, now: datetime, policy: Policy, shelf: Shelf
     if flats.exposure_s is None:
         return None
     flat = Frame("", FrameType.FLAT, flats.mode, now, flats.exposure_s, set_temp_c=flats.temperature_c)
-    dark = shelf.select(flat, policy, wanted=FrameType.FLAT_DARK).master
-    if dark is None and short_flat(flat, policy):
+    if short_flat(flat, policy) and not shelf.matching(flat, policy, wanted=FrameType.FLAT_DARK):
         return Demand(FrameType.BIAS, replace(flat, frame_type=FrameType.LIGHT, exposure_s=None))
     return Demand(FrameType.FLAT_DARK, flat)
 
@@ -115,14 +116,32 @@ class Hand:
         self.policy = policy
         self.groups = group_samples(sorted(piles, key=lambda pile: pile.newest_utc), policy)
         self._modes: dict[CameraMode, list[PileGroup]] = defaultdict(list)
+        self._newest: dict[tuple[CameraMode | str, str | None], Pile] = {}
         for group in self.groups:
             self._modes[group.key.mode].append(group)
+            if group.key.frame_type is FrameType.FLAT:
+                for pile in group.frames:
+                    self._remember(pile)
+
+    def _remember(self, flats: Pile) -> None:
+        """Keep the newest flats of each filter, of a camera mode and of a rig."""
+        if flats.exposure_s is None:
+            return
+        for place in (flats.mode, flats.mode.rig_id):
+            known = self._newest.get((place, flats.filter))
+            if known is None or known.newest_utc <= flats.newest_utc:
+                self._newest[place, flats.filter] = flats
+
+    def exposure_of_flats(self, mode: CameraMode, of_filter: str | None) -> float | None:
+        """Return the exposure of the newest flats of a filter: of this mode, else of this rig at any setting."""
+        found = self._newest.get((mode, of_filter)) or self._newest.get((mode.rig_id, of_filter))
+        return found.exposure_s if found else None
 
     def near(self, demand: Demand) -> list[tuple[PileGroup, bool]]:
         """Return the groups for a place, and whether their master would match; others differ in temperature alone."""
         found = []
         for mode, groups in self._modes.items():
-            if all(rule.passed for rule in mode_rules(demand.frame.mode, mode)):
+            if differences(demand.frame.mode, mode) == 0:
                 for group in groups:
                     failed = self._failed(demand, group.key)
                     if failed is not None and failed <= {"temperature"}:
@@ -130,10 +149,12 @@ class Hand:
         return sorted(found, key=lambda one: (not one[1], -frames_of(one[0]), one[0].key.temp_c or 0.0))
 
     def _failed(self, demand: Demand, key: GroupKey) -> set[str] | None:
-        """Return which rules a master of the group would fail; None where it is of another type."""
+        """Return which rules a master of the group would fail; None where it cannot take the place."""
         if key.frame_type not in SERVES[demand.kind]:
             return None
         master = master_of(key, demand.frame.start_utc)
+        if plainly_refused(demand.frame, master, self.policy, any_temperature=True):
+            return None
         return {rule.name for rule in rules_for(demand.frame, master, self.policy) if not rule.passed}
 
 

@@ -22,7 +22,7 @@ from pictor.imaging.matching.frames import CameraMode, FrameType, LightGroup, Pi
 from pictor.imaging.matching.grouping import centre_of
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
-from pictor.imaging.matching.selection import Selection, max_age
+from pictor.imaging.matching.selection import Selection, max_age, rank_of
 from pictor.imaging.matching.shelf import Shelf
 
 EXPIRING_SHARE = 0.8
@@ -51,7 +51,7 @@ def assess(
     library = Library(policy, Shelf(masters), Hand(piles, policy), now)
     needs = _needs(light_demands(lights, policy, library.shelf, now), library)
     for_flats = _needs(flat_demands(needs, library), library)
-    needs = _joined([*(linked(need, for_flats, library) for need in needs), *for_flats])
+    needs = _joined([*linked(needs, for_flats, library), *for_flats])
     ordered = sorted(needs, key=_urgency)
     return Assessment(tuple(ordered), tuple(under_way(masters, for_flats, library)))
 
@@ -77,12 +77,15 @@ def _urgency(need: Need) -> tuple[int, int, int, float, int, str]:
 
 def _needs(demands: Sequence[Demand], library: Library) -> list[Need]:
     """Answer every question; those one master answers, or could answer, become one need."""
-    answers = [(demand, _answer(demand, library)) for demand in demands]
-    covered: dict[tuple[FrameType, CameraMode, str, tuple[str, ...]], list[Demand]] = defaultdict(list)
-    for demand, found in answers:
-        if found.chosen is not None:
-            covered[demand.kind, demand.frame.mode, found.chosen.master.master_id, found.chosen.weak].append(demand)
-    open_ = [demand for demand, found in answers if found.chosen is None]
+    covered: dict[tuple[FrameType, CameraMode, str], list[Demand]] = defaultdict(list)
+    open_ = []
+    for demand in demands:
+        matching = library.shelf.matching(demand.frame, library.policy, wanted=demand.kind)
+        if matching:
+            best = min(matching, key=lambda one: rank_of(demand.frame, one, library.policy, at=library.now))
+            covered[demand.kind, demand.frame.mode, best.master_id].append(demand)
+        else:
+            open_.append(demand)
     clusters = [*covered.values(), *cluster_demands(open_, library.policy)]
     return [_need(cluster, library) for cluster in clusters]
 

@@ -115,6 +115,21 @@ def rules_for(frame: Frame, master: MasterFrame, policy: Policy) -> tuple[Rule, 
     return tuple(found)
 
 
+def plainly_refused(frame: Frame, master: MasterFrame, policy: Policy, *, any_temperature: bool = False) -> bool:
+    """Tell at a glance that a master of the frame's mode fails a rule; False where only the rules can tell."""
+    warm, cold = frame.temperature_c, master.temp_c
+    stated = warm is not None and cold is not None and not any_temperature
+    if stated and abs((warm or 0.0) - (cold or 0.0)) > policy.temperature_tolerance_c + 1e-6:
+        return True
+    if master.frame_type is FrameType.FLAT:
+        return frame.filter is not None and frame.filter != master.filter
+    wanted, found = frame.exposure_s, master.exposure_s
+    if master.frame_type is FrameType.BIAS or wanted is None or found is None or not master.holds_bias:
+        return False
+    share = max(policy.exposure_tolerance_share, policy.flat_dark_exposure_share)
+    return abs(wanted - found) > max(policy.exposure_tolerance_s, share * abs(wanted)) + 1e-6
+
+
 def _exposure(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rule]:
     """Darks must have the exposure of the frame; a CCD dark without bias may be scaled for a light."""
     if master.frame_type not in {FrameType.DARK, FrameType.FLAT_DARK}:

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from uuid import UUID
 
 from pictor.imaging.matching.coverage import Assessment
@@ -88,15 +89,21 @@ async def dry_run_of(seen: Situation, policy: Policy) -> DryRun:
     return await asyncio.to_thread(dry_run, seen.lights, seen.masters, seen.policy, policy)
 
 
+@lru_cache(maxsize=1024)
+def _mode(values: tuple[object, ...]) -> CameraMode:
+    """Make a camera mode of its columns; equal ones are one object."""
+    return CameraMode(*values)  # type: ignore[arg-type]
+
+
 def _lights(row: CountedLights) -> LightGroup:
     return LightGroup(
-        CameraMode(**row.mode), row.night, row.count, row.first_utc, row.last_utc, row.exposure_s, row.filter,
+        _mode(row.mode), row.night, row.count, row.first_utc, row.last_utc, row.exposure_s, row.filter,
         row.rotator_deg, row.temp_c,
     )  # fmt: skip
 
 
 def _pile(row: CountedFrames) -> Pile:
     return Pile(
-        FrameType(str(row.frame_type)), CameraMode(**row.mode), row.count, row.newest_utc, row.exposure_s, row.filter,
+        FrameType(str(row.frame_type)), _mode(row.mode), row.count, row.newest_utc, row.exposure_s, row.filter,
         row.rotator_deg, row.temp_c, row.unused, row.refused,
     )  # fmt: skip
