@@ -142,6 +142,14 @@ async def forget_calibrated(
     return [row["key"] for row in rows]
 
 
+async def forget_one(db: Connection, key: str) -> bool:
+    """Forget one calibrated light whose bytes are gone or damaged; whoever asks has it made anew."""
+    gone = await db.fetchval(
+        "DELETE FROM product WHERE key = $1 AND kind IN ('calibrated', 'calibrated-clean') RETURNING true", key
+    )
+    return bool(gone)
+
+
 async def made_with(db: Connection, observatory_id: UUID, masters: Collection[UUID]) -> list[tuple[UUID, ProductKind]]:
     """Return the cached calibrated lights made with any of these masters."""
     rows = await db.fetch(

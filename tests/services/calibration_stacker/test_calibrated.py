@@ -14,7 +14,7 @@ from astropy.io import fits
 from pictor.contracts.frames import ProductKind
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.store.errors import ObjectMissing
-from pictor.state import light_sets, products
+from pictor.state import frames, light_sets, products
 from tests.support.observed import LIGHT_S, SKY_E, Telescope, ask, calibrated, observing, telescope
 from tests.support.pocket import Pocket
 
@@ -196,3 +196,28 @@ async def test_a_forgotten_light_is_made_again(pocket: Pocket, ten: Telescope) -
         await pocket.runtime.pool.fetchval("SELECT count(*) FROM light_set WHERE masters->>'dark' = $1", str(dark)) == 0
     )
     assert await calibrated(pocket, frame_id) == before
+
+
+async def test_a_light_whose_bytes_are_lost_is_made_again(pocket: Pocket, ten: Telescope) -> None:
+    (frame_id,) = await ten.send("LIGHT", 1, LIGHT_S, SKY_E)
+    before = await calibrated(pocket, frame_id)
+    made = (await products.of_frame(pocket.runtime.pool, frame_id))[ProductKind.CALIBRATED]
+    await pocket.runtime.store.delete(made.key)
+    assert (await ask(pocket, frame_id)).status_code == 202
+    assert await calibrated(pocket, frame_id) == before
+
+
+async def test_a_failure_is_told_instead_of_tried_again(pocket: Pocket, ten: Telescope) -> None:
+    (frame_id,) = await ten.send("LIGHT", 1, LIGHT_S, SKY_E)
+    frame = await frames.get(pocket.runtime.pool, frame_id)
+    assert frame is not None
+    await pocket.runtime.store.delete(frame.raw_key)
+    (pocket.runtime.settings.data_dir / "cache" / frame.sha256).unlink(missing_ok=True)
+    first = await ask(pocket, frame_id)
+    assert first.status_code == 202
+    await pocket.ended(UUID(first.json()["job_id"]))
+    told = await ask(pocket, frame_id)
+    print(told.json()["detail"])
+    assert (told.status_code, told.json()["code"]) == (409, "conflict")
+    assert first.json()["job_id"] in told.json()["detail"]
+    assert "gone" in told.json()["detail"]

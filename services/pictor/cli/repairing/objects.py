@@ -13,8 +13,9 @@ from pictor.contracts.modules import LIGHT_ITINERARY, Lane, Module
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.orphans import Sweeper, aside
 from pictor.runtime.passing import give_first
-from pictor.state import frames, jobs
+from pictor.state import frames, jobs, light_sets
 from pictor.state.frames import Frame
+from pictor.state.light_sets import CALIBRATED
 
 MADE_BY = {
     ProductKind.STORED: Module.INGEST,
@@ -73,7 +74,10 @@ async def remove_scratch(workshop: Workshop) -> None:
 async def recompose(workshop: Workshop) -> None:
     """Order the modules again whose products are missing or damaged; a damaged object makes room for the new one."""
     wanted: dict[UUID, set[Module]] = {}
-    for one in workshop.found(*DAMAGED):
+    for one in list(workshop.found(*DAMAGED)):
+        if _kind(one) in CALIBRATED:
+            await _forget(workshop, one)
+            continue
         wanted.setdefault(UUID(one.subject["frame"]), set()).add(_maker(one))
     for one in workshop.found("result-missing"):
         wanted.setdefault(UUID(one.subject["frame"]), set()).add(Module(one.subject["module"]))
@@ -85,9 +89,24 @@ async def recompose(workshop: Workshop) -> None:
             await _order(workshop, frame_id, planned)
 
 
+def _kind(one: Violation) -> ProductKind:
+    return ProductKind(one.sentence.split(" of frame ")[0])
+
+
 def _maker(one: Violation) -> Module:
-    kind = ProductKind(one.sentence.split(" of frame ")[0])
-    return MADE_BY.get(kind, Module.PREVIEW)
+    return MADE_BY.get(_kind(one), Module.PREVIEW)
+
+
+async def _forget(workshop: Workshop, one: Violation) -> None:
+    """Forget a calibrated light: it is a cache, and made anew when somebody asks for it."""
+    key = one.subject["key"]
+    if workshop.dry:
+        workshop.would("forget", key)
+        return
+    async with workshop.pool.acquire() as db, db.transaction():
+        await light_sets.forget_one(db, key)
+        await workshop.did(db, "forget", key)
+    await workshop.access.store.delete(key)
 
 
 async def _order(workshop: Workshop, frame_id: UUID, planned: tuple[Module, ...]) -> None:

@@ -25,7 +25,8 @@ from pictor.imaging.errors import ImagingError
 from pictor.runtime.calibrated import Plan, plan
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
-from pictor.state import observatories, products, wishes
+from pictor.runtime.store.errors import ObjectMissing
+from pictor.state import light_sets, observatories, products, wishes
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.outbox import Outgoing
@@ -71,7 +72,7 @@ async def read_calibrated(
         permit(caller, Role.MEMBER, frame.observatory_id)
         wanted = await _planned(db, frame, cosmics=cosmics)
         made = await _made(db, wanted, frame_id)
-    if made is None:
+    if made is None or await _lost(runtime, made):
         try:
             return await _make(request, runtime, caller, frame, wanted)
         except MadeMeanwhileError as meanwhile:
@@ -91,6 +92,17 @@ async def _made(db: Connection, wanted: Plan, frame_id: UUID) -> Product | None:
     """Return the product that is what would be made now."""
     found = (await products.of_frame(db, frame_id)).get(wanted.kind)
     return found if found is not None and found.parameters.get("key") == wanted.key else None
+
+
+async def _lost(runtime: Runtime, made: Product) -> bool:
+    """Forget a product whose bytes are not in the store any more: it is only a cache."""
+    try:
+        await runtime.store.stat(made.key)
+    except ObjectMissing:
+        async with runtime.pool.acquire() as db:
+            await light_sets.forget_one(db, made.key)
+        return True
+    return False
 
 
 async def _planned(db: Connection, frame: Frame, *, cosmics: bool) -> Plan:
