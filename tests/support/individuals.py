@@ -12,7 +12,7 @@ from pictor.imaging.matching.grouping import GroupKey
 from pictor.runtime.stacking.library import facts_of, name_of
 from pictor.runtime.store.protocol import FrameStore
 from pictor.state import frames, masters, products
-from pictor.state.database import Pool
+from pictor.state.database import Connection, Pool
 from pictor.state.masters import Master
 from pictor.state.products import Product
 
@@ -22,7 +22,7 @@ CAMERA = "a camera"
 
 
 async def add_individuals(
-    pool: Pool, observatory_id: UUID, count: int, *,
+    pool: Pool | Connection, observatory_id: UUID, count: int, *,
     kind: str = "dark", temp_c: float = -10.0, exposure_s: float = 300.0, filter_name: str | None = None,
     gain: float | None = 100.0, mode: str = MODE, start: datetime = START, state: str = "registered",
 ) -> list[UUID]:  # fmt: skip

@@ -29,7 +29,7 @@ LIBRARY = (
         "I7", "master-without-sources", "nobody can tell which frames a master was made of", STACK_AGAIN,
         """
         SELECT 'master ' || m.id || ' names no source' AS sentence, m.id AS master FROM master m
-        WHERE NOT EXISTS (SELECT FROM master_component c WHERE c.master_id = m.id)
+        WHERE m.origin = 'stack' AND NOT EXISTS (SELECT FROM master_component c WHERE c.master_id = m.id)
         """,
     ),
     Question(

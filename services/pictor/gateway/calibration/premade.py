@@ -150,10 +150,11 @@ async def _order(
         if made is not None:
             return answer.model_copy(update={"master_id": made[0], "state": made[1], "duplicate": True}), []
         job_id, outgoing = await _judgement(db, place, received.frame_id, caller)
-        await trail.record(
-            db, request, caller, "calibration.upload", str(received.frame_id), observatory_id=place.id,
-            detail={"sha256": sha256, "size": received.size, "stated": stated, "job": str(job_id)},
-        )  # fmt: skip
+        if received.duplicate:
+            await trail.record(
+                db, request, caller, "calibration.upload", str(received.frame_id), observatory_id=place.id,
+                detail={"sha256": sha256, "size": received.size, "stated": stated, "job": str(job_id)},
+            )  # fmt: skip
     return answer.model_copy(update={"job_id": job_id}), outgoing
 
 

@@ -65,18 +65,18 @@ async def list_stacks(
     return page_of(request, [StackJobView.model_validate(one) for one in found], page=page, limit=limit, total=total)
 
 
-@post("/calibration/jobs/{job_id:uuid}/retry", guards=ADMIN, status_code=202, summary="Retry a stacking job")
-async def retry_stack(request: Http, runtime: RuntimeDep, caller: Caller, job_id: UUID) -> StackJobView:
+@post("/calibration/jobs/{stack_id:uuid}/retry", guards=ADMIN, status_code=202, summary="Retry a stacking job")
+async def retry_stack(request: Http, runtime: RuntimeDep, caller: Caller, stack_id: UUID) -> StackJobView:
     """Order a failed stack once more with the same frames and policy; not while its group is stacked anew."""
     async with changing(runtime, caller) as db:
-        job = await _own_stack(db, caller, job_id)
-        await stackjobs.lock(db, job_id)
+        job = await _own_stack(db, caller, stack_id)
+        await stackjobs.lock(db, stack_id)
         outgoing = await _again(db, job)
         await trail.record(
-            db, request, caller, "calibration.retry", str(job_id), observatory_id=job.observatory_id,
+            db, request, caller, "calibration.retry", str(stack_id), observatory_id=job.observatory_id,
             detail={"group": job.group_key},
         )  # fmt: skip
-        shown = await _own_stack(db, caller, job_id)
+        shown = await _own_stack(db, caller, stack_id)
     await runtime.bus.publish(outgoing)
     return StackJobView.model_validate(shown)
 
@@ -95,17 +95,17 @@ async def _again(db: Connection, job: StackJob) -> list[Outgoing]:
     return [await outbox.put(db, WORK[again.module][again.lane], again)]
 
 
-@delete("/calibration/jobs/{job_id:uuid}", guards=SERVER, summary="Delete a failed stacking job")
-async def delete_stack(request: Http, runtime: RuntimeDep, caller: Caller, job_id: UUID) -> None:
+@delete("/calibration/jobs/{stack_id:uuid}", guards=SERVER, summary="Delete a failed stacking job")
+async def delete_stack(request: Http, runtime: RuntimeDep, caller: Caller, stack_id: UUID) -> None:
     """Delete a failed or cancelled stack with the candidate it left; masters people decided about stay."""
     async with changing(runtime, caller) as db:
-        job = await _own_stack(db, caller, job_id)
-        await stackjobs.lock(db, job_id)
-        keys = await stackjobs.forget_candidate(db, job_id) if job.state in _ENDED else []
-        if not await stackjobs.delete(db, job_id):
+        job = await _own_stack(db, caller, stack_id)
+        await stackjobs.lock(db, stack_id)
+        keys = await stackjobs.forget_candidate(db, stack_id) if job.state in _ENDED else []
+        if not await stackjobs.delete(db, stack_id):
             raise Problem("conflict", f"Only a failed or cancelled stack can be deleted; this one is {job.state}.")
         await trail.record(
-            db, request, caller, "calibration.job-delete", str(job_id), observatory_id=job.observatory_id,
+            db, request, caller, "calibration.job-delete", str(stack_id), observatory_id=job.observatory_id,
             detail={"group": job.group_key, "reasons": list(job.reasons)},
         )  # fmt: skip
     for key in keys:

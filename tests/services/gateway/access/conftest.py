@@ -34,6 +34,7 @@ from pictor.state.masters import Master
 from pictor.state.observatories import Rig
 from pictor.state.products import Product
 from tests.services.gateway.conftest import client_of, emptied, sha, tiny_frame
+from tests.support.individuals import add_individuals
 from tests.support.matrix import Route
 from tests.support.nights import Place, add_light, add_results
 
@@ -110,7 +111,9 @@ class World:
     def random_ids(self) -> dict[str, str]:
         """Return ids of nothing, in the form of those there are."""
         made = {name: str(uuid4()) for name in self.ids if name.endswith("_id")}
-        return made | {"token_id": credentials.make()[1].id, "letter_id": "987654321"}
+        return made | {
+            "token_id": credentials.make()[1].id, "letter_id": "987654321", "master_id": made["calibration_id"]
+        }  # fmt: skip
 
     async def lines(self, since: int = 0) -> list[asyncpg.Record]:
         """Return the lines of the audit log after a place."""
@@ -277,6 +280,7 @@ async def _things(world: World, db: Connection, place: Place, ids: dict[str, str
         )  # fmt: skip
         ids[name] = str(job)
     ids["calibration_id"] = ids["master_id"] = str(await _master(world, db, place, frame))
+    ids["stack_id"] = str(await _failed_stack(db, place))
     if home:
         await _letter(world, db, place, frame)
 
@@ -309,6 +313,35 @@ async def _master(world: World, db: Connection, place: Place, light: UUID) -> UU
     await products.save(db, Product(uuid4(), place.observatory_id, ProductKind.MASTER, key, len(body), sha(body),
                                     "application/fits", "test", master_id=made.id))  # fmt: skip
     return made.id
+
+
+async def _failed_stack(db: Connection, place: Place) -> UUID:
+    """Make two darks that could be stacked, and a stack of others that failed."""
+    await add_individuals(db, place.observatory_id, 2)
+    job = uuid4()
+    await db.execute(
+        """
+        INSERT INTO job (id, observatory_id, kind, lane, state, owner)
+        VALUES ($1, $2, 'stack', 'live', 'failed', 'calibration-stacker')
+        """,
+        job, place.observatory_id,
+    )  # fmt: skip
+    order = WorkOrder(observatory="home", job_id=job, observatory_id=place.observatory_id, module=Module.STACK)
+    await db.execute(
+        """
+        INSERT INTO module_run (job_id, module, position, state, order_body, ordered_at)
+        VALUES ($1, 'stack', 0, 'failed', $2, now())
+        """,
+        job, order.model_dump(mode="json"),
+    )  # fmt: skip
+    await db.execute(
+        """
+        INSERT INTO stack_request (job_id, observatory_id, group_key, frame_type, frame_ids, facts, policy, open)
+        VALUES ($1, $2, 'flat/L/abc', 'flat', '{}', '{}', '{}', false)
+        """,
+        job, place.observatory_id,
+    )  # fmt: skip
+    return job
 
 
 async def _letter(world: World, db: Connection, place: Place, frame: UUID) -> None:

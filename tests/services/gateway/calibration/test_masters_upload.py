@@ -111,7 +111,7 @@ async def test_a_master_dark_is_adopted_with_its_provenance(api: Api, stacker: R
     frame = await api.runtime.pool.fetchrow("SELECT sha256, raw_key FROM frame WHERE id = $1", UUID(told["frame_id"]))
     assert frame["sha256"] == sha(body)
     assert frame["raw_key"] in [one.key async for one in api.runtime.store.list()]
-    line = await api.runtime.pool.fetchrow("SELECT detail FROM audit WHERE action = 'calibration.upload'")
+    line = await api.runtime.pool.fetchrow("SELECT detail FROM audit WHERE action = 'frame.upload'")
     assert line["detail"]["sha256"] == sha(body)
     assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.created%'") == 1
 
