@@ -1,5 +1,6 @@
 """How long decisions take in a large library."""
 
+import os
 import time
 
 import pytest
@@ -8,6 +9,11 @@ from pictor.runtime.stacking.triggers import evaluate, sweep
 from tests.support.flow import Flow
 
 LARGE = "aaaaaaaaaaaaaaaa"
+LIGHTS = int(os.environ.get("PICTOR_SCALE_LIGHTS", "820000"))
+"""With 82,000 darks of other camera modes and the 100,000 of the large one: a million frames."""
+
+BATCH = 1000
+"""Rows of one transaction: the counter of the observatory changes with each."""
 
 FILL = """
     INSERT INTO frame (id, observatory_id, sha256, size, name, raw_key, state, frame_type, camera_mode, camera, width,
@@ -18,10 +24,10 @@ FILL = """
         CASE WHEN $3 IN ('flat', 'light') THEN substr('LRGB', 1 + n % 4, 1) END,
         (ARRAY[1, 2, 5, 10, 30, 60, 120, 180, 300, 600])[1 + n / 7 % 10], -10, -10 + random() * 0.3,
         '2026-01-01'::timestamptz + n * interval '17 seconds', '2026-01-01', 0.8, '{"bitpix": 16}',
-        jsonb_build_object('camera', 'a camera', 'filler', repeat(md5(n::text), 40)),
+        jsonb_build_object('camera', 'a camera', 'filler', repeat(md5(n::text), 20)),
         jsonb_build_object('mean', 500 + random() * 0.1, 'median', 500, 'mad', 3, 'std', 5, 'repeated_fraction', 0.08,
             'saturated_fraction', 0.0001, 'saturation_adu', 65535), $6
-    FROM generate_series(1, $7) AS n
+    FROM generate_series($7::bigint, $8::bigint) AS n
 """
 
 
@@ -29,9 +35,9 @@ async def _fill(
     flow: Flow, first: int, kind: str, mode: str, *, modes: int, count: int, judged: bool = True,
 ) -> None:  # fmt: skip
     async with flow.runtime.pool.acquire() as db:
-        await db.execute("SET statement_timeout = 0")
-        values = first, kind, mode, modes, [] if judged else None, count
-        await db.execute(FILL, flow.observatory_id, *values, timeout=600)
+        for start in range(1, count + 1, BATCH):
+            part = start, min(start + BATCH - 1, count)
+            await db.execute(FILL, flow.observatory_id, first, kind, mode, modes, [] if judged else None, *part)
 
 
 async def _due(flow: Flow) -> None:
@@ -53,8 +59,8 @@ async def _seconds(flow: Flow, mode: str) -> float:
 
 @pytest.mark.stress
 async def test_decisions_in_a_library_of_a_million_frames_take_seconds(flow: Flow) -> None:
-    await _fill(flow, 0, "light", "b", modes=200, count=820_000)
-    await _fill(flow, 10_000_000, "dark", "b", modes=200, count=80_000)
+    await _fill(flow, 0, "light", "b", modes=200, count=LIGHTS)
+    await _fill(flow, 10_000_000, "dark", "b", modes=200, count=LIGHTS // 10)
     await _fill(flow, 20_000_000, "dark", LARGE, modes=1, count=100_000)
     async with flow.runtime.pool.acquire() as db:
         await db.execute("SET statement_timeout = 0")

@@ -91,3 +91,71 @@ async def test_a_failed_stack_is_not_put_back_while_its_group_is_stacked_anew(fl
     await _fail(flow, first)
     assert await evaluate(flow.runtime, flow.observatory_id, MODE, force=True) == 1
     assert not await jobs.reopen(flow.runtime.pool, first)
+
+
+async def _told(flow: Flow) -> list[list[str]]:
+    rows = await flow.runtime.pool.fetch("SELECT not_stacked FROM frame ORDER BY start_utc, received_at")
+    return [row["not_stacked"] for row in rows]
+
+
+async def _measured(flow: Flow, levels: list[float]) -> None:
+    """Give the frames levels, in the order they were taken."""
+    rows = await flow.runtime.pool.fetch("SELECT id FROM frame ORDER BY start_utc, received_at")
+    for row, level in zip(rows, levels, strict=True):
+        measured = {"mean": level, "median": level, "mad": 3.0, "std": 5.0, "repeated_fraction": 0.05}
+        await flow.runtime.pool.execute(
+            "UPDATE frame SET statistics = $2, not_stacked = NULL WHERE id = $1", row["id"], measured
+        )
+
+
+async def test_every_frame_is_judged_when_its_group_is_looked_at(flow: Flow) -> None:
+    await _darks(flow, [-10.0] * 3)
+    assert await _told(flow) == [None] * 3
+    await flow.runtime.pool.execute(
+        "UPDATE frame SET ccd_temp_c = -5 WHERE id = (SELECT id FROM frame ORDER BY start_utc LIMIT 1)"
+    )
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    assert await _told(flow) == [
+        ["sensor at -5.0 C, set point -10.0 C: 5.0 C apart, less than 0.5 C is needed"], [], [],
+    ]  # fmt: skip
+    assert await flow.runtime.pool.fetchval("SELECT have FROM calibration_note") == 2
+
+
+async def test_a_frame_unlike_its_group_is_left_out_until_the_group_tells_otherwise(flow: Flow) -> None:
+    await _darks(flow, [-10.0] * 5)
+    await _measured(flow, [500.0, 500.1, 500.2, 500.0, 520.0])
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    told = await _told(flow)
+    assert told[:4] == [[]] * 4
+    assert told[4][0].startswith("among its group: level 520.0 ADU, the others 500.1 ADU")
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    assert await flow.runtime.pool.fetchval("SELECT have FROM calibration_note") == 4
+    await _darks(flow, [-10.0] * 4)
+    await _measured(flow, [500.0, 500.1, 500.2, 500.0, 520.0, 510.0, 512.0, 518.0, 525.0])
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    assert await _told(flow) == [[]] * 9
+
+
+async def test_of_a_very_large_group_the_newest_255_are_stacked(flow: Flow) -> None:
+    await _darks(flow, [-10.0] * 260)
+    assert await evaluate(flow.runtime, flow.observatory_id, MODE) == 1
+    asked = await flow.runtime.pool.fetchval("SELECT frame_ids FROM stack_request")
+    newest = await flow.runtime.pool.fetch("SELECT id FROM frame ORDER BY start_utc DESC LIMIT 255")
+    assert set(asked) == {row["id"] for row in newest}
+
+
+async def test_a_dark_of_the_flats_exposure_and_of_no_light_serves_as_flat_dark(flow: Flow) -> None:
+    await _darks(flow, [-10.0] * 4)
+    pool = flow.runtime.pool
+    await pool.execute(
+        "UPDATE frame SET frame_type = 'flat' WHERE id IN (SELECT id FROM frame ORDER BY start_utc LIMIT 2)"
+    )
+    query = "SELECT facts->'roles' FROM calibration_note WHERE facts->>'frame_type' = 'dark'"
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    assert await pool.fetchval(query) == ["dark", "flat-dark"]
+    await _darks(flow, [-10.0])
+    await pool.execute(
+        "UPDATE frame SET frame_type = 'light' WHERE id = (SELECT id FROM frame ORDER BY received_at DESC LIMIT 1)"
+    )
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    assert await pool.fetchval(query) == ["dark"]

@@ -1,0 +1,91 @@
+"""The same stacking as a call: files in, a master out, no server; and what a stack finds out about its inputs."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pictor.calibration_stacker.gate import Verdict
+from pictor.calibration_stacker.stacking import Order, stack_group
+from pictor.imaging.calibration.building import Recipe
+from pictor.imaging.calibration.masters import Kind, read_master
+from pictor.imaging.matching.policy import Policy
+from tests.imaging.calibration.camera import Camera, make_camera
+
+CARDS = {"INSTRUME": "a camera", "GAIN": 100, "OFFSET": 30, "XBINNING": 1, "YBINNING": 1, "SET-TEMP": -10.0}
+
+
+@pytest.fixture
+def camera(rng: np.random.Generator) -> Camera:
+    return make_camera(rng, side=128)
+
+
+def order(paths: list[Path], folder: Path, kind: Kind = Kind.BIAS) -> Order:
+    folder.mkdir()
+    sums = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    return Order(tuple(paths), tuple(path.stem for path in paths), sums, Recipe(kind), Policy(), folder)
+
+
+def test_files_become_a_master_file_without_any_server(camera: Camera, tmp_path: Path) -> None:
+    paths = camera.write(tmp_path, "bias", [camera.expose(0.0) for _ in range(10)], **CARDS)
+    one, two = (stack_group(order(paths, tmp_path / name)) for name in ("one", "two"))
+    assert one.gate.verdict is Verdict.ACTIVE, one.gate.reasons
+    assert read_master(one.master_path).sci.mean() == pytest.approx(500.0, abs=0.5)
+    assert one.master_path.read_bytes() == two.master_path.read_bytes(), "same inputs, same bytes"
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ({"GAIN": 200}, "gain setting: 100.0 in 5, 200.0 in 5"),
+        ({"OFFSET": 10}, "offset setting: 10.0 in 5, 30.0 in 5"),
+        ({"XBINNING": 2}, "binning x: 1 in 5, 2 in 5"),
+        ({"SET-TEMP": -15.0}, "temperature: -15 to -10 C, 2 C apart at most"),
+    ],
+)
+def test_inputs_whose_headers_differ_make_no_master(
+    said: dict[str, object], told: str, camera: Camera, tmp_path: Path
+) -> None:
+    frames = [camera.expose(0.0) for _ in range(10)]
+    paths = [
+        *camera.write(tmp_path, "a", frames[:5], **CARDS),
+        *camera.write(tmp_path, "b", frames[5:], **CARDS | said),
+    ]
+    done = stack_group(order(paths, tmp_path / "out"))
+    assert done.gate.verdict is Verdict.REJECTED
+    assert told in " ".join(done.gate.reasons)
+
+
+def test_darks_of_two_exposures_differ_by_their_headers(camera: Camera, tmp_path: Path) -> None:
+    frames = [camera.expose(1.0) for _ in range(6)]
+    paths = [
+        *camera.write(tmp_path, "a", frames[:3], EXPTIME=1.0, **CARDS),
+        *camera.write(tmp_path, "b", frames[3:], EXPTIME=2.0, **CARDS),
+    ]
+    done = stack_group(order(paths, tmp_path / "out", Kind.DARK))
+    assert "exposure: 1 to 2 s, 0.05 s apart at most" in " ".join(done.gate.reasons)
+
+
+def test_a_frame_that_loses_its_samples_is_left_out_and_named(camera: Camera, tmp_path: Path) -> None:
+    frames = [camera.expose(0.0) for _ in range(10)]
+    frames[4][:64] += 40
+    done = stack_group(order(camera.write(tmp_path, "bias", frames, **CARDS), tmp_path / "out"))
+    print(done.refused)
+    assert list(done.refused) == ["bias04"]
+    assert "% of its samples do not fit the other frames" in done.refused["bias04"]
+    assert done.built.combined.statistics.frames == 9
+    assert done.gate.verdict is Verdict.ACTIVE, done.gate.reasons
+    assert read_master(done.master_path).header["NCOMBINE"] == 9
+
+
+def test_listed_pixels_are_in_the_map_and_the_mask_whatever_the_binning(camera: Camera, tmp_path: Path) -> None:
+    paths = camera.write(tmp_path, "dark", [camera.expose(1.0) for _ in range(5)], EXPTIME=1.0, **CARDS)
+    wanted = replace(
+        order(paths, tmp_path / "out", Kind.DARK), bad_pixel_list="pixels: [[21, 31]]\ncolumns: [900]", binning=2
+    )
+    done = stack_group(wanted)
+    assert done.bad_pixels_path is not None
+    assert read_master(done.bad_pixels_path, planes=()).sci[10, 15] == 1
+    assert read_master(done.master_path).mask[10, 15] & 1
