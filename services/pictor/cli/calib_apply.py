@@ -140,7 +140,9 @@ def _compare(light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Poli
     misses, weak, scale = [], [], 1.0
     for kind, master in masters.items():
         one = candidate(seen, master, policy)
-        misses += [f"the {kind} {master.master_id} does not fit: {rule.sentence}" for rule in one.failures]
+        if one.failures:
+            failed = "; ".join(rule.sentence for rule in one.failures)
+            misses.append(f"the {kind} {master.master_id} does not fit: {failed}")
         weak += [f"{kind} {name}" for name in one.weak]
         if any(rule.name == SCALED and rule.passed for rule in one.rules):
             scale = (seen.exposure_s or 1.0) / (master.exposure_s or 1.0)

@@ -100,7 +100,8 @@ def _stack(wish: Wish, scratch: Path, progress: Progress) -> dict[str, Any]:
 
     found = stack(**_arguments(kept, kind, policy, wish, scratch))
     progress.advance(task)
-    return {**found, **_keep(found, wish), "left_out": left_out}
+    told = {name: value for name, value in found.items() if name != "pictures"}
+    return {**told, **_keep(found, wish), "left_out": left_out}
 
 
 def _require_different(frames: Sequence[LocalFrame]) -> None:
@@ -179,13 +180,14 @@ def _require_dark(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish:
     if kind != FrameType.FLAT:
         return
     if wish.dark is None:
-        raise CommandError("flats need --dark: a master dark of their exposure (a master bias for very short ones)", 2)
+        raise CommandError("flats need --dark: a master dark of their exposure", 2)
     master = read_master_file(wish.dark)
-    if master.frame_type is FrameType.BIAS:
-        return
     found = dark_for_flats(frame_seen(frames[len(frames) // 2].stored), [master], policy)
     if found.master is None and not wish.insist:
-        raise CommandError(f"{wish.dark.name} does not fit these flats: {found.reason}. --insist uses it all the same")
+        why = found.reason
+        if master.frame_type is FrameType.BIAS:
+            why = f"a bias stands in below bias_for_flats_below_s, now {policy.bias_for_flats_below_s:g} s"
+        raise CommandError(f"{wish.dark.name} does not fit these flats: {why}. --insist uses it all the same")
 
 
 def _arguments(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish: Wish, scratch: Path) -> dict[str, Any]:
@@ -207,6 +209,7 @@ def _arguments(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish: Wi
         "dark_path": None if wish.dark is None else str(wish.dark),
         "active_path": None if wish.active is None else str(wish.active),
         "bad_pixel_list": None if wish.bad_pixels is None else wish.bad_pixels.read_text(encoding="utf-8"),
+        "binning": described.get("binning_x") or 1,
     }
 
 

@@ -159,6 +159,13 @@ def test_flats_want_a_dark_of_their_exposure(camera: Camera, tmp_path: Path) -> 
     assert done.exit_code == 1
     assert "exposure: frame 2, master 60, allowed 0.1" in done.output
     assert not (tmp_path / "f.fits").exists()
+    said = {**NINA, "IMAGETYP": "BIAS", "EXPTIME": 0.0}
+    bias = tmp_path / "bias.fits"
+    biases = camera.write(tmp_path, "bias", [camera.expose(0.0) for _ in range(4)], **said)
+    assert pictor("stack", *biases, "-o", bias).exit_code == 0
+    command = ["stack", *paths, "-o", tmp_path / "f.fits", "--dark", bias]
+    assert "a bias stands in below bias_for_flats_below_s, now 0 s" in pictor(*command).output
+    assert pictor(*command, "--set", "bias_for_flats_below_s=3").exit_code == 0
 
 
 def test_a_list_of_bad_pixels_is_marked_in_the_master(camera: Camera, tmp_path: Path) -> None:
