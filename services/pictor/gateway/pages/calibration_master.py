@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from litestar import Response, get
+from litestar.params import Parameter
 from litestar.response import Stream
 
 from pictor.contracts.frames import ProductKind
@@ -58,7 +59,7 @@ async def own_master(db: Connection, visitor: Visitor, master_id: UUID) -> Maste
     """Return a master of an observatory the visitor may see."""
     master = await masters.get(db, master_id)
     if master is None or visitor.principal.role_at(master.observatory_id) is None:
-        raise not_found("master", master_id)
+        raise not_found("master")
     return master
 
 
@@ -93,10 +94,11 @@ async def show_components(runtime: RuntimeDep, visitor: Visitor, master_id: UUID
     return page("calibration_components.html", components=components)
 
 
-@get("/calibration/masters/{master_id:uuid}/pictures/{name:str}", guards=SEES, include_in_schema=False)
+@get("/calibration/masters/{master_id:uuid}/picture", guards=SEES, include_in_schema=False)
 async def show_picture(
-    request: Http, runtime: RuntimeDep, visitor: Visitor, master_id: UUID, name: str
-) -> Response[bytes] | Stream:
+    request: Http, runtime: RuntimeDep, visitor: Visitor, master_id: UUID, *,
+    name: Annotated[str, Parameter(query="of", max_length=20)] = "preview",
+) -> Response[bytes] | Stream:  # fmt: skip
     """Send a small picture of a master."""
     async with runtime.pool.acquire() as db:
         await own_master(db, visitor, master_id)

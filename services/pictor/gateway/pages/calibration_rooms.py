@@ -11,7 +11,7 @@ from pictor.gateway.calibration.settings import shown
 from pictor.gateway.pages.calibration_tabs import PAGE, Wanted
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor, within
-from pictor.gateway.problems import not_found
+from pictor.gateway.problems import Problem
 from pictor.gateway.wiring import RuntimeDep
 from pictor.runtime.runtime import Runtime
 from pictor.state import policies, stackjobs
@@ -72,5 +72,5 @@ async def read_maintenance(runtime: Runtime, observatory_id: UUID, wanted: Wante
 async def show_health(runtime: RuntimeDep, visitor: Visitor) -> Response[str]:
     """Show how all libraries do; the store is asked for every master's file."""
     if not visitor.may_operate:
-        raise not_found("page", "health")
+        raise Problem("forbidden", "This shows all observatories; it is for server administrators.")
     return page("calibration_health.html", found=await health_of(runtime))
