@@ -1,9 +1,11 @@
 """Masters made elsewhere: kept as they are, brought into our form, judged, and never stacked."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import numpy as np
@@ -14,11 +16,15 @@ from pictor.calibration_stacker.handlers import stack
 from pictor.contracts.access import Role
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterState
+from pictor.contracts.modules import Service
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.child.pool import ChildPool
+from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.runtime import Runtime
 from pictor.state import masters, products
+from pictor.state.database import Pool, open_pool
 from pictor.state.masters import Master
+from pictor.state.rights import ROLE_OF
 from tests.services.gateway.conftest import Api, sha
 from tests.support.individuals import add_individuals
 
@@ -33,9 +39,9 @@ CARDS = {
 def fits_of(pixels: np.ndarray, **cards: object) -> bytes:
     """Write a one-plane FITS file; a card that is None is left out."""
     header = fits.Header()
-    for name, value in {**CARDS, **cards}.items():
+    for name, value in {**CARDS, **{name.replace("_", "-"): value for name, value in cards.items()}}.items():
         if value is not None:
-            header[name.replace("_", "-")] = value
+            header[name] = value
     out = io.BytesIO()
     fits.PrimaryHDU(pixels, header).writeto(out)
     return out.getvalue()
@@ -61,10 +67,21 @@ async def children() -> AsyncIterator[ChildPool]:
         yield pool
 
 
+@pytest.fixture(scope="session")
+async def stacker_pool(database_server: Endpoints, gateway_pool: Pool) -> AsyncIterator[Pool]:
+    """The stacker's own role, as in production."""
+    assert gateway_pool
+    own = database_server.postgres_dsns[ROLE_OF[Service.CALIBRATION_STACKER]]
+    dsn = urlsplit(own)._replace(path="/gateway").geturl()
+    pool = await open_pool(dsn, size=4)
+    yield pool
+    await pool.close()
+
+
 @pytest.fixture
-async def stacker(api: Api, children: ChildPool) -> Runtime:
+async def stacker(api: Api, children: ChildPool, stacker_pool: Pool) -> Runtime:
     """The gateway's runtime as the stacker has it."""
-    return replace(api.runtime, children=children)
+    return replace(api.runtime, pool=stacker_pool, children=children)
 
 
 async def send(api: Api, body: bytes, token: str | None = None, **said: object) -> dict[str, object]:
@@ -218,6 +235,22 @@ async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) 
     assert master is not None
     third = await send(api, dark())
     assert (third["job_id"], third["master_id"], third["state"]) == (None, str(master.id), "active")
+
+
+async def test_the_same_master_sent_five_times_at_once_is_judged_once(api: Api) -> None:
+    answers = await asyncio.gather(*(send(api, dark()) for _ in range(5)), return_exceptions=True)
+    jobs = {one["job_id"] for one in answers if isinstance(one, dict)}
+    assert len(jobs) == 1
+    assert await api.runtime.pool.fetchval("SELECT count(*) FROM job WHERE kind = 'stack'") == 1
+    assert await api.count("frame") == 1
+
+
+async def test_one_that_was_not_compared_with_the_active_master_waits_for_a_person(api: Api, stacker: Runtime) -> None:
+    first, second = await send(api, dark(1)), await send(api, dark(2))
+    one, two = await asyncio.gather(judged(api, stacker, first), judged(api, stacker, second))
+    found = sorted(str(master.state) for master, _ in (one, two) if master is not None)
+    assert found in (["active", "needs-review"], ["active", "superseded"], ["active", "active"])
+    assert await api.runtime.pool.fetchval("SELECT count(*) FROM master WHERE state = 'active'") == 1
 
 
 async def test_bytes_uploaded_as_a_master_never_become_an_individual_frame(api: Api) -> None:
