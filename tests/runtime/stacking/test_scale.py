@@ -20,14 +20,14 @@ FILL = """
         height, binning_x, binning_y, gain_setting, offset_setting, filter, exposure_s, set_temp_c, ccd_temp_c,
         start_utc, night, egain, geometry, description, statistics, not_stacked)
     SELECT gen_random_uuid(), $1, lpad(to_hex(n + $2), 64, '0'), 50000000, 'frame.fits', 'raw/' || n, 'registered',
-        $3, $4 || lpad(to_hex(n % $5), 16 - length($4), '0'), 'a camera', 6000, 4000, 1, 1, 100, 30,
-        CASE WHEN $3 IN ('flat', 'light') THEN substr('LRGB', 1 + n % 4, 1) END,
+        $3, $4 || lpad(to_hex(n % $5::integer), 16 - length($4), '0'), 'a camera', 6000, 4000, 1, 1, 100, 30,
+        CASE WHEN $3 IN ('flat', 'light') THEN substr('LRGB', 1 + (n % 4)::integer, 1) END,
         (ARRAY[1, 2, 5, 10, 30, 60, 120, 180, 300, 600])[1 + n / 7 % 10], -10, -10 + random() * 0.3,
         '2026-01-01'::timestamptz + n * interval '17 seconds', '2026-01-01', 0.8, '{"bitpix": 16}',
         jsonb_build_object('camera', 'a camera', 'filler', repeat(md5(n::text), 20)),
         jsonb_build_object('mean', 500 + random() * 0.1, 'median', 500, 'mad', 3, 'std', 5, 'repeated_fraction', 0.08,
             'saturated_fraction', 0.0001, 'saturation_adu', 65535), $6
-    FROM generate_series($7::bigint, $8::bigint) AS n
+    FROM generate_series($7::integer, $8::integer) AS n
 """
 
 
