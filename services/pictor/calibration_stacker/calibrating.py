@@ -46,6 +46,7 @@ async def _arguments(step: Step, frame: Frame, wanted: Plan) -> dict[str, Any]:
         "identities": names,
         "sha256s": {place: wanted.files[place].sha256 for place in names},
         "bad_pixel_list": wanted.bad_pixel_list,
+        "binning": (frame.description or {}).get("binning_x") or 1,
         "cosmics": wanted.cosmics,
         "software": SOFTWARE,
         "weak": wanted.choice.weak,

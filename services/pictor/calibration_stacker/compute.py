@@ -88,6 +88,7 @@ def calibrate(
     sha256s: Mapping[str, str] | None = None,
     software: str | None = None,
     weak: bool = False,
+    binning: int = 1,
 ) -> dict[str, object]:
     """Calibrate a light into ``calibrated.fits`` in the scratch folder.
 
@@ -97,7 +98,7 @@ def calibrate(
     order = LightOrder(
         Path(path), {kind: Path(found) for kind, found in masters.items()}, dict(identities or {}), Path(scratch),
         egain, read_noise_e, bias_level_adu, saturation_adu, dark_scale, bayer, cosmics, bad_pixel_list,
-        dict(sha256s or {}), software, weak,
+        dict(sha256s or {}), software, weak, binning,
     )  # fmt: skip
     done = calibrate_light(order)
     return finite({**asdict(done), "path": str(done.path)})

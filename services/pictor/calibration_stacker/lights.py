@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from pictor.imaging.calibration.badpixels import read_bad_pixel_list
+from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.calibrating import Calibrated, calibrate
 from pictor.imaging.calibration.masters import Master, read_master
 from pictor.imaging.calibration.planes import Plane, write_planes
@@ -40,6 +40,7 @@ class LightOrder:
     sha256s: Mapping[str, str] = field(default_factory=dict)
     software: str | None = None
     weak: bool = False
+    binning: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _bad_pixels(order: LightOrder, shape: tuple[int, int]) -> Mask | None:
     found = None if path is None else (read_master(path, planes=()).sci != 0).astype(np.uint8)
     if not order.bad_pixel_list:
         return found
-    listed = read_bad_pixel_list(order.bad_pixel_list, shape)
+    listed = parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning)
     if found is None or found.shape != shape:
         return listed if found is None else found
     joined: Mask = found | listed

@@ -169,6 +169,7 @@ def _calibrated(
         bias_level_adu=None if bias is None else bias_level(bias), saturation_adu=measured.get("saturation_adu"),
         dark_scale=compared.scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics, software=SOFTWARE,
         bad_pixel_list=None if listed is None else listed.read_text(encoding="utf-8"), weak=bool(compared.weak),
+        binning=described.get("binning_x") or 1,
     )  # fmt: skip
 
 

@@ -162,14 +162,6 @@ async def made_with(db: Connection, observatory_id: UUID, masters: Collection[UU
     return [(row["frame_id"], ProductKind(row["kind"])) for row in rows]
 
 
-async def listed_bad_pixels(db: Connection, frame: Frame) -> str | None:
-    """Return the list of bad pixels a person keeps for the camera of a frame."""
-    body: str | None = await db.fetchval(
-        "SELECT body FROM bad_pixel_list WHERE observatory_id = $1 AND rig_id = $2", frame.observatory_id, frame.rig_id
-    )
-    return body
-
-
 async def cached(db: Connection, observatories: Collection[UUID]) -> int:
     """Count the cached calibrated lights of some observatories."""
     count: int = await db.fetchval(

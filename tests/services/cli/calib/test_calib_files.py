@@ -257,6 +257,19 @@ def test_listed_bad_pixels_are_repaired_in_the_light(camera: Camera, library: di
     assert told["repaired"] >= 192
 
 
+def test_a_list_of_unbinned_pixels_is_brought_to_the_binning_of_the_light(
+    camera: Camera, library: dict[str, Path], tmp_path: Path
+) -> None:
+    listed = tmp_path / "bad.yaml"
+    listed.write_text("columns: [[301, 302]]\n")
+    raw = light(camera, tmp_path, XBINNING=2, YBINNING=2)
+    out = ["--bad-pixels", listed, "--insist", "--json", "-o", tmp_path / "o"]
+    done = pictor("apply", raw, "--dark", library["dark"], *out)
+    assert done.exit_code == 0, done.output
+    with fits.open(json.loads(done.stdout)[0]["path"]) as units:
+        assert np.flatnonzero((units["MASK"].data & 1).all(axis=0)).tolist() == [150]
+
+
 def test_a_file_that_is_no_frame_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
     path = tmp_path / "text.fits"
     path.write_text("no frame at all")
