@@ -9,7 +9,7 @@ from typing import Any
 from pictor.contracts.frames import FrameType, ProductKind
 from pictor.imaging.errors import ImagingError
 from pictor.runtime.choosing import Choice, choose
-from pictor.state import light_sets, observatories, products
+from pictor.state import badpixels, observatories, products
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.masters import Master
@@ -78,9 +78,18 @@ async def plan(db: Connection, frame: Frame, *, cosmics: bool, keep: bool = Fals
     files = await _files(db, choice)
     rig = await observatories.rig(db, frame.rig_id) if frame.rig_id else None
     detector = detector_of(frame, rig, choice)
-    listed = await light_sets.listed_bad_pixels(db, frame)
+    listed = await _listed(db, frame)
     key = key_of(frame, files, detector, cosmics=cosmics, listed=listed)
     return Plan(choice, files, detector, cosmics, listed, key)
+
+
+async def _listed(db: Connection, frame: Frame) -> str | None:
+    """Return the list a person wrote for the rig; it counts pixels of the whole sensor, so not for a part of it."""
+    described = frame.description or {}
+    if described.get("roi_x") or described.get("roi_y"):
+        return None
+    stored = await badpixels.list_of(db, frame.observatory_id, frame.rig_id)
+    return None if stored is None else stored.body
 
 
 async def _files(db: Connection, choice: Choice) -> dict[str, Product]:
