@@ -170,3 +170,20 @@ ACTIONS.maintain = async (button) => {
   } catch (problem) { toast(problem.message, true); }
   button.disabled = false;
 };
+
+// A ready-made master goes up as it is; what its header lacks is stated beside it.
+document.addEventListener("submit", async (event) => {
+  const form = event.target.closest("form[data-upload]");
+  if (!form) return;
+  event.preventDefault();
+  const file = form.elements.file.files[0], said = new URLSearchParams({ observatory: form.dataset.observatory, name: file.name });
+  if (form.elements.frame_type.value) said.set("frame_type", form.elements.frame_type.value);
+  const button = $("button", form);
+  button.disabled = true;
+  try {
+    const told = await (await send("POST", `${form.dataset.upload}?${said}`, file, { "Content-Type": "application/fits" })).json();
+    toast(told.job_id ? "Uploaded; the gate judges it now" : `These bytes were judged before: ${told.state || "a frame"}`);
+    form.reset();
+  } catch (problem) { toast(problem.message, true); }
+  button.disabled = false;
+});

@@ -18,7 +18,7 @@ function toast(sentence, bad = false) {
 // Actions: buttons carry data-action; what they change goes through the API with the session's CSRF token.
 async function send(method, url, body, more = {}) {
   const headers = { "X-CSRF-Token": document.body.dataset.csrf || "", "Accept": "application/json", ...more };
-  if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (body !== undefined && !headers["Content-Type"]) headers["Content-Type"] = "application/json";
   const answer = await fetch(url, { method, headers, body, credentials: "same-origin" });
   if (answer.ok) return answer;
   let sentence = `${answer.status} ${answer.statusText}`, fields = [];

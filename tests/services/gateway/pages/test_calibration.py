@@ -30,8 +30,9 @@ async def signed_in(client: Client, db: Connection, role: Role, place: Place) ->
 
 def actions(text: str) -> set[str]:
     """What the buttons and forms of a page do."""
-    found = Elements(text).found
-    return {value for _, attributes in found for name in ("data-action", "data-api") if (value := attributes.get(name))}
+    names = ("data-action", "data-api", "data-upload")
+    found = [attributes.get(name) for _, attributes in Elements(text).found for name in names]
+    return {value for value in found if value}
 
 
 async def test_masters_show_their_setup_standing_and_expiry(browser: Client, db: Connection, place: Place) -> None:
@@ -215,7 +216,7 @@ async def test_a_master_has_pictures_with_what_white_stands_for(
 async def test_members_see_and_administrators_act(stranger: Client, db: Connection, place: Place) -> None:
     found = await fill_library(db, place)
     paths = [f"/calibration?tab={tab}" for tab in TABS[:-2]] + [f"/calibration/masters/{found['review']}"]
-    changing = {"remove", "because", "/api/v1/calibration/masters/create"}
+    changing = {"remove", "because"} | {f"/api/v1/calibration/masters/{how}" for how in ("create", "upload")}
     seen = {}
     for role in (Role.MEMBER, Role.OBSERVATORY_ADMIN):
         client = await signed_in(stranger, db, role, place)
