@@ -120,13 +120,21 @@ async def admitted(db: Connection, observatory_id: UUID, camera_mode: str, *, am
     """
     rows = await db.fetch(
         f"""
-        SELECT f.frame_type, CASE WHEN f.frame_type = 'flat' THEN f.filter END AS filter, f.exposure_s,
-            CASE WHEN f.frame_type = 'flat' THEN f.rotator_deg END AS rotator_deg,
-            coalesce(f.set_temp_c, f.ccd_temp_c) AS temp_c, f.not_stacked <> '{{}}' AS unlike,
-            (array_agg(f.id ORDER BY f.start_utc DESC NULLS LAST, f.id))[1:$4] AS ids,
-            (array_agg(coalesce(f.start_utc, f.received_at) ORDER BY f.start_utc DESC NULLS LAST, f.id))[1:$4] AS starts
-        FROM frame f WHERE f.observatory_id = $1 AND f.camera_mode = $2 AND {INDIVIDUAL} AND NOT f.is_master
-            AND (f.not_stacked = '{{}}' OR (cardinality(f.not_stacked) = 1 AND starts_with(f.not_stacked[1], $3)))
+        WITH one AS (
+            SELECT f.id, f.frame_type, CASE WHEN f.frame_type = 'flat' THEN f.filter END AS filter, f.exposure_s,
+                CASE WHEN f.frame_type = 'flat' THEN f.rotator_deg END AS rotator_deg,
+                coalesce(f.set_temp_c, f.ccd_temp_c) AS temp_c, f.not_stacked <> '{{}}' AS unlike,
+                coalesce(f.start_utc, f.received_at) AS start
+            FROM frame f WHERE f.observatory_id = $1 AND f.camera_mode = $2 AND {INDIVIDUAL} AND NOT f.is_master
+                AND (f.not_stacked = '{{}}' OR (cardinality(f.not_stacked) = 1 AND starts_with(f.not_stacked[1], $3)))
+        ), placed AS (
+            SELECT one.*, row_number() OVER (
+                PARTITION BY frame_type, filter, exposure_s, rotator_deg, temp_c, unlike ORDER BY start DESC, id
+            ) AS place FROM one
+        )
+        SELECT frame_type, filter, exposure_s, rotator_deg, temp_c, unlike, array_agg(id ORDER BY place) AS ids,
+            array_agg(start ORDER BY place) AS starts
+        FROM placed WHERE place <= $4
         GROUP BY 1, 2, 3, 4, 5, 6
         """,  # noqa: S608 - a constant of this module
         observatory_id, camera_mode, among, most,
