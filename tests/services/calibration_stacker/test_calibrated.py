@@ -5,7 +5,7 @@ import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from astropy.io import fits
 from pictor.contracts.frames import ProductKind
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.store.errors import ObjectMissing
-from pictor.state import frames, light_sets, products
+from pictor.state import badpixels, frames, light_sets, products
 from tests.support.observed import LIGHT_S, SKY_E, Telescope, ask, calibrated, observing, telescope
 from tests.support.pocket import Pocket
 
@@ -221,3 +221,23 @@ async def test_a_failure_is_told_instead_of_tried_again(pocket: Pocket, ten: Tel
     assert (told.status_code, told.json()["code"]) == (409, "conflict")
     assert first.json()["job_id"] in told.json()["detail"]
     assert "gone" in told.json()["detail"]
+
+
+async def test_a_pixel_listed_later_is_repaired_in_lights_calibrated_before(pocket: Pocket, ten: Telescope) -> None:
+    rig_id, pool = uuid4(), pocket.runtime.pool
+    await pool.execute(
+        "INSERT INTO rig (id, observatory_id, name) VALUES ($1, $2, 'listed')", rig_id, pocket.observatory_id
+    )
+    (frame_id,) = await ten.send("LIGHT", 1, LIGHT_S, SKY_E)
+    was = planes(await calibrated(pocket, frame_id))
+    await pool.execute("UPDATE frame SET rig_id = $1 WHERE id = $2", rig_id, frame_id)
+    await pool.execute(
+        "UPDATE master SET rig_id = $1, facts = jsonb_set(facts, '{mode,rig_id}', to_jsonb($2::text)) "
+        "WHERE gain_setting = 100", rig_id, str(rig_id),
+    )  # fmt: skip
+    await badpixels.save(pool, pocket.observatory_id, rig_id, "bad_columns: [200]\n", changed_by="tester")
+    found = planes(await calibrated(pocket, frame_id))
+    assert (was["MASK"][:, 199] & 1).mean() < 0.1
+    assert (found["MASK"][:, 199] & 1).all()
+    assert (found["MASK"][:, 197] & 1).mean() < 0.1
+    assert abs(float(np.median(found["SCI"][:, 199])) - ten.sky_adu) < 5
