@@ -104,7 +104,7 @@ ADDRESSES: tuple[Row, ...] = (
     _row("127b", "half a token", 401, "unauthenticated"),
     _row("127c", "token of 1 MB", 431, "headers-too-large"),
     _row("128", "webhook to 169.254.169.254", 404, "not-found", note=f"comes with webhooks: {LATER}"),
-    _row("129a", "SVG as a master", 404, "not-found", note=f"comes with uploads of masters: {LATER}"),
+    _row("129a", "SVG as a master", 415, "not-a-frame", state="nothing"),
     _row("129b", "SVG as a frame", 415, "not-a-frame", state="nothing"),
     _row("130", "calibration policy out of its ranges", 422, "invalid-value", note="names every value and its range"),
     _row("131a", "GET with a body", 405, "method-not-allowed"),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from pictor.contracts.jobs import JobState
-from pictor.runtime.stacking.triggers import evaluate
+from pictor.runtime.stacking.triggers import evaluate, sweep
 from pictor.state import frames, jobs
 from tests.support.flow import Flow
 
@@ -45,6 +45,15 @@ async def test_frames_that_shift_the_middle_of_a_group_do_not_order_it_a_second_
     await _darks(flow, [-10.8] * 10)
     assert await evaluate(flow.runtime, flow.observatory_id, MODE) == 0
     assert len(await _requests(flow)) == 1
+
+
+async def test_a_camera_mode_whose_frames_were_all_deleted_is_decided_about_once(flow: Flow) -> None:
+    await _darks(flow, [-10.0] * 3)
+    await evaluate(flow.runtime, flow.observatory_id, MODE)
+    await flow.runtime.pool.execute("DELETE FROM frame")
+    assert await sweep(flow.runtime) == 0
+    due = "SELECT count(*) FROM calibration_mode WHERE decided_at IS NULL OR decided_at < changed_at"
+    assert await flow.runtime.pool.fetchval(due) == 0
 
 
 async def test_a_group_keeps_its_name_while_it_waits(flow: Flow) -> None:

@@ -1,6 +1,7 @@
 """The JSON API: who may do what, one form for every refusal, lists, jobs, tokens, operations."""
 
 import json
+import re
 from dataclasses import replace
 from uuid import uuid4
 
@@ -82,8 +83,7 @@ async def test_nothing_is_served_without_a_token_but_what_says_so(api: Api) -> N
             if not isinstance(handler, HTTPRouteHandler) or not path.startswith(V1):
                 continue
             address = path.replace("{z}", "1").replace("{letter_id}", "1").replace("{module}", "ingest")
-            for name in ("frame_id", "job_id", "observatory_id", "rig_id", "user_id"):
-                address = address.replace(f"{{{name}}}", str(uuid4()))
+            address = re.sub(r"\{[a-z]+_id\}", lambda _: str(uuid4()), address)
             for method in handler.http_methods - {"OPTIONS", "HEAD"}:
                 answer = await api.client.request(method, address)
                 if answer.status_code != 401:

@@ -87,8 +87,10 @@ def _signal_to_noise(one: Unjudged, below: float) -> float | None:
 
 def frames_of(alike: Iterable[Alike], mode: dict[str, Any]) -> list[Frame]:
     """Turn rows of frames that state the same values into frames the rules understand."""
-    shared = CameraMode(**{**mode, "rig_id": str(mode.get("rig_id"))})
     found: list[Frame] = []
+    if not mode:
+        return found  # all frames of the mode were deleted
+    shared = CameraMode(**{**mode, "rig_id": str(mode.get("rig_id"))})
     for one in alike:
         kind = FrameType(str(one.frame_type))
         found += [
