@@ -23,6 +23,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.hosting import serving
 from pictor.runtime.scratch import sweep_scratch
+from pictor.runtime.stacking.retention import keep_library
 from pictor.runtime.stacking.triggers import evaluate, sweep
 from pictor.state import masters
 from tests.faults.harness.rows import Row, fault
@@ -218,21 +219,26 @@ async def test_a_policy_changed_in_the_middle_of_a_stack_counts_from_the_next_on
     await pool.execute("DELETE FROM calibration_policy")
 
 
-@fault("F60", "deep check, relay, reconciler, cleaners, sweep and a deletion beside a running stack", limit_s=60)
+@fault(
+    "F60", "deep check, relay, reconciler, cleaners, retention of 0 days, expiry, sweep and a deletion beside a stack",
+    limit_s=60,
+)  # fmt: skip
 async def test_everything_that_cleans_and_looks_may_run_beside_a_stack(
     pocket: Pocket, row: Row, darks: Callable[..., Any]
 ) -> None:
-    """Retention and expiry do not exist in this release: everything that may delete something does."""
     frames = await darks(60.0, 12)
     runtime = pocket.runtime
+    keep_nothing = "INSERT INTO calibration_policy (observatory_id, individual_retention_days) VALUES ($1, 0)"
     async with held(pocket) as hold:
         await asyncio.wait_for(hold.reached.wait(), timeout=60)
+        await runtime.pool.execute(keep_nothing, pocket.observatory_id)
         found, *_ = await asyncio.gather(
             pocket.violations(),
             pocket.client.delete(f"/api/v1/frames/{frames[0]}"),
             keepers.relay(runtime),
             keepers.reconcile(runtime),
             keepers.clean(runtime),
+            keep_library(runtime),
             sweep(pocket.worker(Service.CALIBRATION_STACKER)),
             asyncio.to_thread(sweep_scratch, runtime.settings.scratch),
         )
@@ -240,13 +246,12 @@ async def test_everything_that_cleans_and_looks_may_run_beside_a_stack(
         hold.go_on.set()
         row.over()
         await pocket.whole(row)
+    await runtime.pool.execute("DELETE FROM calibration_policy")
     (master,) = await _masters(pocket, 60.0)
     assert await _components(pocket, master["id"]) == set(frames)
 
 
-@fault(
-    "F54", "the object and the record of a dark removed before a light fetches it; no route deletes masters", limit_s=60
-)
+@fault("F54", "the object of a dark removed before a light fetches it, then its record", limit_s=60)
 async def test_a_light_whose_dark_disappears_fails_with_the_reason_and_is_whole_when_processed_again(
     pocket: Pocket, row: Row, darks: Callable[..., Any], tmp_path: Path
 ) -> None:

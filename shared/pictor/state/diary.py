@@ -42,8 +42,9 @@ async def save(db: Connection, master_id: UUID, readings: Sequence[Reading]) -> 
     await db.executemany(
         """
         INSERT INTO detector_reading (master_id, kind, observatory_id, rig_id, camera_mode, taken_at, value, unit,
-            temp_c, exposure_s)
-        SELECT id, $2, observatory_id, rig_id, camera_mode, coalesce(taken_at, created_at), $3, $4, temp_c, exposure_s
+            temp_c, exposure_s, camera_name, gain_setting, binning_x)
+        SELECT id, $2, observatory_id, rig_id, camera_mode, coalesce(taken_at, created_at), $3, $4, temp_c, exposure_s,
+            camera_name, gain_setting, binning_x
         FROM master WHERE id = $1
         ON CONFLICT (master_id, kind) DO UPDATE SET value = excluded.value, unit = excluded.unit
         """,
@@ -55,14 +56,19 @@ async def readings(
     db: Connection, observatory_id: UUID, *,
     rig_id: UUID | None = None, kind: str | None = None, since: datetime | None = None, limit: int = 5000,
 ) -> list[DatedReading]:  # fmt: skip
-    """Return the newest readings of masters that were used, in order of series and time."""
+    """Return the newest readings of masters that were used, in order of series and time.
+
+    A reading without a master is of one that retention deleted; a person who deletes a master deletes its readings.
+    """
     rows = await db.fetch(
         """
         SELECT * FROM (
-            SELECT d.master_id, d.rig_id, r.name AS rig, m.camera_name, d.camera_mode, m.gain_setting, m.binning_x,
-                d.kind, d.unit, d.taken_at, d.value, d.temp_c, d.exposure_s, m.state = 'superseded' AS superseded
-            FROM detector_reading d JOIN master m ON m.id = d.master_id LEFT JOIN rig r ON r.id = d.rig_id
-            WHERE d.observatory_id = $1 AND m.state IN ('active', 'superseded') AND ($2::uuid IS NULL OR d.rig_id = $2)
+            SELECT d.master_id, d.rig_id, r.name AS rig, d.camera_name, d.camera_mode, d.gain_setting, d.binning_x,
+                d.kind, d.unit, d.taken_at, d.value, d.temp_c, d.exposure_s,
+                m.state IS DISTINCT FROM 'active' AS superseded
+            FROM detector_reading d LEFT JOIN master m ON m.id = d.master_id LEFT JOIN rig r ON r.id = d.rig_id
+            WHERE d.observatory_id = $1 AND (m.id IS NULL OR m.state IN ('active', 'superseded'))
+                AND ($2::uuid IS NULL OR d.rig_id = $2)
                 AND ($3::text IS NULL OR d.kind = $3) AND ($4::timestamptz IS NULL OR d.taken_at >= $4)
             ORDER BY d.taken_at DESC LIMIT $5
         ) AS newest ORDER BY rig, camera_mode, kind, unit, taken_at, master_id

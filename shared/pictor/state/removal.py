@@ -121,5 +121,6 @@ async def delete_master(db: Connection, master: Master) -> list[str]:
         """,
         master.id,
     )
+    await db.execute("DELETE FROM detector_reading WHERE master_id = $1", master.id)
     await db.execute("DELETE FROM master WHERE id = $1", master.id)
     return keys + [row["key"] for row in rows]

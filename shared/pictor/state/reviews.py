@@ -110,20 +110,23 @@ async def lights_of(db: Connection, master_id: UUID, *, limit: int) -> tuple[lis
     return [row["frame_id"] for row in rows], total
 
 
-async def to_redo(db: Connection, *, limit: int) -> list[tuple[UUID, UUID]]:
-    """Return (light, observatory) measured with a recalled master and not ordered to be processed again since."""
+async def to_redo(db: Connection, modules: list[str], *, limit: int) -> list[tuple[UUID, UUID]]:
+    """Return (light, observatory) measured with a recalled master and not ordered to be processed again since.
+
+    Observatories that switched all of these modules off are left out: their lights would wait before all others.
+    """
     rows = await db.fetch(
         """
         SELECT DISTINCT f.id, f.observatory_id FROM master m JOIN LATERAL (
             SELECT frame_id FROM frame_calibration WHERE dark_id = m.id
             UNION ALL SELECT frame_id FROM frame_calibration WHERE flat_id = m.id
             UNION ALL SELECT frame_id FROM frame_calibration WHERE bias_id = m.id
-        ) u ON true JOIN frame f ON f.id = u.frame_id
-        WHERE m.recalled_at IS NOT NULL AND f.state = 'registered' AND NOT EXISTS (
+        ) u ON true JOIN frame f ON f.id = u.frame_id JOIN observatory o ON o.id = f.observatory_id
+        WHERE NOT o.modules_off @> $2 AND m.recalled_at IS NOT NULL AND f.state = 'registered' AND NOT EXISTS (
             SELECT FROM job j WHERE j.frame_id = f.id AND j.kind = 'reprocess'
                 AND (j.state IN ('pending', 'running') OR j.created_at >= m.recalled_at)
         ) LIMIT $1
         """,
-        limit,
-    )
+        limit, modules,
+    )  # fmt: skip
     return [(row["id"], row["observatory_id"]) for row in rows]

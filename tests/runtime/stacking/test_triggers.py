@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from pictor.contracts.jobs import JobState
 from pictor.runtime.stacking.triggers import evaluate, sweep
-from pictor.state import frames, jobs
+from pictor.state import frames, groups, jobs
+from pictor.state.groups import Note
 from tests.support.flow import Flow
 
 MODE = "0123456789abcdef"
@@ -54,6 +57,20 @@ async def test_a_camera_mode_whose_frames_were_all_deleted_is_decided_about_once
     assert await sweep(flow.runtime) == 0
     due = "SELECT count(*) FROM calibration_mode WHERE decided_at IS NULL OR decided_at < changed_at"
     assert await flow.runtime.pool.fetchval(due) == 0
+
+
+async def test_a_camera_mode_that_cannot_be_decided_about_keeps_no_other_waiting(flow: Flow) -> None:
+    pool, broken = flow.runtime.pool, uuid4()
+    await pool.execute("INSERT INTO observatory (id, slug, name) VALUES ($1, 'broken', 'Broken')", broken)
+    await pool.execute("INSERT INTO calibration_mode (observatory_id, camera_mode) VALUES ($1, $2)", broken, MODE)
+    await groups.save_notes(pool, broken, [Note("g", "keep", "m", 1, 1, {})])
+    home, flow.observatory_id = flow.observatory_id, broken
+    await _darks(flow, [-10.0] * 3)
+    flow.observatory_id = home
+    await _darks(flow, [-10.0] * 10)
+    with pytest.raises(KeyError):
+        await sweep(flow.runtime)
+    assert len(await _requests(flow)) == 1
 
 
 async def test_a_group_keeps_its_name_while_it_waits(flow: Flow) -> None:

@@ -13,6 +13,7 @@ from pydantic import Field
 from pictor.contracts.access import Role, Scope
 from pictor.gateway.auth import require
 from pictor.gateway.observatories import own_observatory
+from pictor.gateway.paging import aware
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.state import diary
@@ -72,7 +73,7 @@ async def read_diary(
     async with runtime.pool.acquire() as db:
         await own_observatory(db, caller, observatory_id)
         found = await diary.readings(
-            db, observatory_id, rig_id=rig_id, kind=None if kind is None else str(kind), since=since
+            db, observatory_id, rig_id=rig_id, kind=None if kind is None else str(kind), since=aware("since", since)
         )  # fmt: skip
     parts = groupby(found, key=lambda one: (one.rig_id, one.camera_mode, one.kind, one.unit))
     return Diary(series=[_series(list(part)) for _, part in parts])

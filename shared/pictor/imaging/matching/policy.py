@@ -1,5 +1,6 @@
 """The calibration settings of one observatory, with the ranges they may take."""
 
+import math
 from dataclasses import dataclass, fields
 from enum import StrEnum
 
@@ -101,8 +102,10 @@ def _checked(name: str, value: object) -> object:
         return CHOICES[name](str(value))
     low, high = RANGES[name]
     whole = isinstance(getattr(Policy(), name), int)
-    if isinstance(value, bool) or not isinstance(value, int | float) or (whole and value != int(value)):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise PolicyError(f"{name} is {value!r}; it must be {'a whole number' if whole else 'a number'}")
+    if whole and value != int(value):
+        raise PolicyError(f"{name} is {value!r}; it must be a whole number")
     if not low <= value <= high:
         raise PolicyError(f"{name} is {value:g}; it must lie between {low:g} and {high:g}")
     return int(value) if whole else float(value)

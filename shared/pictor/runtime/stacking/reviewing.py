@@ -114,7 +114,7 @@ async def redo_lights(runtime: Runtime, *, at_most: int | None = None) -> int:
         async with runtime.pool.acquire() as db, db.transaction():
             outgoing = [
                 message
-                for frame_id, place in await reviews.to_redo(db, limit=AT_ONCE)
+                for frame_id, place in await reviews.to_redo(db, list(CALIBRATED_BY), limit=AT_ONCE)
                 for message in await _again(db, frame_id, place)
             ]
         if not outgoing:

@@ -19,6 +19,7 @@ from pictor.imaging.matching.policy import Policy, validate
 from pictor.imaging.matching.rules import MasterStatus
 from pictor.imaging.matching.selection import dark_for_flats
 from pictor.runtime.library import master_seen
+from pictor.runtime.outages import is_outage
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.stacking.decide import Decision, Group, Outcome, decide
@@ -136,7 +137,8 @@ async def _decide(
     if outcome.decision is Decision.STACK and not force:
         failed = await stacks.tried(db, observatory_id, name)
         if failed and ids <= failed:
-            return Outcome(Decision.KEEP, "the last stack of these frames did not pass its gate"), seen.new_frames
+            why = "the last master of these frames failed its gate or was recalled; ask for it by hand"
+            return Outcome(Decision.KEEP, why), seen.new_frames
         if ids == await groups.failed_request(db, observatory_id, name):
             why = "the last stack of these frames failed or was cancelled; ask for it by hand"
             return Outcome(Decision.KEEP, why), seen.new_frames
@@ -190,7 +192,21 @@ async def _deferred(db: Connection, observatory_id: UUID, name: str, group: Fram
 
 
 async def sweep(runtime: Runtime) -> int:
-    """Decide about every camera mode in which something changed, wherever; return how many stacks were ordered."""
+    """Decide about every camera mode in which something changed, wherever; return how many stacks were ordered.
+
+    A mode that cannot be decided about keeps no other waiting; its error is raised once all had their turn.
+    """
     async with runtime.pool.acquire() as db:
         modes = await masters.due_modes(db)
-    return sum([await evaluate(runtime, observatory_id, mode) for observatory_id, mode in modes])
+    ordered, failure = 0, None
+    for observatory_id, mode in modes:
+        try:
+            ordered += await evaluate(runtime, observatory_id, mode)
+        except Exception as error:
+            if is_outage(error):
+                raise
+            log.exception("camera mode not decided about", observatory=str(observatory_id), mode=mode)
+            failure = error
+    if failure is not None:
+        raise failure
+    return ordered

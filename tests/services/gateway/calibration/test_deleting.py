@@ -7,9 +7,10 @@ import pytest
 
 from pictor.contracts.access import Role
 from pictor.contracts.frames import ProductKind
-from pictor.state import products
+from pictor.state import diary, products
 from pictor.state.belonging import LIBRARY
 from pictor.state.database import Connection
+from pictor.state.diary import Reading
 from pictor.state.products import Product
 from tests.services.gateway.conftest import Api
 from tests.support.calibrated import add_frame, add_master, keep
@@ -142,6 +143,7 @@ async def test_the_preview_of_a_master_says_exactly_what_goes(api: Api) -> None:
     async with api.runtime.pool.acquire() as db:
         for number in range(2):
             await calibrated(api, db, new, number)
+        await diary.save(db, new, [Reading("bias-level", 500.0, "adu")])
         told = (await api.get(f"{V1}/{new}/impact")).json()
         before, tables = await keys(api), ("master", "master_component", "product", "light_set", "detector_reading")
         counted = [await db.fetchval(f"SELECT count(*) FROM {table}") for table in tables]  # noqa: S608

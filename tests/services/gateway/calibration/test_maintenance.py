@@ -153,7 +153,8 @@ async def test_superseded_masters_go_after_their_days_with_their_objects(api: Ap
     rows = await pool.fetch("SELECT id FROM master")
     assert {row["id"] for row in rows} == {second, third}
     assert len([one async for one in store.list()]) == 2
-    assert await api.count("detector_reading") == 1
+    (series,) = (await api.get(f"/api/v1/calibration/diary/{api.home.id}")).json()["series"]
+    assert [reading["value"] for reading in series["readings"]] == [500], "the diary outlives the masters"
     assert await pool.fetchval("SELECT count(*) FROM audit WHERE action = 'master.delete'") == 1
 
 

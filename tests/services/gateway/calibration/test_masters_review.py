@@ -5,9 +5,9 @@ from uuid import UUID, uuid4
 
 from pictor.contracts.access import Role
 from pictor.contracts.masters import MasterState
-from pictor.runtime.stacking.reviewing import redo_lights
+from pictor.runtime.stacking.reviewing import CALIBRATED_BY, redo_lights
 from pictor.runtime.stacking.triggers import sweep
-from pictor.state import masters
+from pictor.state import masters, reviews
 from tests.services.gateway.conftest import Api
 from tests.support.individuals import add_individuals, add_master
 
@@ -108,6 +108,11 @@ async def test_lights_of_a_recalled_master_are_processed_again_last_in_line(api:
     orders = await pool.fetch("SELECT subject FROM outbox WHERE module IS NOT NULL")
     assert {row["subject"] for row in orders} == {"pictor.work.quality.bulk"}
     assert await redo_lights(api.runtime) == 0
+    unasked = await add_light(api, dark=bad)
+    async with pool.acquire() as db:
+        assert await reviews.to_redo(db, list(CALIBRATED_BY), limit=10) == [(unasked, api.home.id)]
+        await db.execute("UPDATE observatory SET modules_off = $1", list(CALIBRATED_BY))
+        assert await reviews.to_redo(db, list(CALIBRATED_BY), limit=10) == [], "these would wait before all others"
     assert await pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.recalled%'") == 1
 
 
