@@ -1,5 +1,6 @@
-"""What an assessment of needs looks at, counted by the database: lights by night, individual frames, masters."""
+"""What an assessment of needs looks at, counted by the database: lights, individual frames, masters."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -14,22 +15,51 @@ _MODE = """
     coalesce(rig_id::text, camera, 'None') AS rig_id, width, height, binning_x, binning_y, gain_setting, offset_setting,
     readout_mode, bayer, roi_x, roi_y
 """
-"""What makes a camera mode, in the order of ``CameraMode``; equal columns are one mode."""
-
-MODE_COLUMNS = 11
+"""What makes a camera mode, in the order of ``CameraMode``."""
 
 _TEMPERATURE = "coalesce(set_temp_c, round(ccd_temp_c * 2) / 2) AS temp_c"
 """Set points as they are; sensors without one in buckets of half a degree, for they drift all night."""
 
 _TURNED = "CASE WHEN $2 THEN round(rotator_deg * 10) / 10 END AS rotator_deg"
 
+_NIGHTLY = f"""
+    SELECT camera_mode, exposure_s, filter, {_TURNED}, {_TEMPERATURE}, night, count(*)::int AS count,
+        min(coalesce(start_utc, received_at)) AS first_utc, max(coalesce(start_utc, received_at)) AS last_utc
+    FROM frame
+    WHERE observatory_id = $1 AND night >= $3 AND frame_type = 'light' AND state = 'registered' AND NOT is_master
+    GROUP BY 1, 2, 3, 4, 5, 6
+"""  # noqa: S608 - constants of this module
+
+_BY_NIGHT = f"SELECT n.*, ARRAY[night] AS nights FROM ({_NIGHTLY}) AS n ORDER BY night, first_utc"  # noqa: S608
+
+_TOGETHER = f"""
+    SELECT camera_mode, exposure_s, filter, rotator_deg, temp_c, array_agg(night) AS nights, sum(count)::int AS count,
+        min(first_utc) AS first_utc, max(last_utc) AS last_utc
+    FROM ({_NIGHTLY}) AS n GROUP BY 1, 2, 3, 4, 5 ORDER BY first_utc
+"""  # noqa: S608
+
+_INDIVIDUAL = f"""
+    SELECT camera_mode, frame_type, exposure_s, CASE frame_type WHEN 'flat' THEN filter END AS filter, {_TURNED},
+        {_TEMPERATURE}, max(coalesce(start_utc, received_at)) AS newest_utc, %s
+    FROM frame
+    WHERE observatory_id = $1 AND state = 'registered' AND NOT is_master AND frame_type <> 'light'
+        AND frame_type IN ('dark', 'flat', 'bias', 'flat-dark') AND %s
+    GROUP BY 1, 2, 3, 4, 5, 6
+"""  # noqa: S608 - constants of this module
+
+_AT_HAND = _INDIVIDUAL % (
+    "count(*)::int AS count, count(*) FILTER (WHERE mastered_by IS NULL)::int AS unused, 0 AS refused",
+    "coalesce(not_stacked, '{}') = '{}'",
+)
+_REFUSED = _INDIVIDUAL % ("0 AS count, 0 AS unused, count(*)::int AS refused", "not_stacked <> '{}'")
+
 
 @dataclass(frozen=True, slots=True)
 class CountedLights:
-    """Lights of one night with the same settings."""
+    """Lights with the same settings: of one night, or of all that were looked at."""
 
     mode: tuple[Any, ...]
-    night: date
+    nights: tuple[date, ...]
     exposure_s: float | None
     filter: str | None
     rotator_deg: float | None
@@ -41,7 +71,7 @@ class CountedLights:
 
 @dataclass(frozen=True, slots=True)
 class CountedFrames:
-    """Individual calibration frames with the same settings."""
+    """Individual calibration frames with the same settings: those that may be stacked, or those refused."""
 
     mode: tuple[Any, ...]
     frame_type: FrameType
@@ -55,57 +85,52 @@ class CountedFrames:
     newest_utc: datetime
 
 
-async def lights(db: Connection, observatory_id: UUID, since: date, *, rotated: bool) -> list[CountedLights]:
-    """Count the lights since a night by night and settings; the rotation only where it matters."""
-    keys = ", ".join(str(number) for number in range(1, MODE_COLUMNS + 6))
-    rows = await db.fetch(
-        f"""
-        SELECT {_MODE}, night, exposure_s, filter, {_TURNED}, {_TEMPERATURE}, count(*) AS count,
-            min(coalesce(start_utc, received_at)) AS first_utc, max(coalesce(start_utc, received_at)) AS last_utc
-        FROM frame
-        WHERE observatory_id = $1 AND night >= $3 AND frame_type = 'light' AND state = 'registered' AND NOT is_master
-        GROUP BY {keys} ORDER BY night, first_utc
-        """,  # noqa: S608 - constants of this module
-        observatory_id, rotated, since,
-    )  # fmt: skip
+async def lights(
+    db: Connection, observatory_id: UUID, since: date, *, rotated: bool, by_night: bool
+) -> list[CountedLights]:  # fmt: skip
+    """Count the lights since a night by settings, and by night where asked; the rotation only where it matters."""
+    rows = await db.fetch(_BY_NIGHT if by_night else _TOGETHER, observatory_id, rotated, since)
+    modes = await _modes(db, observatory_id, {row["camera_mode"] for row in rows}, lights=True)
     return [
         CountedLights(
-            _mode(row), row["night"], row["exposure_s"], row["filter"], row["rotator_deg"], row["temp_c"], row["count"],
-            row["first_utc"], row["last_utc"],
+            modes[row["camera_mode"]], tuple(sorted(row["nights"])), row["exposure_s"], row["filter"],
+            row["rotator_deg"], row["temp_c"], row["count"], row["first_utc"], row["last_utc"],
         )
         for row in rows
+        if row["camera_mode"] in modes
     ]  # fmt: skip
 
 
 async def frames(db: Connection, observatory_id: UUID, *, rotated: bool) -> list[CountedFrames]:
     """Count the individual calibration frames at hand by settings: those that may be stacked, and those refused."""
-    keys = ", ".join(str(number) for number in range(1, MODE_COLUMNS + 6))
-    rows = await db.fetch(
-        f"""
-        SELECT {_MODE}, frame_type, exposure_s, CASE frame_type WHEN 'flat' THEN filter END AS filter, {_TURNED},
-            {_TEMPERATURE},
-            count(*) FILTER (WHERE coalesce(not_stacked, '{{}}') = '{{}}') AS count,
-            count(*) FILTER (WHERE coalesce(not_stacked, '{{}}') = '{{}}' AND mastered_by IS NULL) AS unused,
-            count(*) FILTER (WHERE not_stacked <> '{{}}') AS refused,
-            max(coalesce(start_utc, received_at)) AS newest_utc
-        FROM frame
-        WHERE observatory_id = $1 AND state = 'registered' AND NOT is_master
-            AND frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
-        GROUP BY {keys} ORDER BY newest_utc
-        """,  # noqa: S608 - constants of this module
-        observatory_id, rotated,
-    )  # fmt: skip
+    rows = await db.fetch(f"{_AT_HAND} UNION ALL {_REFUSED} ORDER BY newest_utc", observatory_id, rotated)
+    modes = await _modes(db, observatory_id, {row["camera_mode"] for row in rows}, lights=False)
     return [
         CountedFrames(
-            _mode(row), FrameType(row["frame_type"]), row["exposure_s"], row["filter"], row["rotator_deg"],
-            row["temp_c"], row["count"], row["unused"], row["refused"], row["newest_utc"],
+            modes[row["camera_mode"]], FrameType(row["frame_type"]), row["exposure_s"], row["filter"],
+            row["rotator_deg"], row["temp_c"], row["count"], row["unused"], row["refused"], row["newest_utc"],
         )
         for row in rows
+        if row["camera_mode"] in modes
     ]  # fmt: skip
 
 
-def _mode(row: Any) -> tuple[Any, ...]:  # noqa: ANN401 - an asyncpg record
-    return tuple(row.values())[:MODE_COLUMNS]
+async def _modes(
+    db: Connection, observatory_id: UUID, keys: Iterable[str], *, lights: bool
+) -> dict[str, tuple[Any, ...]]:  # fmt: skip
+    """Return what camera modes are made of, as one frame of each says it: frames of one mode are equal in it."""
+    rows = await db.fetch(
+        f"""
+        SELECT asked.mode, one.* FROM unnest($2::text[]) AS asked (mode), LATERAL (
+            SELECT {_MODE} FROM frame
+            WHERE observatory_id = $1 AND camera_mode = asked.mode AND frame_type {"=" if lights else "<>"} 'light'
+                AND state = 'registered' AND NOT is_master
+            LIMIT 1
+        ) AS one
+        """,  # noqa: S608 - constants of this module
+        observatory_id, list(keys),
+    )  # fmt: skip
+    return {row["mode"]: tuple(row.values())[1:] for row in rows}
 
 
 async def masters(db: Connection, observatory_id: UUID) -> list[Master]:

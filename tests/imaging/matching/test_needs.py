@@ -20,7 +20,7 @@ POLICY = Policy()
 NOW = NIGHT + timedelta(days=5)
 DARK = MasterFrame("dark", FrameType.DARK, MODE, NIGHT, 20, exposure_s=300.0, temp_c=-10.0)
 FLAT = MasterFrame("flat", FrameType.FLAT, MODE, NIGHT, 20, filter="R", rotator_deg=45.0, temp_c=-10.0)
-LIGHTS = LightGroup(MODE, date(2026, 3, 10), 40, NIGHT, NIGHT, 300.0, "R", 45.0, -10.0)
+LIGHTS = LightGroup(MODE, (date(2026, 3, 10),), 40, NIGHT, NIGHT, 300.0, "R", 45.0, -10.0)
 DARKS = Pile(FrameType.DARK, MODE, 4, NIGHT, 300.0, temperature_c=-10.0, unused=4)
 FLATS = Pile(FrameType.FLAT, MODE, 12, NIGHT, 2.0, "R", 45.0, -10.0, unused=12)
 
@@ -57,7 +57,7 @@ def test_a_light_silent_on_its_gain_is_covered_weakly() -> None:
 
 def test_without_a_master_lights_and_nights_wait_and_the_nearest_miss_says_why() -> None:
     other = replace(DARK, mode=replace(MODE, gain_setting=0.0))
-    again = replace(LIGHTS, night=date(2026, 3, 12), count=2)
+    again = replace(LIGHTS, nights=(date(2026, 3, 12),), count=2)
     need = the(look([LIGHTS, again], [other], [DARKS]), FrameType.DARK)
     assert (need.coverage, need.waiting_lights, need.waiting_nights) == (Coverage.UNCOVERED, 42, 2)
     assert (need.have, need.minimum, need.missing) == (4, 10, 6)

@@ -34,7 +34,7 @@ def light_demands(lights: Iterable[LightGroup], policy: Policy, shelf: Shelf, no
         asked = id(group.mode), group.exposure_s, group.filter, group.rotator_deg, group.temperature_c
         alike[asked].append(group)
     wanted = merged(
-        Demand(kind, frame, sum(one.count for one in groups), frozenset(one.night for one in groups))
+        Demand(kind, frame, sum(one.count for one in groups), frozenset().union(*(one.nights for one in groups)))
         for groups in alike.values()
         for kind, frame in _asked(groups[0], policy, now)
     )

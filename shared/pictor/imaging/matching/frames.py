@@ -79,10 +79,10 @@ class Pile:
 
 @dataclass(frozen=True, slots=True)
 class LightGroup:
-    """Lights of one night that want the same masters, counted."""
+    """Lights that want the same masters, counted: of some nights, or of one where the time of the choice matters."""
 
     mode: CameraMode
-    night: date
+    nights: tuple[date, ...]
     count: int
     first_utc: datetime
     last_utc: datetime

@@ -22,6 +22,7 @@ class Shelf:
 
     def __init__(self, masters: Iterable[MasterFrame]) -> None:
         self._modes: dict[FrameType, dict[CameraMode, dict[Profile, list[MasterFrame]]]] = {}
+        self._sorted: dict[tuple[CameraMode, FrameType], list[tuple[int, dict[Profile, list[MasterFrame]]]]] = {}
         for master in masters:
             modes = self._modes.setdefault(master.frame_type, {})
             modes.setdefault(master.mode, {}).setdefault(_profile(master), []).append(master)
@@ -74,9 +75,12 @@ class Shelf:
         self, mode: CameraMode, wanted: FrameType
     ) -> list[tuple[int, dict[Profile, list[MasterFrame]]]]:  # fmt: skip
         """Return the camera modes, those with the fewest differences first."""
+        if (mode, wanted) in self._sorted:
+            return self._sorted[mode, wanted]
         shelves = [(other, shelf) for kind in SERVES[wanted] for other, shelf in self._modes.get(kind, {}).items()]
         counted = [(differences(mode, other), shelf) for other, shelf in shelves]
-        return sorted(counted, key=lambda one: one[0])
+        self._sorted[mode, wanted] = sorted(counted, key=lambda one: one[0])
+        return self._sorted[mode, wanted]
 
 
 @lru_cache(maxsize=65_536)

@@ -62,16 +62,18 @@ async def situation(
 ) -> Situation:
     """Look at an observatory's lights of the last days and at its whole library.
 
-    ``policy`` is another than the observatory's own, if given: it tells whether rotations are looked at.
+    ``policy`` is another than the observatory's own, if given, to be tried: lights are told apart by night then, for
+    masters are chosen by time.
     """
     own = validate(await policies.policy_of(db, observatory_id))
     rotated = any(one.flat_rotation is not FlatRotation.IGNORE for one in (own, policy or own))
     since = (now - timedelta(days=days)).date()
+    lights = await needs.lights(db, observatory_id, since, rotated=rotated, by_night=policy is not None)
     library = await needs.masters(db, observatory_id)
     named = await groups.named_groups(db, observatory_id)
     return Situation(
         own,
-        tuple(map(_lights, await needs.lights(db, observatory_id, since, rotated=rotated))),
+        tuple(map(_lights, lights)),
         tuple(map(master_seen, library)),
         tuple(map(_pile, await needs.frames(db, observatory_id, rotated=rotated))),
         GroupNames([*library, *named], own),
@@ -97,7 +99,7 @@ def _mode(values: tuple[object, ...]) -> CameraMode:
 
 def _lights(row: CountedLights) -> LightGroup:
     return LightGroup(
-        _mode(row.mode), row.night, row.count, row.first_utc, row.last_utc, row.exposure_s, row.filter,
+        _mode(row.mode), row.nights, row.count, row.first_utc, row.last_utc, row.exposure_s, row.filter,
         row.rotator_deg, row.temp_c,
     )  # fmt: skip
 
