@@ -37,6 +37,12 @@ def frame_seen(stored: StoredFrame) -> Frame:
     )
 
 
+def calibrated_before(stored: StoredFrame) -> str | None:
+    """Say that a light came with a bias, dark or flat taken off already; None where it is raw."""
+    done = str((stored.description or {}).get("calstat") or "")
+    return f"the light came calibrated already (CALSTAT '{done}')" if {"B", "D", "F"} & set(done.upper()) else None
+
+
 def master_seen(master: Master) -> MasterFrame:
     """Turn a stored master into one the rules understand."""
     facts = master.facts

@@ -10,13 +10,15 @@ from litestar.params import Parameter
 from pydantic import BaseModel, Field
 
 from pictor.contracts.access import Role, Scope
+from pictor.contracts.frames import FrameType
 from pictor.gateway.auth import permit, require
 from pictor.gateway.calibration.settings import policy_of
 from pictor.gateway.frames import own_frame
-from pictor.gateway.views import View
+from pictor.gateway.views import SupersededUse, View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.imaging.matching.explaining import Explanation, Verdict, explain
-from pictor.runtime.library import frame_seen, master_seen
+from pictor.runtime.library import calibrated_before, frame_seen, master_seen
+from pictor.runtime.stacking.succession import superseded_for
 from pictor.state import light_sets, needs
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
@@ -28,7 +30,12 @@ READ = [require(Scope.CALIBRATION_READ, role=Role.MEMBER)]
 Shown = Annotated[int, Parameter(ge=1, le=500, description="Candidates told per place, the nearest first")]
 
 NO_MASTERS = "A {kind} is calibrated with nothing: it is what masters are made of."
+DONE_BEFORE = "No masters are applied: {done}."
+NO_TYPE = "The header does not say whether this is a light, dark, flat or bias; nothing is chosen for it."
+SNAPSHOT = "A snapshot is not calibrated; only lights are."
 UNREAD = "The frame is not registered yet; nothing is known of its camera mode."
+
+OTHERS = {FrameType.UNKNOWN: NO_TYPE, FrameType.SNAPSHOT: SNAPSHOT}
 
 
 class RuleView(View):
@@ -87,6 +94,9 @@ class ExplanationView(BaseModel):
     sentence: str
     reference_utc: datetime | None = Field(description="The time masters are chosen for: that of the set, if any")
     places: list[PlaceView]
+    superseded: list[SupersededUse] = Field(
+        default=[], description="Masters it was measured with that were superseded since"
+    )
 
 
 @get("/frames/{frame_id:uuid}/calibration/explain", guards=READ, summary="Explain a light's masters")
@@ -104,6 +114,11 @@ async def explanation_of(db: Connection, frame: Frame, *, shown: int) -> Explana
     """Explain every place of a frame, with so many candidates of each."""
     if frame.frame_type is None or frame.camera_mode is None:
         return _nothing(frame, UNREAD)
+    if frame.frame_type in OTHERS:
+        return _nothing(frame, OTHERS[frame.frame_type])
+    done = calibrated_before(frame)
+    if done is not None:
+        return _nothing(frame, DONE_BEFORE.format(done=done))
     policy = await policy_of(db, frame.observatory_id)
     library = [one for one in await needs.masters(db, frame.observatory_id) if _related(one, frame)]
     key = light_sets.key_of(frame)
@@ -117,6 +132,7 @@ async def explanation_of(db: Connection, frame: Frame, *, shown: int) -> Explana
         frame_id=frame.id, frame_type=frame.frame_type, reference_utc=at,
         sentence="; ".join(f"{one.place}: {one.sentence}" for one in found),
         places=[_place(one, pinned, shown) for one in found],
+        superseded=[SupersededUse.model_validate(one) for one in await superseded_for(db, frame)],
     )  # fmt: skip
 
 

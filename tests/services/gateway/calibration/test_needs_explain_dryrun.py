@@ -6,6 +6,8 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from pictor.contracts.access import Role
 from pictor.contracts.frames import FrameType
 from pictor.contracts.masters import MasterState
@@ -21,12 +23,14 @@ MODE = {"width": 64, "height": 48, "binning_x": 1, "binning_y": 1, "gain_setting
 DEFERRED = "Flat auto-stacking deferred: no matching master dark available"
 
 
-async def _frames(api: Api, kind: str, count: int, *, exposure_s: float, of_filter: str | None = None) -> UUID:
+async def _frames(
+    api: Api, kind: str, count: int, *, exposure_s: float, of_filter: str | None = None, **more: str
+) -> UUID:  # fmt: skip
     frame_id = uuid4()
     for _ in range(count):
         frame_id = uuid4()
         described = {**MODE, "frame_type": kind, "camera": "ASI", "set_temp_c": -10.0, "exposure_s": exposure_s,
-                     "filter": of_filter, "start_utc": TAKEN.isoformat(), "is_master": False}  # fmt: skip
+                     "filter": of_filter, "start_utc": TAKEN.isoformat(), "is_master": False, **more}  # fmt: skip
         async with api.runtime.pool.acquire() as db:
             await frames.create(
                 db, frame_id, api.home.id, rig_id=None, sha256=frame_id.hex * 2, size=1, name=f"{kind}.fits",
@@ -115,3 +119,19 @@ async def test_a_dry_run_tells_who_gains_and_changes_nothing(api: Api) -> None:
     assert refused.status_code == 422
     member = await api.token(Role.MEMBER)
     assert (await api.post(f"{path}/dry-run", member, json={"settings": {}})).status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "sentence"),
+    [
+        ("unknown", {}, "The header does not say whether this is a light, dark, flat or bias"),
+        ("snapshot", {}, "A snapshot is not calibrated"),
+        ("light", {"calstat": "BDF"}, "No masters are applied: the light came calibrated already (CALSTAT 'BDF')."),
+    ],
+)
+async def test_explain_says_why_nothing_is_chosen(api: Api, kind: str, more: dict[str, str], sentence: str) -> None:
+    frame_id = await _frames(api, kind, 1, exposure_s=300.0, **more)
+    answer = await api.get(f"/api/v1/frames/{frame_id}/calibration/explain")
+    assert answer.status_code == 200
+    assert answer.json()["sentence"].startswith(sentence)
+    assert answer.json()["places"] == []
