@@ -41,6 +41,7 @@ from pictor.gateway.calibration import (
     reviews,
     settings,
     stacks,
+    succession,
 )
 from pictor.gateway.description import described
 from pictor.gateway.identity import Access
@@ -76,6 +77,7 @@ API: tuple[BaseRouteHandler, ...] = (
     events.follow_events,
     library.read_library, holdings.read_summary,
     masters.create_master, premade.upload_master, reviews.review_master, reviews.recall_master,
+    succession.reprocess_lights,
     stacks.list_stacks, stacks.retry_stack, stacks.delete_stack,
     maintenance.clear_cache, maintenance.run_expiry_check, maintenance.run_retention,
     maintenance.read_calibration_health,

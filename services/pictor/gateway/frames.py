@@ -27,8 +27,10 @@ from pictor.gateway.views import (
     ProductView,
     QualityView,
     RunView,
+    SupersededUse,
 )  # fmt: skip
 from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.runtime.stacking.succession import superseded_for
 from pictor.state import audit, frames, jobs, listing, masters, products, quality, runs, solutions
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
@@ -134,7 +136,9 @@ async def _detail(db: Connection, frame: Frame) -> FrameDetail:
         metadata=frame.metadata, description=frame.description, observation=frame.observation,
         statistics=frame.statistics, geometry=frame.geometry,
         quality=_quality(measured, solution), grading=await quality.grade_of(db, frame.id), solution=solution,
-        calibration=_explained(used), products=[ProductView.of(one, frame.id) for one in made.values()],
+        calibration=_explained(used),
+        superseded=[SupersededUse.model_validate(one) for one in await superseded_for(db, frame)],
+        products=[ProductView.of(one, frame.id) for one in made.values()],
         timeline=[] if brief.job_id is None else await _timeline(db, brief.job_id),
     )  # fmt: skip
 

@@ -158,6 +158,19 @@ class JobDetail(JobView):
     timeline: list[RunView] = []
 
 
+class SupersededUse(View):
+    """A superseded master a light was measured with."""
+
+    place: str
+    master_id: UUID
+    superseded_at: datetime | None
+    superseded_by: UUID | None
+    would_use: UUID | None = Field(description="The master that processing the light again uses; null for none")
+    until: datetime | None = Field(description="The light's night keeps its masters until then")
+    out_of_date: bool = Field(description="Processing the light again changes the master")
+    sentence: str
+
+
 class FrameDetail(FrameBrief):
     """Everything known about one frame."""
 
@@ -178,6 +191,7 @@ class FrameDetail(FrameBrief):
     grading: Grade | None
     solution: Solution | None
     calibration: dict[str, object] | None
+    superseded: list[SupersededUse] = Field(description="Masters it was measured with that were superseded since")
     products: list[ProductView]
     timeline: list[RunView] = Field(description="Modules of the newest job")
 

@@ -16,13 +16,15 @@ of its set gets, for that place, what the rules choose for itself at the time of
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
 from pictor.imaging.matching.frames import Frame
-from pictor.imaging.matching.policy import validate
+from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.rules import MasterFrame
 from pictor.imaging.matching.selection import Candidate, MasterSet, Selection, select_set
-from pictor.runtime.library import explain, frame_seen, master_seen
+from pictor.runtime.library import calibrated_before, explain, frame_seen, master_seen
 from pictor.state import light_sets, masters, policies
 from pictor.state.database import Connection
 from pictor.state.frames import Frame as StoredFrame
@@ -53,6 +55,19 @@ class Choice:
         return {place: self.applied[place].id if place in self.applied else None for place in PLACES}
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """The settings of an observatory, and the masters a light of a rig may get."""
+
+    policy: Policy
+    masters: Sequence[Master]
+
+    @cached_property
+    def seen(self) -> list[MasterFrame]:
+        """The masters as the rules see them."""
+        return [master_seen(master) for master in self.masters]
+
+
 async def choose(db: Connection, frame: StoredFrame, *, keep: bool, now: datetime | None = None) -> Choice:
     """Choose the masters of a light by the policy of its observatory.
 
@@ -69,7 +84,18 @@ async def choose(db: Connection, frame: StoredFrame, *, keep: bool, now: datetim
     """
     policy = validate(await policies.policy_of(db, frame.observatory_id))
     library = await masters.usable_for(db, frame.observatory_id, frame.rig_id, frame.camera_mode or "")
-    seen = [master_seen(master) for master in library]
+    return await choose_among(db, frame, Shelf(policy, library), keep=keep, now=now)
+
+
+async def choose_among(
+    db: Connection, frame: StoredFrame, shelf: Shelf, *, keep: bool, now: datetime | None = None
+) -> Choice:  # fmt: skip
+    """Choose as ``choose`` does, from settings and masters that were read before: for many lights of one rig."""
+    done = calibrated_before(frame)
+    if done is not None:
+        told = {place: {"master_id": None, "reason": done, "candidates": []} for place in PLACES}
+        return Choice(applied={}, weak=False, explanation=told | {"notes": [done]}, reason=done)
+    policy, library, seen = shelf.policy, shelf.masters, shelf.seen
     key, light = light_sets.key_of(frame), frame_seen(frame)
     if key is None:
         return applicable(select_set(light, seen, policy), light, library)

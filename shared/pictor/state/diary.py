@@ -37,6 +37,19 @@ class DatedReading:
     superseded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RejectedMaster:
+    """A master that was refused, recalled or waits for a person: its readings are left out."""
+
+    id: UUID
+    rig_id: UUID | None
+    camera_mode: str
+    frame_type: str
+    taken_at: datetime
+    state: str
+    reasons: tuple[str, ...]
+
+
 async def save(db: Connection, master_id: UUID, readings: Sequence[Reading]) -> None:
     """Record what a master measured; temperature, exposure and time are the master's."""
     await db.executemany(
@@ -76,3 +89,23 @@ async def readings(
         observatory_id, rig_id, kind, since, limit,
     )  # fmt: skip
     return [DatedReading(**dict(row)) for row in rows]
+
+
+async def rejected(
+    db: Connection, observatory_id: UUID, *, rig_id: UUID | None = None, since: datetime | None = None,
+    limit: int = 1000,
+) -> list[RejectedMaster]:  # fmt: skip
+    """Return the newest masters whose readings are left out, in order of time."""
+    rows = await db.fetch(
+        """
+        SELECT * FROM (
+            SELECT id, rig_id, camera_mode, frame_type, coalesce(taken_at, created_at) AS taken_at, state, reasons
+            FROM master WHERE observatory_id = $1 AND state IN ('rejected', 'needs-review')
+                AND ($2::uuid IS NULL OR rig_id = $2)
+                AND ($3::timestamptz IS NULL OR coalesce(taken_at, created_at) >= $3)
+            ORDER BY coalesce(taken_at, created_at) DESC LIMIT $4
+        ) AS newest ORDER BY taken_at, id
+        """,
+        observatory_id, rig_id, since, limit,
+    )  # fmt: skip
+    return [RejectedMaster(**{**dict(row), "reasons": tuple(row["reasons"])}) for row in rows]

@@ -79,7 +79,7 @@ async def recent_lights(db: Connection, observatory_id: UUID, camera_mode: str, 
         SELECT (array_agg(id ORDER BY start_utc, id))[1] AS example, count(*) AS number FROM frame
         WHERE observatory_id = $1 AND camera_mode = $2 AND frame_type = 'light' AND state = 'registered'
             AND NOT is_master AND start_utc >= $3
-        GROUP BY night, exposure_s, filter, set_temp_c, round(ccd_temp_c::numeric), round(rotator_deg::numeric)
+        GROUP BY night, target, exposure_s, filter, set_temp_c, round(ccd_temp_c::numeric), round(rotator_deg::numeric)
         ORDER BY count(*) DESC LIMIT $4
         """,
         observatory_id, camera_mode, since, MAX_KINDS,

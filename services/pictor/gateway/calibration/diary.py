@@ -17,7 +17,7 @@ from pictor.gateway.paging import aware
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.state import diary
-from pictor.state.diary import DatedReading
+from pictor.state.diary import DatedReading, RejectedMaster
 
 READ = [require(Scope.CALIBRATION_READ, role=Role.MEMBER)]
 
@@ -43,6 +43,22 @@ class DiaryReading(View):
     superseded: bool
 
 
+MEASURED_BY = {
+    ReadingKind.READ_NOISE: ("bias",), ReadingKind.BIAS_LEVEL: ("bias",), ReadingKind.GAIN: ("flat",),
+    ReadingKind.DARK_CURRENT: ("dark", "flat-dark"), ReadingKind.HOT_PIXELS: ("dark", "flat-dark"),
+}  # fmt: skip
+"""Types of the masters that measure each kind."""
+
+
+class DiaryGap(View):
+    """A master that would have given a reading, and why it did not."""
+
+    id: UUID = Field(description="The master")
+    taken_at: datetime
+    state: str = Field(description="rejected or needs-review")
+    reasons: list[str]
+
+
 class DiarySeries(View):
     """The readings of one kind of one rig and camera mode, in order of time."""
 
@@ -55,6 +71,7 @@ class DiarySeries(View):
     gain_setting: float | None
     binning_x: int | None
     readings: list[DiaryReading]
+    gaps: list[DiaryGap] = Field(description="Masters that were rejected or wait for review: a line breaks there")
 
 
 class Diary(View):
@@ -75,14 +92,21 @@ async def read_diary(
         found = await diary.readings(
             db, observatory_id, rig_id=rig_id, kind=None if kind is None else str(kind), since=aware("since", since)
         )  # fmt: skip
+        refused = await diary.rejected(db, observatory_id, rig_id=rig_id, since=aware("since", since))
     parts = groupby(found, key=lambda one: (one.rig_id, one.camera_mode, one.kind, one.unit))
-    return Diary(series=[_series(list(part)) for _, part in parts])
+    return Diary(series=[_series(list(part), refused) for _, part in parts])
 
 
-def _series(part: list[DatedReading]) -> DiarySeries:
+def _series(part: list[DatedReading], refused: list[RejectedMaster]) -> DiarySeries:
     first = part[0]
+    gaps = [
+        one for one in refused
+        if (one.rig_id, one.camera_mode) == (first.rig_id, first.camera_mode)
+        and one.frame_type in MEASURED_BY[ReadingKind(first.kind)]
+    ]  # fmt: skip
     return DiarySeries(
         kind=ReadingKind(first.kind), unit=first.unit, rig_id=first.rig_id, rig=first.rig,
         camera_name=first.camera_name, camera_mode=first.camera_mode, gain_setting=first.gain_setting,
         binning_x=first.binning_x, readings=[DiaryReading.model_validate(one) for one in part],
+        gaps=[DiaryGap.model_validate(one) for one in gaps],
     )  # fmt: skip

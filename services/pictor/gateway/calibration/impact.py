@@ -1,8 +1,7 @@
 """What the deletion of a master or an individual frame would take along."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 
 from litestar import get
@@ -12,25 +11,30 @@ from pictor.contracts.access import Role, Scope
 from pictor.contracts.masters import MasterState
 from pictor.gateway.auth import require
 from pictor.gateway.calibration.library import own_entry
+from pictor.gateway.calibration.losses import Loss, losses_of, sentence_of, waiting_flats
 from pictor.gateway.calibration.settings import policy_of
 from pictor.gateway.problems import not_found
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.imaging.matching.frames import Frame, FrameType
-from pictor.imaging.matching.grouping import group_frames
+from pictor.imaging.matching.grouping import FrameGroup, group_frames
 from pictor.imaging.matching.policy import Policy
-from pictor.imaging.matching.rules import MasterFrame
-from pictor.imaging.matching.selection import select
-from pictor.runtime.library import frame_seen, master_seen
+from pictor.runtime.library import master_seen
+from pictor.runtime.stacking.decide import DEFERRED
 from pictor.runtime.stacking.judging import frames_of
+from pictor.runtime.stacking.library import group_name
 from pictor.state import entries, groups, individuals, masters, removal
 from pictor.state.calibrations import LibraryRow
 from pictor.state.database import Connection
+from pictor.state.groups import NamedGroup
 from pictor.state.masters import Master
 from pictor.state.removal import Weight
 
 ADMIN = [require(Scope.CALIBRATION_WRITE, role=Role.OBSERVATORY_ADMIN)]
 LOOK_BACK = timedelta(days=30)
+NAMED = 50
+"""Lines of lights that are named; the counts are of all."""
+
 MAX_FRAMES = 1000
 """Newest frames of each kind that are grouped to see whether a group falls below its threshold."""
 
@@ -47,6 +51,33 @@ class GroupImpact(View):
     min_frames: int
 
 
+class LightsLost(View):
+    """Lights of the last 30 days, alike and of one night, that would lose the master or get another."""
+
+    place: str
+    effect: str = Field(description="uncalibrated or changed")
+    lights: int
+    night: date | None
+    target: str | None
+    filter: str | None
+    exposure_s: float | None
+    example_id: UUID = Field(description="One of the lights")
+    instead_id: UUID | None = Field(description="The master they would get")
+    sentence: str = ""
+
+
+class FlatsDeferred(View):
+    """Flats whose only matching dark goes."""
+
+    group_key: str
+    filter: str | None
+    exposure_s: float | None
+    temp_c: float | None
+    frames: int
+    has_active_master: bool = Field(description="Its active master stays; only a newer one would be deferred")
+    sentence: str
+
+
 class Impact(View):
     """What a deletion would do."""
 
@@ -61,18 +92,12 @@ class Impact(View):
     active_master: str | None = Field(description="The group whose active master goes; its predecessor stays replaced")
     lights_uncalibrated: int = Field(description="Lights of the last 30 days left without such a master")
     lights_changed: int = Field(description="Lights of the last 30 days that would get another master")
+    lights: list[LightsLost] = Field(description="These lights, those of one night together; at most 50 lines")
+    flats_deferred: list[FlatsDeferred] = Field(description="Groups of flats that have their dark from it alone")
     stacked_again: bool = Field(description="Enough frames stay for the group to be stacked again by itself")
     groups_below: list[GroupImpact]
     masters_made_of_it: list[UUID] = Field(description="They keep their pixels, and the name of the frame")
     warnings: list[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Losses:
-    """Lights that lose a master of a kind, and lights that get another one."""
-
-    uncalibrated: int = 0
-    changed: int = 0
 
 
 @get("/calibration/frames/{calibration_id:uuid}/impact", guards=ADMIN, summary="What a deletion would do")
@@ -92,41 +117,57 @@ async def _of_master(db: Connection, row: LibraryRow, policy: Policy) -> Impact:
     losses = await _losses(db, master, policy)
     note = await groups.note_of(db, master.observatory_id, master.group_key) if active else None
     again = note is not None and note.have >= policy.min_frames
-    impact = _impact(row, await removal.weigh_master(db, row.id))
-    told = {
-        "active_master": master.group_key if active else None, "lights_uncalibrated": losses.uncalibrated,
-        "lights_changed": losses.changed, "stacked_again": again,
-    }  # fmt: skip
-    return impact.model_copy(update=told | {"warnings": _warnings(impact.model_copy(update=told))})
+    impact = _impact(row, await removal.weigh_master(db, row.id)).model_copy(update={
+        "active_master": master.group_key if active else None,
+        "lights_uncalibrated": sum(one.lights for one in losses if one.instead_id is None),
+        "lights_changed": sum(one.lights for one in losses if one.instead_id is not None),
+        "lights": [_named(one) for one in losses[:NAMED]],
+        "flats_deferred": await _deferred(db, master, policy) if active else [], "stacked_again": again,
+    })  # fmt: skip
+    return impact.model_copy(update={"warnings": _warnings(impact)})
 
 
-async def _losses(db: Connection, master: Master, policy: Policy) -> Losses:
+async def _losses(db: Connection, master: Master, policy: Policy) -> list[Loss]:
     if master.state not in {MasterState.ACTIVE, MasterState.SUPERSEDED}:
-        return Losses()
+        return []
     since = datetime.now(UTC) - LOOK_BACK
     alike = await removal.recent_lights(db, master.observatory_id, master.camera_mode, since)
     library = await masters.usable(db, master.observatory_id, master.camera_mode)
     seen = [master_seen(one) for one in library if one.frame_type is master.frame_type]
-    return losses_of([(frame_seen(one.example), one.count) for one in alike], seen, str(master.id), policy)
+    found = losses_of(alike, seen, str(master.id), policy)
+    return sorted(found, key=lambda one: (one.instead_id is not None, -one.lights))
 
 
-def losses_of(lights: Iterable[tuple[Frame, int]], library: Sequence[MasterFrame], gone: str, policy: Policy) -> Losses:
-    """Count lights by what they get without a master; those that did not get it do not count."""
-    uncalibrated = changed = 0
-    rest = [one for one in library if one.master_id != gone]
-    own = [one for one in library if one.master_id == gone]
-    for light, count in lights:
-        for wanted in {one.frame_type for one in own}:
-            if select(light, own, policy, wanted=wanted).master is None:
-                continue
-            chosen = select(light, library, policy, wanted=wanted).master
-            if chosen is None or chosen.master_id != gone:
-                continue
-            if select(light, rest, policy, wanted=wanted).master is None:
-                uncalibrated += count
-            else:
-                changed += count
-    return Losses(uncalibrated, changed)
+def _named(one: Loss) -> LightsLost:
+    return LightsLost.model_validate(one).model_copy(update={"sentence": sentence_of(one)})
+
+
+async def _deferred(db: Connection, master: Master, policy: Policy) -> list[FlatsDeferred]:
+    """Return the groups of flats that have their dark from this master alone."""
+    if str(master.frame_type) == str(FrameType.FLAT):
+        return []
+    library = await masters.usable(db, master.observatory_id, master.camera_mode)
+    active = [one for one in library if one.state is MasterState.ACTIVE]
+    frames = await individuals.admitted(db, master.observatory_id, master.camera_mode, among="\n", most=MAX_FRAMES)
+    flats = [one for one in frames if str(one.frame_type) == str(FrameType.FLAT)]
+    mode = await individuals.mode_of(db, master.observatory_id, master.camera_mode)
+    found = group_frames(frames_of(flats, mode), policy)
+    waiting = waiting_flats(found, [master_seen(one) for one in active], str(master.id), policy)
+    named: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, master.observatory_id)]
+    return [_flats(one, group_name(one, named, policy), active, policy) for one in waiting]
+
+
+def _flats(group: FrameGroup, name: str, active: list[Master], policy: Policy) -> FlatsDeferred:
+    key, count = group.key, len(group.frames)
+    covered = any(one.group_key == name for one in active)
+    what = " ".join(part for part in (key.filter or "", f"{group.frames[-1].exposure_s or 0:g} s") if part)
+    short = "" if count >= policy.min_frames else f" of {policy.min_frames}"
+    return FlatsDeferred(
+        group_key=name, filter=key.filter, exposure_s=group.frames[-1].exposure_s, temp_c=key.temp_c, frames=count,
+        has_active_master=covered,
+        sentence=f"Flats {what} ({count}{short} frames): {'a newer master' if covered else 'their master'} would be "
+        f"deferred. {DEFERRED}",
+    )  # fmt: skip
 
 
 async def _of_frame(db: Connection, row: LibraryRow, policy: Policy) -> Impact:
@@ -171,8 +212,8 @@ def _impact(row: LibraryRow, weight: Weight) -> Impact:
     return Impact(
         id=row.id, is_master=row.is_master, name=row.name, status=row.status, rows=dict(weight.rows),
         objects=weight.objects, size=weight.size, calibrated_lights=weight.calibrated, active_master=None,
-        lights_uncalibrated=0, lights_changed=0, stacked_again=False, groups_below=[], masters_made_of_it=[],
-        warnings=[],
+        lights_uncalibrated=0, lights_changed=0, lights=[], flats_deferred=[], stacked_again=False, groups_below=[],
+        masters_made_of_it=[], warnings=[],
     )  # fmt: skip
 
 
@@ -186,6 +227,7 @@ def _warnings(impact: Impact) -> list[str]:
         )
     if impact.lights_uncalibrated:
         told.append(f"{impact.lights_uncalibrated} light frames of the last 30 days would have no such master.")
+    told += [one.sentence + "." for one in impact.flats_deferred]
     if impact.stacked_again:
         told.append("Its group still has enough frames: the next sweep stacks them again.")
     told += [

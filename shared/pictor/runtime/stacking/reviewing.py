@@ -115,7 +115,7 @@ async def redo_lights(runtime: Runtime, *, at_most: int | None = None) -> int:
             outgoing = [
                 message
                 for frame_id, place in await reviews.to_redo(db, list(CALIBRATED_BY), limit=AT_ONCE)
-                for message in await _again(db, frame_id, place)
+                for message in await order_again(db, frame_id, place)
             ]
         if not outgoing:
             break
@@ -124,14 +124,17 @@ async def redo_lights(runtime: Runtime, *, at_most: int | None = None) -> int:
     return total
 
 
-async def _again(db: Connection, frame_id: UUID, observatory_id: UUID) -> list[Outgoing]:
+async def order_again(
+    db: Connection, frame_id: UUID, observatory_id: UUID, *, owner: str = OWNER
+) -> list[Outgoing]:  # fmt: skip
+    """Order what depends on masters to be done again for a light, behind all other work; nothing if it is ordered."""
     observatory = await observatories.get(db, observatory_id)
     if observatory is None:
         return []
     planned = tuple(one for one in LIGHT_ITINERARY if one in CALIBRATED_BY and one not in observatory.modules_off)
     job_id = uuid4()
     if not planned or not await jobs.create(
-        db, job_id, observatory_id, frame_id=frame_id, kind=JobKind.REPROCESS, lane=Lane.BULK, owner=OWNER
+        db, job_id, observatory_id, frame_id=frame_id, kind=JobKind.REPROCESS, lane=Lane.BULK, owner=owner
     ):
         return []
     order = WorkOrder(

@@ -57,6 +57,15 @@ async def test_pixels_outside_the_sensor_are_refused_once_frames_tell_its_size(a
     assert (await api.request("PUT", path, json={"body": "rows: [400]\ncolumns: [600]"})).status_code == 200
 
 
+async def test_a_check_tells_what_a_list_means_and_changes_nothing(api: Api) -> None:
+    path = f"/api/v1/rigs/{await rig_of(api)}/bad-pixels"
+    told = (await api.request("PUT", f"{path}?dry_run=true", json={"body": LIST})).json()
+    assert (told["dry_run"], told["entries"], told["version"], told["rows"]) == (True, 4, 0, None)
+    assert told["boxes"][1] == {"line": 2, "row1": 1, "row2": 0, "column1": 100, "column2": 102}
+    assert (await api.get(path)).json()["body"] == ""
+    assert await api.runtime.pool.fetchval("SELECT count(*) FROM audit WHERE action = 'rig.bad-pixels'") == 0
+
+
 async def test_a_foreign_rig_is_not_there(api: Api) -> None:
     assert (await api.get(f"/api/v1/rigs/{uuid4()}/bad-pixels")).status_code == 404
 

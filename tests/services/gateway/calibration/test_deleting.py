@@ -176,6 +176,27 @@ async def test_the_preview_counts_lights_left_without_a_master(api: Api) -> None
     assert (told["lights_uncalibrated"], told["lights_changed"]) == (0, 3)
 
 
+async def test_the_preview_names_the_lights_and_the_flats_that_would_wait(api: Api) -> None:
+    async with api.runtime.pool.acquire() as db:
+        dark = await add_master(db, api.home.id, "dark", exposure_s=2.0, days=3)
+        await add_frame(db, api.home.id, "light", days=2, exposure_s=2.0, rig_id=None)
+        for number in range(12):
+            await add_frame(db, api.home.id, "flat", number=number, exposure_s=2.0, filter="L", not_stacked=[])
+    told = (await api.get(f"{V1}/{dark}/impact")).json()
+    (lost,) = told["lights"]
+    assert (lost["place"], lost["effect"], lost["lights"], lost["exposure_s"]) == ("dark", "uncalibrated", 1, 2.0)
+    assert lost["sentence"].startswith("1 light 2 s")
+    assert "would have no dark" in lost["sentence"]
+    (flats,) = told["flats_deferred"]
+    assert (flats["filter"], flats["frames"], flats["has_active_master"]) == ("L", 12, False)
+    deferred = "Flat auto-stacking deferred: no matching master dark available"
+    assert any(one.startswith("Flats L 2 s (12 frames)") and deferred in one for one in told["warnings"])
+    async with api.runtime.pool.acquire() as db:
+        await add_master(db, api.home.id, "dark", exposure_s=2.0, temp_c=-11.0, days=3)
+    told = (await api.get(f"{V1}/{dark}/impact")).json()
+    assert (told["flats_deferred"], [one["effect"] for one in told["lights"]]) == ([], ["changed"])
+
+
 async def test_the_preview_of_a_frame_tells_groups_that_fall_below_the_threshold(api: Api) -> None:
     async with api.runtime.pool.acquire() as db:
         ten = [await add_frame(db, api.home.id, number=n, not_stacked=[]) for n in range(10)]

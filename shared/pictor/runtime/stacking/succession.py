@@ -1,0 +1,142 @@
+"""What supersession leaves behind: lights that keep the numbers measured with a master that was replaced.
+
+- A light keeps what was measured with the old master until somebody has it processed again; its calibrated pixels are
+  made with the new one whenever somebody asks for them.
+- It is out of date when the rules, as the light would be judged now, give it another master than the one it was
+  measured with. A light of another season whose master is still the nearest in time is not, though a newer master
+  superseded that one.
+- While its night lasts a light keeps the masters of its set. It is not out of date yet, but it is said when it will be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from pictor.imaging.matching.policy import validate
+from pictor.runtime.choosing import NIGHT, Choice, Shelf, choose
+from pictor.runtime.choosing import choose_among as choose_from
+from pictor.runtime.library import frame_seen
+from pictor.runtime.stacking.reviewing import order_again
+from pictor.state import light_sets, masters, policies, succession
+from pictor.state.database import Connection
+from pictor.state.frames import Frame
+from pictor.state.masters import Master
+from pictor.state.outbox import Outgoing
+from pictor.state.succession import LightsAlike, Replaced
+
+LOOKED_AT = 5000
+"""Newest lights of predecessors that are looked at; ordering them makes room for the rest."""
+
+ORDERED_AT_ONCE = 500
+"""Lights ordered in one transaction and one call."""
+
+SINCE = "{place}: processed with a master that was superseded {when}; process the light again to use its successor"
+LATER = "{place}: the master was superseded {when}; lights of one night keep theirs until {until} UTC, then processing \
+again uses its successor"
+RIGHT = "{place}: the master was superseded {when}, and is still the one the rules choose for the time of this light"
+
+
+@dataclass(frozen=True, slots=True)
+class Succeeded:
+    """A superseded master a light was measured with, and what processing the light again would use instead."""
+
+    place: str
+    master_id: UUID
+    superseded_at: datetime | None
+    superseded_by: UUID | None
+    would_use: UUID | None
+    until: datetime | None
+    sentence: str
+
+    @property
+    def out_of_date(self) -> bool:
+        """Whether processing the light again changes the master."""
+        return self.would_use != self.master_id and self.until is None
+
+
+@dataclass(frozen=True, slots=True)
+class Heirs:
+    """Lights measured with the predecessors of a master."""
+
+    due: list[UUID] = field(default_factory=list)
+    """They get the master now."""
+
+    later: list[UUID] = field(default_factory=list)
+    """They get it once their night is over."""
+
+    kept: int = 0
+    """The older master is still right for their time, or another one is."""
+
+
+async def superseded_for(db: Connection, frame: Frame) -> list[Succeeded]:
+    """Tell which masters a light was measured with were superseded, and whether that matters for it."""
+    found = await succession.replaced(db, frame.id)
+    if not found:
+        return []
+    now = await choose(db, frame, keep=False)
+    later = await choose(db, frame, keep=False, now=_night_over())
+    end = await _end_of_night(db, frame)
+    told = [_succeeded(one, now, later, end) for one in found]
+    return [one for one, of in zip(told, found, strict=True) if one.would_use != one.master_id or _since(of)]
+
+
+def _since(one: Replaced) -> bool:
+    return one.superseded_at is None or one.superseded_at > one.made_at
+
+
+def _succeeded(one: Replaced, now: Choice, later: Choice, end: datetime) -> Succeeded:
+    """Say what became of one master of a light; a bias that a dark replaces is no successor."""
+    present, coming = now.ids[one.place], later.ids[one.place]
+    when = "since" if one.superseded_at is None else f"on {one.superseded_at.astimezone(UTC):%Y-%m-%d}"
+    waits = present == one.master_id and coming != one.master_id
+    words = SINCE if present != one.master_id else LATER if waits else RIGHT
+    return Succeeded(
+        one.place, one.master_id, one.superseded_at, one.superseded_by, coming if waits else present,
+        end if waits else None, words.format(place=one.place, when=when, until=f"{end.astimezone(UTC):%Y-%m-%d %H:%M}"),
+    )  # fmt: skip
+
+
+def _night_over() -> datetime:
+    """Return a present in which the night of every light is over."""
+    return datetime.now(UTC) + 2 * NIGHT + timedelta(days=3650)
+
+
+async def _end_of_night(db: Connection, frame: Frame) -> datetime:
+    key = light_sets.key_of(frame)
+    known = None if key is None else await light_sets.of_lights(db, key)
+    return (known.reference_utc if known else frame_seen(frame).start_utc) + NIGHT
+
+
+async def heirs(db: Connection, master: Master) -> Heirs:
+    """Sort the lights measured with the predecessors of a master by whether they would get it now."""
+    alike = await succession.measured_before(db, master.observatory_id, master.id, limit=LOOKED_AT)
+    if not alike:
+        return Heirs()
+    policy = validate(await policies.policy_of(db, master.observatory_id))
+    rigs = {(one.example.rig_id, one.example.camera_mode or "") for one in alike}
+    shelves = {rig: Shelf(policy, await masters.usable_for(db, master.observatory_id, rig[0], rig[1])) for rig in rigs}
+    due: list[UUID] = []
+    later: list[UUID] = []
+    for one in alike:
+        shelf = shelves[one.example.rig_id, one.example.camera_mode or ""]
+        if await _gets(db, one, shelf, master.id, now=None):
+            due += one.ids
+        elif await _gets(db, one, shelf, master.id, now=_night_over()):
+            later += one.ids
+    return Heirs(due, later, sum(len(one.ids) for one in alike) - len(due) - len(later))
+
+
+async def _gets(db: Connection, lights: LightsAlike, shelf: Shelf, wanted: UUID, *, now: datetime | None) -> bool:
+    found = await choose_from(db, lights.example, shelf, keep=False, now=now)
+    return wanted in found.ids.values()
+
+
+async def reprocess(
+    db: Connection, master: Master, due: Sequence[UUID], *, owner: str
+) -> tuple[int, list[Outgoing]]:  # fmt: skip
+    """Order lights to be processed again, behind all other work; one that is ordered already is left alone."""
+    outgoing: list[Outgoing] = []
+    for frame_id in due[:ORDERED_AT_ONCE]:
+        outgoing += await order_again(db, frame_id, master.observatory_id, owner=owner)
+    return len(outgoing), outgoing
