@@ -2,9 +2,7 @@
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import asyncpg
 import pytest
 
 from pictor.contracts.modules import Service
@@ -14,6 +12,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from tests.support.pocket import Pocket, open_pocket
 from tests.support.scenarios import REASONS, Played, founded
+from tests.support.servers import make_database
 
 WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
 
@@ -21,10 +20,7 @@ WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
 @pytest.fixture(scope="module")
 async def pocket(database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pocket]:
     """An installation that ingests and stacks; each scenario has an observatory of its own in it."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE scenarios OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/scenarios").geturl()
+    dsn = await make_database(database_server, "scenarios")
     async with (
         ChildPool(2, warm=WARM) as children,
         open_pocket(dsn, tmp_path_factory.mktemp("scenarios") / "pocket", children=children) as opened,

@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from pictor.calibration_stacker.app import create_app
@@ -30,6 +28,7 @@ from tests.faults.harness.rows import Row, fault
 from tests.faults.harness.stacking import held
 from tests.support.exposures import exposure
 from tests.support.pocket import Pocket, open_pocket
+from tests.support.servers import make_database
 
 pytestmark = pytest.mark.faults
 
@@ -40,10 +39,7 @@ LEFT_OUT = [str(module) for module in Module if module not in {Module.INGEST, Mo
 @pytest.fixture(scope="module")
 async def pocket(database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pocket]:
     """An installation that ingests; what stacks is each test's own."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE stack_races OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/stack_races").geturl()
+    dsn = await make_database(database_server, "stack_races")
     async with (
         ChildPool(2, warm=WARM) as children,
         open_pocket(dsn, tmp_path_factory.mktemp("races") / "pocket", children=children) as opened,

@@ -10,10 +10,8 @@ import os
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
@@ -25,6 +23,7 @@ from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.stacking.triggers import evaluate
 from tests.faults.harness.background import Background
 from tests.support.pocket import open_pocket, tiny_frame
+from tests.support.servers import make_database
 from tests.support.whirl import MODE, Whirl
 
 pytestmark = pytest.mark.faults
@@ -188,7 +187,7 @@ class Life(RuleBasedStateMachine):
 @pytest.fixture
 def whirl(database_server: Endpoints, tmp_path: Path) -> Iterator[type[Life]]:
     with Background() as background:
-        dsn = background.run(_database(database_server))
+        dsn = background.run(make_database(database_server, f"machine_{uuid4().hex[:8]}"))
         opening = open_pocket(dsn, tmp_path / "pocket", slots=24, children=ChildPool(6))
         pocket = background.run(opening.__aenter__())
         background.run(pocket.runtime.pool.execute("CREATE TABLE effect (job_id uuid, module text)"))
@@ -201,14 +200,6 @@ def whirl(database_server: Endpoints, tmp_path: Path) -> Iterator[type[Life]]:
             background.loop.call_soon_threadsafe(Life.whirl.thawed.set)
             background.run(turning.__aexit__(None, None, None))
             background.run(opening.__aexit__(None, None, None))
-
-
-async def _database(server: Endpoints) -> str:
-    admin = await asyncpg.connect(server.postgres_dsns["postgres"])
-    name = f"machine_{uuid4().hex[:8]}"
-    await admin.execute(f'CREATE DATABASE "{name}" OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    return urlsplit(server.postgres_dsns["pictor"])._replace(path=f"/{name}").geturl()
 
 
 def test_in_any_order_of_events_nothing_is_lost_doubled_stuck_or_kept_after_its_end(whirl: type[Life]) -> None:

@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator
 import pytest
 
 from pictor.runtime.embedded.config import Endpoints
-from pictor.state.database import migrate, open_pool
 from tests.support.bus import open_bus
 
 
@@ -17,9 +16,6 @@ async def bus(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoin
 
 
 @pytest.fixture
-async def dsn(database_dsn: str) -> str:
+def dsn(database_dsn: str) -> str:
     """A migrated database."""
-    pool = await open_pool(database_dsn, size=2)
-    await migrate(pool)
-    await pool.close()
     return database_dsn

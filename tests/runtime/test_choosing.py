@@ -3,10 +3,8 @@
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import asyncpg
 import pytest
 
 from pictor.contracts.frames import FrameType
@@ -15,9 +13,10 @@ from pictor.imaging.matching.frames import CameraMode
 from pictor.runtime.choosing import Choice, choose
 from pictor.runtime.embedded.config import Endpoints
 from pictor.state import frames, light_sets, masters, policies
-from pictor.state.database import Connection, Pool, migrate, open_pool
+from pictor.state.database import Connection, Pool, open_pool
 from pictor.state.masters import Master
 from tests.support.nights import Place, make_place
+from tests.support.servers import make_database
 
 NIGHT = date(2026, 11, 19)
 START = datetime(2026, 11, 19, 21, tzinfo=UTC)
@@ -28,11 +27,7 @@ MODE = "truth camera"
 @pytest.fixture(scope="module")
 async def pool(database_server: Endpoints) -> AsyncIterator[Pool]:
     """A database of this version."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE choosing OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    opened = await open_pool(urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/choosing").geturl())
-    await migrate(opened)
+    opened = await open_pool(await make_database(database_server, "choosing"))
     yield opened
     await opened.close()
 
@@ -51,8 +46,9 @@ async def place(db: Connection) -> Place:
 
 
 async def light(
-    db: Connection, place: Place, minute: int, *, temp_c: float = -10.0, exposure_s: float = 60.0, rotator: Any = None
-) -> Any:
+    db: Connection, place: Place, minute: int, *, temp_c: float = -10.0, exposure_s: float = 60.0, rotator: Any = None,
+    calstat: str | None = None,
+) -> Any:  # fmt: skip
     """Register a light of the night."""
     frame_id, start = uuid4(), START + timedelta(minutes=minute)
     await frames.create(
@@ -62,7 +58,7 @@ async def light(
     described = {
         "frame_type": "light", "is_master": False, "filter": "L", "exposure_s": exposure_s, "set_temp_c": temp_c,
         "width": 64, "height": 64, "binning_x": 1, "binning_y": 1, "target_name": "Nowhere", "rotator_deg": rotator,
-        "start_utc": start.isoformat(),
+        "start_utc": start.isoformat(), "calstat": calstat,
     }  # fmt: skip
     await frames.register(
         db, frame_id, description=described, camera_mode=MODE, night=NIGHT, cards=[], statistics={}, geometry={},
@@ -203,3 +199,14 @@ async def test_an_old_light_gets_the_master_of_its_time(db: Connection, place: P
     await master(db, place, days=120)
     frame = await light(db, place, 0)
     assert (await chosen(db, frame, now=START + timedelta(days=121))).ids["dark"] == then
+
+
+@pytest.mark.parametrize("calstat", ["D", "BDF", "bd"])
+async def test_a_light_that_came_calibrated_gets_no_masters(db: Connection, place: Place, calstat: str) -> None:
+    await master(db, place)
+    found = await choose(db, await light(db, place, 0, calstat=calstat), keep=True, now=AFTER)
+    assert not found.applied
+    assert found.reason == f"the light came calibrated already (CALSTAT '{calstat}')"
+    assert found.explanation["dark"]["reason"] == found.reason
+    raw = await choose(db, await light(db, place, 1, calstat="M"), keep=True, now=AFTER)
+    assert raw.applied

@@ -9,7 +9,7 @@ import pytest
 
 from pictor.contracts.access import Role
 from pictor.state import audit, listing, observatories, sessions, tokens
-from pictor.state.database import Pool, migrate, open_pool
+from pictor.state.database import Pool, open_pool
 from pictor.state.listing import FrameFilter
 
 
@@ -17,7 +17,6 @@ from pictor.state.listing import FrameFilter
 async def pool(database_dsn: str) -> AsyncIterator[Pool]:
     """A migrated database of this test alone."""
     opened = await open_pool(database_dsn, size=2)
-    await migrate(opened)
     yield opened
     await opened.close()
 

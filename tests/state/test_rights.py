@@ -21,7 +21,6 @@ LETTERS = {"SELECT": "S", "INSERT": "I", "UPDATE": "U", "DELETE": "D"}
 async def owner(database_dsn: str) -> AsyncIterator[asyncpg.Connection]:
     """A migrated database, as its owner."""
     pool = await open_pool(database_dsn, size=1)
-    await migrate(pool)
     async with pool.acquire() as db:
         yield db
     await pool.close()

@@ -28,7 +28,7 @@ from pictor.state import (
     runs,
     stacks,
 )
-from pictor.state.database import Connection, migrate, open_pool
+from pictor.state.database import Connection, open_pool
 from pictor.state.groups import Note
 from pictor.state.masters import Master
 from pictor.state.products import Product
@@ -42,7 +42,6 @@ OBSERVATORY, FRAME, JOB = UUID(int=1), UUID(int=2), UUID(int=3)
 async def as_role(database_dsn: str, dsn_of: Callable[[str], str]) -> AsyncIterator[Callable[[str], object]]:
     """A database with one frame and its job, and a way to work on it as a role."""
     owner = await open_pool(database_dsn, size=1)
-    await migrate(owner)
     await owner.execute("INSERT INTO observatory (id, slug, name) VALUES ($1, 'hill', 'Hill')", OBSERVATORY)
     pools = {role: await open_pool(dsn_of(role), size=1) for role in (GATEWAY, INGEST, MODULE, STACKER)}
     yield lambda role: pools[role]

@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,9 +11,10 @@ import pytest
 
 from pictor.runtime.embedded.config import Endpoints
 from pictor.state import frames, tenancy
-from pictor.state.database import Pool, migrate, open_pool, with_all_rows
+from pictor.state.database import Pool, open_pool, with_all_rows
 from pictor.state.pooling import leaves_traces
 from pictor.state.rights import GATEWAY
+from tests.support.servers import dsn_to, make_database
 
 WITHOUT_TENANTS = {
     "schema_migration": "the version of the schema",
@@ -42,16 +42,10 @@ class Two:
 @pytest.fixture(scope="module")
 async def two(database_server: Endpoints) -> AsyncIterator[Two]:
     """Two observatories in one database for all tests here; what one changes it puts back."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE tenancy OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    owned, used = (
-        urlsplit(database_server.postgres_dsns[role])._replace(path="/tenancy").geturl() for role in ("pictor", GATEWAY)
-    )
+    owned, used = await make_database(database_server, "tenancy"), dsn_to(database_server, "tenancy", GATEWAY)
     async with AsyncExitStack() as stack:
         owner = await open_pool(owned, size=2)
         stack.push_async_callback(owner.close)
-        await migrate(owner)
         gateway = await open_pool(used, size=1)
         stack.push_async_callback(gateway.close)
         here, there = uuid4(), uuid4()

@@ -8,10 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
 import httpx
 import numpy as np
 from astropy.io import fits
@@ -23,6 +21,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from tests.imaging.calibration.camera import Camera, make_camera
 from tests.support.pocket import Pocket, open_pocket
+from tests.support.servers import make_database
 
 WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
 LEFT_OUT = [str(module) for module in Module if module not in {Module.INGEST, Module.STACK, Module.CALIBRATE}]
@@ -119,10 +118,7 @@ async def calibrated(pocket: Pocket, frame_id: UUID, *, within_s: float = 60.0, 
 @asynccontextmanager
 async def observing(server: Endpoints, name: str, folder: Path) -> AsyncIterator[Pocket]:
     """Open an installation that ingests, stacks and calibrates."""
-    admin = await asyncpg.connect(server.postgres_dsns["postgres"])
-    await admin.execute(f'CREATE DATABASE {name} OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(server.postgres_dsns["pictor"])._replace(path=f"/{name}").geturl()
+    dsn = await make_database(server, name)
     async with ChildPool(2, warm=WARM) as children, open_pocket(dsn, folder, children=children) as opened:
         await opened.runtime.pool.execute("UPDATE observatory SET modules_off = $1", LEFT_OUT)
         async with opened.working(Service.INGEST, Service.CALIBRATION_STACKER):

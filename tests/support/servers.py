@@ -4,7 +4,9 @@ Used by naming the fixtures; ``pytest_plugins`` in the root conftest lists this 
 """
 
 import itertools
-from collections.abc import AsyncIterator, Callable
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -15,7 +17,15 @@ from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, ServerName
 from pictor.runtime.embedded.stack import Embedded
 from pictor.runtime.store.s3 import S3Store
 from pictor.runtime.store.s3_requests import S3Config
+from pictor.state.database import migrate, open_pool
 from pictor.state.rights import ROLES
+
+MEMORY = Path("/dev/shm")
+ROOM = 2 << 30
+"""More than the servers of all processes of a run keep; where less is free they keep it on the disk."""
+
+SCHEMA = "schema"
+"""Name of the database the others are copies of."""
 
 _numbers = itertools.count(1)
 
@@ -26,29 +36,61 @@ def s3_config(endpoints: Endpoints, user: str = "pictor") -> S3Config:
 
 
 @pytest.fixture(scope="session")
-async def database_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoints]:
+def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder in memory where there is room: servers sync as in production, and wait for no disk."""
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
+        yield tmp_path_factory.mktemp("servers")
+        return
+    with tempfile.TemporaryDirectory(prefix="pictor-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+async def database_server(quick_folder: Path) -> AsyncIterator[Endpoints]:
     """A PostgreSQL for all tests, where ``pictor`` owns what tests make, and the roles of the services exist."""
     config = EmbeddedConfig(servers=frozenset({ServerName.POSTGRES}), postgres_roles=("pictor", *ROLES))
-    async with Embedded(tmp_path_factory.mktemp("database"), config) as embedded:
+    async with Embedded(quick_folder / "database", config) as embedded:
         yield embedded.endpoints
 
 
 @pytest.fixture(scope="session")
-async def store_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoints]:
+async def store_server(quick_folder: Path) -> AsyncIterator[Endpoints]:
     """A SeaweedFS for all tests."""
     config = EmbeddedConfig(servers=frozenset({ServerName.STORE}))
-    async with Embedded(tmp_path_factory.mktemp("store"), config) as embedded:
+    async with Embedded(quick_folder / "store", config) as embedded:
         yield embedded.endpoints
+
+
+def dsn_to(endpoints: Endpoints, database: str, role: str = "pictor") -> str:
+    """Return the connection string of a role to a database of the shared server."""
+    return urlsplit(endpoints.postgres_dsns[role])._replace(path=f"/{database}").geturl()
+
+
+async def make_database(endpoints: Endpoints, name: str) -> str:
+    """Make a database of this version without a row; returns its owner's connection string.
+
+    The server migrates one database once; all others are copies of it.
+    """
+    admin = await asyncpg.connect(endpoints.postgres_dsns["postgres"])
+    try:
+        if not await admin.fetchval("SELECT true FROM pg_database WHERE datname = $1", SCHEMA):
+            await admin.execute(f'CREATE DATABASE "{SCHEMA}" OWNER "pictor" STRATEGY file_copy')
+            pool = await open_pool(dsn_to(endpoints, SCHEMA), size=1)
+            await migrate(pool)
+            await pool.close()
+        await admin.execute(f'CREATE DATABASE "{name}" OWNER "pictor" TEMPLATE "{SCHEMA}" STRATEGY file_copy')
+    finally:
+        await admin.close()
+    return dsn_to(endpoints, name)
 
 
 @pytest.fixture
 async def database_dsn(database_server: Endpoints) -> AsyncIterator[str]:
-    """An empty database that belongs to this test, and its owner's connection string."""
+    """A database of this version without a row that belongs to this test, and its owner's connection string."""
     name = f"test_{next(_numbers)}"
+    yield await make_database(database_server, name)
     admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
     try:
-        await admin.execute(f'CREATE DATABASE "{name}" OWNER "pictor" STRATEGY file_copy')
-        yield urlsplit(database_server.postgres_dsns["pictor"])._replace(path=f"/{name}").geturl()
         await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     finally:
         await admin.close()
@@ -56,9 +98,9 @@ async def database_dsn(database_server: Endpoints) -> AsyncIterator[str]:
 
 @pytest.fixture
 def dsn_of(database_server: Endpoints, database_dsn: str) -> Callable[[str], str]:
-    """Give the connection string of a role to this test's database; migrate it first."""
-    name = urlsplit(database_dsn).path
-    return lambda role: urlsplit(database_server.postgres_dsns[role])._replace(path=name).geturl()
+    """Give the connection string of a role to this test's database."""
+    name = urlsplit(database_dsn).path.lstrip("/")
+    return lambda role: dsn_to(database_server, name, role)
 
 
 @pytest.fixture

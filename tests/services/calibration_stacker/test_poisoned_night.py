@@ -5,10 +5,8 @@ import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 from uuid import UUID
 
-import asyncpg
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -19,6 +17,7 @@ from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from tests.imaging.calibration.camera import Camera, make_camera
 from tests.support.pocket import Pocket, open_pocket
+from tests.support.servers import make_database
 
 WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
 LEFT_OUT = [str(module) for module in Module if module not in {Module.INGEST, Module.STACK}]
@@ -35,10 +34,7 @@ CARDS = {
 @pytest.fixture(scope="module")
 async def pocket(database_server: Endpoints, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Pocket]:
     """An installation that ingests and stacks."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE poisoned OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/poisoned").geturl()
+    dsn = await make_database(database_server, "poisoned")
     async with (
         ChildPool(2, warm=WARM) as children,
         open_pocket(dsn, tmp_path_factory.mktemp("poisoned") / "pocket", children=children) as opened,

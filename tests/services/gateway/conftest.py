@@ -5,10 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
-import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -34,6 +32,7 @@ from pictor.state.database import Pool, open_pool
 from pictor.state.observatories import Observatory, Rig
 from pictor.state.rights import ROLE_OF
 from tests.support.emptying import empty
+from tests.support.servers import dsn_to, make_database
 
 BLOCK = 2880
 
@@ -122,10 +121,7 @@ async def gateway_runtime(
 ) -> AsyncIterator[tuple[Runtime, JetStreamContext]]:
     """One runtime for all tests of the gateway, with the rights of its own bus user; and a look at the whole bus."""
     folder = tmp_path_factory.mktemp("gateway")
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE gateway OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/gateway").geturl()
+    dsn = await make_database(database_server, "gateway")
     config = EmbeddedConfig(servers=frozenset({ServerName.NATS}), nats_users=bus_users())
     async with AsyncExitStack() as stack:
         embedded = await stack.enter_async_context(Embedded(folder / "bus", config))
@@ -145,8 +141,7 @@ async def gateway_pool(
 ) -> AsyncIterator[Pool]:
     """The gateway's own role, as in production: it may do what it must, and sees the rows of whoever asks."""
     assert gateway_runtime
-    dsn = urlsplit(database_server.postgres_dsns[ROLE_OF[Service.GATEWAY]])._replace(path="/gateway").geturl()
-    pool = await open_pool(dsn, size=8)
+    pool = await open_pool(dsn_to(database_server, "gateway", ROLE_OF[Service.GATEWAY]), size=8)
     yield pool
     await pool.close()
 

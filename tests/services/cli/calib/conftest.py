@@ -2,9 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from urllib.parse import urlsplit
 
-import asyncpg
 import numpy as np
 import pytest
 import structlog
@@ -17,6 +15,7 @@ from pictor.runtime.embedded.config import Endpoints
 from tests.imaging.calibration.camera import Camera, make_camera
 from tests.support.calibration_house import House, exposed, until, write
 from tests.support.pocket import open_pocket
+from tests.support.servers import make_database
 
 WARM = ("pictor.ingest.compute", "pictor.calibration_stacker.compute")
 NEEDED = {Module.INGEST, Module.STACK, Module.CALIBRATE}
@@ -34,10 +33,7 @@ async def house(
 ) -> AsyncIterator[House]:
     """The installation, filled once for all tests of this file."""
     folder = tmp_path_factory.mktemp("calib")
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE calib OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    dsn = urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/calib").geturl()
+    dsn = await make_database(database_server, "calib")
     logged = structlog.get_config()
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.__stderr__))
     darks = write(camera, folder, "dark", [camera.expose(60.0) for _ in range(10)], **exposed("DARK", 60.0))

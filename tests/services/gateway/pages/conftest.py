@@ -3,9 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
-from urllib.parse import urlsplit
 
-import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -23,9 +21,10 @@ from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.settings import Settings
 from pictor.runtime.store.file import FileStore
 from pictor.state import tokens
-from pictor.state.database import Connection, Pool, migrate, open_pool
+from pictor.state.database import Connection, Pool, open_pool
 from tests.support.emptying import empty
 from tests.support.nights import Place, make_place
+from tests.support.servers import make_database
 
 Client = httpx.AsyncClient
 
@@ -33,11 +32,7 @@ Client = httpx.AsyncClient
 @pytest.fixture(scope="session")
 async def shared_pool(database_server: Endpoints) -> AsyncIterator[Pool]:
     """A database of this version for all tests of the pages."""
-    admin = await asyncpg.connect(database_server.postgres_dsns["postgres"])
-    await admin.execute('CREATE DATABASE pages OWNER "pictor" STRATEGY file_copy')
-    await admin.close()
-    pool = await open_pool(urlsplit(database_server.postgres_dsns["pictor"])._replace(path="/pages").geturl(), size=4)
-    await migrate(pool)
+    pool = await open_pool(await make_database(database_server, "pages"), size=4)
     yield pool
     await pool.close()
 
