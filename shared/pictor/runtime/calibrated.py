@@ -69,9 +69,6 @@ async def plan(db: Connection, frame: Frame, *, cosmics: bool, keep: bool = Fals
     """
     if frame.frame_type is not FrameType.LIGHT:
         raise ImagingError(f"the frame is a {frame.frame_type or 'file without type'}, not a light", reason=NO_MASTERS)
-    done = (frame.description or {}).get("calstat")
-    if done and {"B", "D", "F"} & set(str(done).upper()):
-        raise ImagingError(f"the light came calibrated already (CALSTAT '{done}')", reason=NO_MASTERS)
     choice = await choose(db, frame, keep=keep)
     if not choice.applied:
         raise ImagingError(choice.reason, reason=NO_MASTERS)
