@@ -22,14 +22,14 @@ from pictor.state.database import Pool, open_pool
 
 FRAMES = """
     INSERT INTO frame (id, observatory_id, sha256, size, name, raw_key, state, frame_type, filter, exposure_s, target,
-        start_utc, night, received_at, camera_mode, camera, gain_setting, offset_setting, binning_x, set_temp_c,
-        not_stacked)
+        start_utc, night, received_at, camera_mode, camera, width, height, gain_setting, offset_setting, binning_x,
+        binning_y, set_temp_c, not_stacked)
     SELECT gen_random_uuid(), o.id, s, 32000000, kind || '-' || n || '.fits',
         'raw/' || o.id || '/' || left(s, 2) || '/' || s,
         'registered', kind, CASE WHEN kind = 'light' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha'])[n % 5 + 1]
             WHEN kind = 'flat' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha', 'OIII'])[k / 12 % 6 + 1] END,
         CASE WHEN kind = 'bias' THEN 0 ELSE (ARRAY[30, 60, 120, 300])[n % 4 + 1] END, 'M ' || n % 110, t,
-        (t - interval '12 h')::date, t, 'mode-' || n % 20, 'camera ' || k / 3 % 4, 100, 50, 1,
+        (t - interval '12 h')::date, t, 'mode-' || k % 20, 'camera ' || k % 4, 6248, 4176, k % 20 * 10, 50, 1, 1,
         -10 * (k / 48 % 3), CASE WHEN kind = 'light' THEN NULL WHEN k % 25 = 0 THEN
             ARRAY[n % 90 + 5 || '.1 % of pixels saturated; less than 5 % is needed'] ELSE '{}' END
     FROM (SELECT id FROM observatory LIMIT 1) o, generate_series($1::int, $2::int) AS n,
@@ -40,16 +40,20 @@ MASTERS = """
     INSERT INTO master (id, observatory_id, state, frame_type, group_key, camera_mode, facts, ncombine, policy,
         taken_at, created_at, camera_name, filter, exposure_s, gain_setting, offset_setting, binning_x, temp_c)
     SELECT gen_random_uuid(), o.id, CASE WHEN i <= 500 THEN 'active' ELSE 'superseded' END, kind,
-        'group ' || i % 500, 'mode-' || i % 20, jsonb_build_object(
-            'mode', jsonb_build_object('rig_id', 'camera ' || i / 3 % 4, 'width', 6248, 'height', 4176),
-            'frame_type', kind, 'exposure_s', e, 'filter', f, 'rotator_deg', NULL, 'temp_c', -10 * (i / 48 % 3)),
-        20, '{}', now() - i * interval '7 h', now() - i * interval '7 h', 'camera ' || i / 3 % 4, f, e, 100, 50, 1,
+        'group ' || i % 500, 'mode-' || i % 20, jsonb_build_object('mode', jsonb_build_object(
+            'rig_id', 'camera ' || i % 4, 'width', 6248, 'height', 4176, 'binning_x', 1, 'binning_y', 1,
+            'gain_setting', i % 20 * 10, 'offset_setting', 50), 'frame_type', kind, 'exposure_s', e, 'filter', f,
+            'rotator_deg', NULL, 'temp_c', -10 * (i / 48 % 3)),
+        20, '{}', now() - i * interval '7 h', now() - i * interval '7 h', 'camera ' || i % 4, f, e, i % 20 * 10, 50, 1,
         -10 * (i / 48 % 3)
     FROM (SELECT id FROM observatory LIMIT 1) o, generate_series(1, 2000) AS i,
         LATERAL (SELECT (ARRAY['dark', 'flat', 'bias'])[i % 3 + 1] AS kind) w,
         LATERAL (SELECT CASE WHEN kind = 'flat' THEN (ARRAY['L', 'R', 'G', 'B', 'Ha', 'OIII'])[i / 12 % 6 + 1] END AS f,
-            CASE WHEN kind = 'dark' THEN (ARRAY[30, 60, 120, 300])[i % 4 + 1] END AS e) x
+            CASE WHEN kind = 'dark' THEN (ARRAY[30, 60, 120, 300])[i / 20 % 4 + 1] END AS e) x
 """
+DECIDED = "UPDATE calibration_mode SET decided_at = clock_timestamp()"
+"""No sweep works beside what is timed."""
+
 CHAINS = """
     UPDATE master m SET superseded_at = now(), superseded_by = a.id FROM master a
     WHERE m.state = 'superseded' AND a.state = 'active' AND a.group_key = m.group_key
@@ -169,7 +173,7 @@ async def _generate(owner: asyncpg.Connection, count: int) -> None:
     step = 50_000
     for start in range(1, count + 1, step):
         await owner.execute(FRAMES, start, min(start + step - 1, count))
-    for sql in (JOBS, QUALITY, GRADES, MASTERS, CHAINS, COMPONENTS, "VACUUM ANALYZE"):
+    for sql in (JOBS, QUALITY, GRADES, MASTERS, CHAINS, COMPONENTS, DECIDED, "VACUUM ANALYZE"):
         await owner.execute(sql)
 
 
@@ -189,6 +193,7 @@ async def _library(place: Stand, repeats: int) -> list[Figure]:
     """Time the calibration library with and without each filter, and the pages beside it."""
     where = await place.pool.fetchval("SELECT id FROM observatory LIMIT 1")
     master = await place.pool.fetchval("SELECT id FROM master WHERE state = 'active' LIMIT 1")
+    light = await place.pool.fetchval("SELECT id FROM frame WHERE frame_type = 'light' ORDER BY night DESC LIMIT 1")
     every: list[float] = []
     slowest, worst = 0.0, ""
     for query in LIBRARY:
@@ -201,7 +206,9 @@ async def _library(place: Stand, repeats: int) -> list[Figure]:
         Figure(f"p95 of the slowest ({worst})", slowest, "s", 0.2),
     ]
     for name, page in (
-        ("summary", f"calibration/summary/{where}"), ("one master", f"calibration/frames/{master}"),
+        ("needs", f"calibration/needs/{where}"), ("capture plan", f"calibration/plan/{where}?format=csv"),
+        ("explain", f"frames/{light}/calibration/explain"), ("summary", f"calibration/summary/{where}"),
+        ("one master", f"calibration/frames/{master}"),
         ("components", f"calibration/frames/{master}/components"), ("impact", f"calibration/frames/{master}/impact"),
     ):  # fmt: skip
         figures.append(Figure(f"calibration {name} p95", p95(await _timed(place, page, repeats)), "s", 1.0))
