@@ -9,9 +9,11 @@ import structlog
 from litestar import Request, Response
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
+from litestar.handlers import BaseRouteHandler
 from pydantic import BaseModel, ValidationError
 
 from pictor.contracts.access import redacted
+from pictor.gateway.wording import in_words, said_as
 from pictor.runtime.outages import is_outage
 from pictor.state.database import VANISHED, WRONG_VALUES
 
@@ -123,7 +125,7 @@ def not_found(what: str, sought: object = None) -> Problem:
 def invalid(error: ValidationError, code: str = "invalid-request") -> Problem:
     """Turn pydantic's findings into a refusal that names the fields."""
     errors = [
-        FieldError(field=".".join(str(part) for part in one["loc"]) or "body", message=one["msg"])
+        FieldError(field=".".join(str(part) for part in one["loc"]) or "body", message=in_words(one["msg"]))
         for one in error.errors(include_url=False, include_context=False, include_input=False)
     ]
     detail = "; ".join(f"{one.field}: {one.message}" for one in errors[:5])
@@ -132,7 +134,7 @@ def invalid(error: ValidationError, code: str = "invalid-request") -> Problem:
 
 def answer(request: Http, error: Exception) -> Response[ProblemDetails]:
     """Make the response of any error; what nobody expected is logged, never shown."""
-    problem = as_problem(error)
+    problem = as_problem(error, request.scope.get("route_handler"))
     request.scope["state"]["refusal"] = problem
     if problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         level = log.error if problem.code == "internal-error" else log.warning
@@ -158,12 +160,12 @@ def details(problem: Problem, *, instance: str, trace: str) -> ProblemDetails:
     )
 
 
-def as_problem(error: Exception) -> Problem:
-    """Classify any error."""
+def as_problem(error: Exception, handler: BaseRouteHandler | None = None) -> Problem:
+    """Classify any error; the route tells how its parameters are called."""
     if isinstance(error, Problem):
         return error
     if isinstance(error, HTTPException):
-        return _litestar(error)
+        return _litestar(error, handler)
     if isinstance(error, WRONG_VALUES):
         return Problem("invalid-request", "A value is outside of what can be kept.")
     if isinstance(error, VANISHED):
@@ -176,7 +178,7 @@ def as_problem(error: Exception) -> Problem:
     return Problem("internal-error", "The request could not be answered; the log has the reason under this trace id.")
 
 
-def _litestar(error: HTTPException) -> Problem:
+def _litestar(error: HTTPException, handler: BaseRouteHandler | None) -> Problem:
     code = _BY_STATUS.get(error.status_code, "bad-request" if error.status_code < 500 else "internal-error")
     if code == "internal-error":
         return Problem(code, "The request could not be answered; the log has the reason under this trace id.")
@@ -185,13 +187,14 @@ def _litestar(error: HTTPException) -> Problem:
         "method-not-allowed": "This address does not take this method.",
     }
     extra = error.extra if isinstance(error.extra, list) else []
-    errors = [
-        FieldError(field=str(one.get("key", "request")), message=str(one.get("message", "")))
-        for one in extra
-        if isinstance(one, dict)
-    ]
+    errors = [_parameter(one, handler) for one in extra if isinstance(one, dict)]
     told = "; ".join(f"{one.field}: {one.message}" for one in errors)
     return Problem(code, details.get(code) or told or error.detail, errors=errors, headers=error.headers or {})
+
+
+def _parameter(found: Mapping[str, object], handler: BaseRouteHandler | None) -> FieldError:
+    name, choices = said_as(handler, str(found.get("key", "request")))
+    return FieldError(field=name, message=in_words(str(found.get("message", "")), choices))
 
 
 def trace_of(request: Http) -> str:
