@@ -35,11 +35,10 @@ class ExpiryRule:
 
 
 def expired_by(ages: MaxAges) -> ExpiryRule:
-    """Write the rule for some ages; age counts from when the frames were taken."""
+    """Write the rule for some ages; age counts from when the frames were taken, a warning given is no matter."""
     days = f"CASE m.frame_type WHEN 'flat' THEN {int(ages.flat)} WHEN 'bias' THEN {int(ages.bias)}"
     max_age = f"{days} ELSE {int(ages.dark)} END * interval '1 day'"
-    over = f"coalesce(m.taken_at, m.created_at) + {max_age} < now()"
-    return ExpiryRule(max_age, f"(m.expired_at IS NOT NULL OR {over})")
+    return ExpiryRule(max_age, f"(coalesce(m.taken_at, m.created_at) + {max_age} < now())")
 
 
 UNAGED = MaxAges(1_000_000, 1_000_000, 1_000_000)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pictor.contracts.frames import FrameType
 from pictor.state.database import Connection
+from pictor.state.retention import TOO_OLD, Ages
 
 FAILED_DAYS = 7
 SHOWN = 50
@@ -60,26 +61,26 @@ class File:
     key: str
 
 
-async def counted(db: Connection) -> list[Counted]:
-    """Count masters, stacks and what is due, by observatory."""
+async def counted(db: Connection, ages: Ages) -> list[Counted]:
+    """Count masters, stacks and what is due, by observatory; ``ages`` are those of observatories that set none."""
     rows = await db.fetch(
-        """
+        f"""
         SELECT o.id, o.slug, coalesce(m.active, 0) AS active, coalesce(m.expired, 0) AS expired,
             coalesce(m.needs_review, 0) AS needs_review, coalesce(m.without_file, 0) AS without_file,
             coalesce(j.failed, 0) AS failed_stacks, coalesce(j.open, 0) AS open_stacks, c.oldest_due_s
         FROM observatory o
         LEFT JOIN (
-            SELECT observatory_id, count(*) FILTER (WHERE state = 'active') AS active,
-                count(*) FILTER (WHERE state = 'active' AND expired_at IS NOT NULL) AS expired,
-                count(*) FILTER (WHERE state = 'needs-review') AS needs_review,
-                count(*) FILTER (WHERE state = 'active' AND NOT EXISTS (
-                    SELECT FROM product p WHERE p.master_id = master.id AND p.kind = 'master'
+            SELECT m.observatory_id, count(*) FILTER (WHERE m.state = 'active') AS active,
+                count(*) FILTER (WHERE m.state = 'active' AND {TOO_OLD}) AS expired,
+                count(*) FILTER (WHERE m.state = 'needs-review') AS needs_review,
+                count(*) FILTER (WHERE m.state = 'active' AND NOT EXISTS (
+                    SELECT FROM product p WHERE p.master_id = m.id AND p.kind = 'master'
                 )) AS without_file
-            FROM master GROUP BY 1
+            FROM master m LEFT JOIN calibration_policy p ON p.observatory_id = m.observatory_id GROUP BY 1
         ) m ON m.observatory_id = o.id
         LEFT JOIN (
             SELECT observatory_id,
-                count(*) FILTER (WHERE state = 'failed' AND finished_at > now() - make_interval(days => $1)) AS failed,
+                count(*) FILTER (WHERE state = 'failed' AND finished_at > now() - make_interval(days => $4)) AS failed,
                 count(*) FILTER (WHERE state IN ('pending', 'running')) AS open
             FROM job WHERE kind = 'stack' GROUP BY 1
         ) j ON j.observatory_id = o.id
@@ -88,9 +89,9 @@ async def counted(db: Connection) -> list[Counted]:
             FROM calibration_mode WHERE decided_at IS NULL OR decided_at < changed_at GROUP BY 1
         ) c ON c.observatory_id = o.id
         ORDER BY o.slug
-        """,
-        FAILED_DAYS,
-    )
+        """,  # noqa: S608 - constants of this package
+        ages.dark_max_age_days, ages.flat_max_age_days, ages.bias_max_age_days, FAILED_DAYS,
+    )  # fmt: skip
     return [Counted(**{name: row[name] for name in Counted.__dataclass_fields__}) for row in rows]
 
 

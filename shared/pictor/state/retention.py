@@ -75,6 +75,8 @@ _MAX_AGE = """
         THEN coalesce(p.bias_max_age_days, $3) ELSE coalesce(p.dark_max_age_days, $1) END)
 """
 _AGE = "(extract(epoch FROM now() - coalesce(m.taken_at, m.created_at)) / 86400)::float8"
+TOO_OLD = f"{_AGE} > {_MAX_AGE}"
+"""Whether a master ``m`` is over the age its policy ``p`` allows; $1 to $3 are the ages where there is none."""
 
 
 async def expired(db: Connection, ages: Ages, *, limit: int) -> list[OldMaster]:
@@ -85,7 +87,7 @@ async def expired(db: Connection, ages: Ages, *, limit: int) -> list[OldMaster]:
             coalesce(m.taken_at, m.created_at) AS taken_at, {_AGE} AS age_days, {_MAX_AGE} AS max_age_days
         FROM master m JOIN observatory o ON o.id = m.observatory_id
         LEFT JOIN calibration_policy p ON p.observatory_id = m.observatory_id
-        WHERE m.state = 'active' AND m.expired_at IS NULL AND {_AGE} > {_MAX_AGE}
+        WHERE m.state = 'active' AND m.expired_at IS NULL AND {TOO_OLD}
         ORDER BY m.taken_at, m.id LIMIT $4
         """,  # noqa: S608 - constants of this module
         ages.dark_max_age_days, ages.flat_max_age_days, ages.bias_max_age_days, limit,
@@ -111,7 +113,7 @@ async def unmark_young(db: Connection, ages: Ages) -> int:
         f"""
         UPDATE master SET expired_at = NULL WHERE id IN (
             SELECT m.id FROM master m LEFT JOIN calibration_policy p ON p.observatory_id = m.observatory_id
-            WHERE m.state = 'active' AND m.expired_at IS NOT NULL AND {_AGE} <= {_MAX_AGE}
+            WHERE m.state = 'active' AND m.expired_at IS NOT NULL AND NOT {TOO_OLD}
         ) RETURNING id
         """,  # noqa: S608 - constants of this module
         ages.dark_max_age_days, ages.flat_max_age_days, ages.bias_max_age_days,

@@ -18,7 +18,7 @@ from pictor.gateway.problems import Http
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.runtime import Runtime
-from pictor.runtime.stacking.expiry import check_expiry
+from pictor.runtime.stacking.expiry import check_expiry, default_ages
 from pictor.runtime.stacking.retention import clean_up
 from pictor.runtime.store.errors import ObjectMissing
 from pictor.state import librarian, light_sets, observatories
@@ -204,7 +204,7 @@ async def read_calibration_health(runtime: RuntimeDep) -> LibraryHealth:
 async def health_of(runtime: Runtime) -> LibraryHealth:
     """Look at all libraries, and in the store for their masters."""
     async with runtime.pool.acquire() as db:
-        counted, blocked = await librarian.counted(db), await librarian.blocked(db)
+        counted, blocked = await librarian.counted(db, default_ages()), await librarian.blocked(db)
         failed, files = await librarian.failed(db), await librarian.files(db, limit=LISTED)
     missing = await _missing(runtime, files)
     shown = [

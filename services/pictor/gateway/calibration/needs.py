@@ -200,8 +200,8 @@ def _tried(found: DryRun) -> Tried:
 def _effect(one: Effected) -> EffectView:
     mode = one.lights.mode
     return EffectView(
-        effect=one.effect, place=str(one.place), night=one.lights.nights[0], lights=one.lights.count, rig_id=mode.rig_id,
-        gain_setting=mode.gain_setting, offset_setting=mode.offset_setting, exposure_s=one.lights.exposure_s,
-        filter=one.lights.filter, temp_c=one.lights.temperature_c, before=one.before, after=one.after,
-        reason=one.reason,
+        effect=one.effect, place=str(one.place), night=one.lights.nights[0], lights=one.lights.count,
+        rig_id=mode.rig_id, gain_setting=mode.gain_setting, offset_setting=mode.offset_setting,
+        exposure_s=one.lights.exposure_s, filter=one.lights.filter, temp_c=one.lights.temperature_c,
+        before=one.before, after=one.after, reason=one.reason,
     )  # fmt: skip

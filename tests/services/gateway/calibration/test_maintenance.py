@@ -59,11 +59,21 @@ async def test_expiry_at_once_warns_once(api: Api) -> None:
     assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.expired%'") == 5
 
 
+async def expired(api: Api) -> int:
+    """Return what the health of the library and its list say alike."""
+    health = (await api.get("/api/v1/calibration/health")).json()
+    (found,) = [one["expired"] for one in health["observatories"] if one["observatory_id"] == str(api.home.id)]
+    assert (await api.get(f"/api/v1/calibration/library/{api.home.id}?status=expired")).json()["total"] == found
+    return int(found)
+
+
 async def test_a_longer_age_takes_the_warning_back(api: Api) -> None:
     pool = api.runtime.pool
     await add_master(pool, api.home.id, taken_at=NOW - timedelta(days=31))
+    assert await expired(api) == 1, "whether or not somebody was warned"
     await check_expiry(api.runtime)
     await policies.save(pool, api.home.id, {"dark_max_age_days": 60}, changed_by="somebody")
+    assert await expired(api) == 0, "at once"
     assert (await check_expiry(api.runtime)).taken_back == 1
     assert await pool.fetchval("SELECT expired_at IS NULL FROM master")
 
