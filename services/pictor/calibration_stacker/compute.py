@@ -6,17 +6,20 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pictor.calibration_stacker import premade
-from pictor.calibration_stacker.lights import LightOrder, calibrate_light
 from pictor.calibration_stacker.picturing import draw
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.building import Recipe
 from pictor.imaging.calibration.calibrating import warm as warm_calibrate
 from pictor.imaging.calibration.facts import pixel_facts
+from pictor.imaging.calibration.files import calibrate_file
+from pictor.imaging.calibration.lightcards import Told
 from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.combine.impulses import warm as warm_flats
 from pictor.imaging.combine.tiles import warm as warm_combine
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.matching.policy import validate
+
+CALIBRATED_FILE = "calibrated.fits"
 
 
 def stack(
@@ -95,12 +98,12 @@ def calibrate(
     ``masters`` maps bias, dark, flat and bad_pixels to paths; ``identities`` the same kinds to the text for the header,
     ``sha256s`` to the hashes of their files.
     """
-    order = LightOrder(
-        Path(path), {kind: Path(found) for kind, found in masters.items()}, dict(identities or {}), Path(scratch),
-        egain, read_noise_e, bias_level_adu, saturation_adu, dark_scale, bayer, cosmics, bad_pixel_list,
-        dict(sha256s or {}), software, weak, binning,
+    done = calibrate_file(
+        Path(path), Path(scratch) / CALIBRATED_FILE, **{kind: Path(found) for kind, found in masters.items()},
+        bad_pixel_list=bad_pixel_list, egain=egain, read_noise_e=read_noise_e, bias_level=bias_level_adu,
+        saturation=saturation_adu, dark_scale=dark_scale, bayer=bayer, cosmics=cosmics, binning=binning,
+        told=Told(dict(identities or {}), dict(sha256s or {}), software, weak),
     )  # fmt: skip
-    done = calibrate_light(order)
     return finite({**asdict(done), "path": str(done.path)})
 
 

@@ -151,12 +151,20 @@ def read_strips(path: Path, ranges: Sequence[tuple[int, int]], shape: tuple[int,
 
 
 def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
+    """Tell whether the bias is still inside a dark; see `holds_bias`."""
+    level = float(np.median(dark.sci[:: max(1, dark.sci.shape[0] // 256)]))
+    return holds_bias(dark.header, level, bias_level)
+
+
+def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> bool:
     """Tell whether the bias is still inside a dark, from its header and by value.
 
     Parameters
     ----------
-    dark
-        Master dark.
+    header
+        Header of the master dark.
+    level
+        Its median, in ADU.
     bias_level
         Level of the bias, in ADU; None when unknown.
 
@@ -170,8 +178,7 @@ def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
     ImagingError
         If header and pixels contradict each other, or neither tells.
     """
-    told = dark.header.get("DARKBIAS")
-    level = float(np.median(dark.sci[:: max(1, dark.sci.shape[0] // 256)]))
+    told = header.get("DARKBIAS")
     seen = None if not bias_level else level > bias_level / 2
     if told is None and seen is None:
         raise ImagingError(

@@ -1,9 +1,12 @@
 """Write several image planes into one FITS file, row by row, with checksums and without a second copy in memory."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from threading import Lock
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from astropy.io import fits
@@ -47,21 +50,97 @@ def write_planes(path: Path, header: fits.Header, planes: Sequence[Plane], shape
     shape
         Shape (ny, nx) of every plane.
     """
-    with path.open("wb") as stream:
+    with PlaneFile(path, header, [(plane.name, plane.kind) for plane in planes], shape) as file:
         for number, plane in enumerate(planes):
-            own = _structure(plane, shape, primary=number == 0)
-            if number == 0:
-                own.extend(header, strip=True, update=True)
-            own["EXTNAME"] = (plane.name, "name of this plane")
-            _write_unit(stream, own, plane, shape)
+            kind = np.dtype(plane.kind)
+            for rows in row_chunks(shape, item_bytes=kind.itemsize):
+                native = np.ascontiguousarray(plane.rows(rows), dtype=kind)
+                swapped = native.byteswap() if kind.itemsize > 1 else native
+                file.put(number, rows.start, swapped, _sum_words(native))
+        file.finish(header)
 
 
-def _structure(plane: Plane, shape: tuple[int, int], *, primary: bool) -> fits.Header:
+class PlaneFile:
+    """A FITS file of planes whose rows come in any order and from several threads; sums are filled in at the end.
+
+    Parameters
+    ----------
+    path
+        File to write.
+    header
+        Cards of the primary header; those of `finish` may have other values, not another number of cards.
+    planes
+        Name and type (f4, u1) of each plane.
+    shape
+        Shape (ny, nx) of every plane.
+    """
+
+    def __init__(
+        self, path: Path, header: fits.Header, planes: Sequence[tuple[str, str]], shape: tuple[int, int]
+    ) -> None:
+        self.planes, self.shape = planes, shape
+        self._sums, self._lock = [0] * len(planes), Lock()
+        self._starts, self._data, end = [], [], 0
+        for number, (_, kind) in enumerate(planes):
+            size = np.dtype(kind).itemsize * shape[0] * shape[1]
+            self._starts.append(end)
+            self._data.append(end + len(self._block(number, header)))
+            end = self._data[-1] + padded(size)
+        path.unlink(missing_ok=True)
+        self._file = path.open("wb")
+        self._file.truncate(end)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def put(self, plane: int, first: int, data: NDArray[np.generic], total: int) -> None:
+        """Write rows from ``first`` on, in the byte order of the file; ``total`` is the sum of their 32-bit words.
+
+        ``first`` is a multiple of four, so that the rows begin with a whole word.
+        """
+        view = data.data.cast("B")
+        position, done = self._data[plane] + first * self.shape[1] * data.itemsize, 0
+        while done < len(view):
+            done += os.pwrite(self._file.fileno(), view[done:], position + done)
+        with self._lock:
+            self._sums[plane] = fold(self._sums[plane] + total)
+
+    def finish(self, header: fits.Header) -> None:
+        """Write the headers with the sums of all that was put."""
+        for number, start in enumerate(self._starts):
+            block = self._block(number, header)
+            if start + len(block) != self._data[number]:
+                raise ValueError("the header has grown since the file was begun")
+            os.pwrite(self._file.fileno(), block, start)
+
+    def _block(self, number: int, header: fits.Header) -> bytes:
+        """Make the header of one plane."""
+        name, kind = self.planes[number]
+        own = _structure(kind, self.shape, primary=number == 0)
+        if number == 0:
+            own.extend(header, strip=True, update=True)
+        own["EXTNAME"] = (name, "name of this plane")
+        own["CHECKSUM"] = ("0" * 16, "HDU checksum")
+        own["DATASUM"] = (str(self._sums[number]), "data unit checksum")
+        total = sum_bytes(_bytes_of(own)) + self._sums[number]
+        own["CHECKSUM"] = encode(fold(total))
+        return _bytes_of(own)
+
+
+def _bytes_of(header: fits.Header) -> bytes:
+    text: str = header.tostring()
+    return text.encode("ascii")
+
+
+def _structure(kind: str, shape: tuple[int, int], *, primary: bool) -> fits.Header:
     """Make the cards every image begins with."""
     first = ("SIMPLE", True, "conforms to FITS") if primary else ("XTENSION", "IMAGE", "image extension")
     last = [("EXTEND", True, "")] if primary else [("PCOUNT", 0, ""), ("GCOUNT", 1, "")]
     axes = [("NAXIS", 2, ""), ("NAXIS1", shape[1], "columns"), ("NAXIS2", shape[0], "rows")]
-    return fits.Header([first, ("BITPIX", BITPIX[plane.kind], "bits per pixel"), *axes, *last])
+    return fits.Header([first, ("BITPIX", BITPIX[kind], "bits per pixel"), *axes, *last])
 
 
 def _sum_words(native: NDArray[np.generic]) -> int:
@@ -69,24 +148,3 @@ def _sum_words(native: NDArray[np.generic]) -> int:
     if native.itemsize == 4:
         return fold(int(native.view(np.uint32).sum(dtype=np.uint64)))
     return sum_bytes(native.tobytes())
-
-
-def _write_unit(stream: BinaryIO, header: fits.Header, plane: Plane, shape: tuple[int, int]) -> None:
-    """Write header and data; the sums are known only at the end and then filled in."""
-    header["CHECKSUM"] = ("0" * 16, "HDU checksum")
-    header["DATASUM"] = ("0" * 10, "data unit checksum")
-    start = stream.tell()
-    stream.write(header.tostring().encode("ascii"))
-    total, size = 0, 0
-    kind = np.dtype(plane.kind)
-    for rows in row_chunks(shape, item_bytes=kind.itemsize):
-        native = np.ascontiguousarray(plane.rows(rows), dtype=kind)
-        total = fold(total + _sum_words(native))
-        size += stream.write((native.byteswap() if kind.itemsize > 1 else native).data.cast("B"))
-    stream.write(bytes(padded(size) - size))
-    end = stream.tell()
-    header["DATASUM"] = str(total)
-    header["CHECKSUM"] = encode(fold(sum_bytes(header.tostring().encode("ascii")) + total))
-    stream.seek(start)
-    stream.write(header.tostring().encode("ascii"))
-    stream.seek(end)

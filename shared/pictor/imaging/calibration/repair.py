@@ -2,7 +2,6 @@
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.types import Mask
@@ -12,40 +11,77 @@ REACH = 2
 
 LEAST_GOOD = 4
 BAD, UNUSABLE = np.uint8(1 | 8), np.uint8(1 | 8 | 16)
-EIGHT_BAD = np.uint64(0x0909090909090909)
+STRIDE = 64
+"""Pixels of the mask looked at together, for few are bad."""
 
 
-def _numbers(mask: Mask) -> NDArray[np.int64]:
-    """Return the numbers of the bad pixels, in order; eight pixels are looked at together, for few are bad."""
-    flat = np.ascontiguousarray(mask).reshape(-1)
-    whole = flat.size // 8 * 8
-    words = np.flatnonzero(flat[:whole].view(np.uint64) & EIGHT_BAD)
-    near = np.concatenate([(words[:, None] * 8 + np.arange(8)).ravel(), np.arange(whole, flat.size)])
-    bad: NDArray[np.int64] = near[(flat[near] & BAD) != 0]
-    return bad
+def halo(*, bayer: bool) -> int:
+    """Rows beyond a bad pixel its repair may look at."""
+    return REACH * (2 if bayer else 1)
 
 
 @njit(cache=True, nogil=True)
-def _repair(sci: Reals, err: Reals, mask: Mask, bad: NDArray[np.int64], step: int) -> int:
-    """Repair the pixels numbered ``bad`` in place; neighbours are never repaired ones. Return how many were left."""
+def _gather(sci: Reals, mask: Mask, y: int, x: int, step: int, ring: Reals) -> int:  # noqa: PLR0917
+    """Collect the good neighbours of a pixel in order of their values; return their number."""
     ny, nx = sci.shape
+    n = 0
+    for j in range(max(y - REACH * step, y % step), min(y + REACH * step + 1, ny), step):
+        for i in range(max(x - REACH * step, x % step), min(x + REACH * step + 1, nx), step):
+            value = sci[j, i]
+            if mask[j, i] & UNUSABLE or not np.isfinite(value):
+                continue
+            at = n
+            while at > 0 and ring[at - 1] > value:
+                ring[at] = ring[at - 1]
+                at -= 1
+            ring[at] = value
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def _spread(ring: Reals) -> float:
+    """Return the standard deviation of the neighbours."""
+    mean, total = 0.0, 0.0
+    for value in ring:
+        mean += value
+    mean /= ring.size
+    for value in ring:
+        total += (value - mean) ** 2
+    return float(np.sqrt(total / ring.size))
+
+
+@njit(cache=True, nogil=True)
+def _any(mask: Mask) -> bool:
+    found = np.uint8(0)
+    for i in range(mask.size):
+        found |= mask[i]
+    return bool((found & BAD) != 0)
+
+
+@njit(cache=True, nogil=True)
+def repair_rows(  # noqa: PLR0917
+    sci: Reals, err: Reals, mask: Mask, first: int, last: int, step: int
+) -> tuple[int, int]:
+    """Repair rows ``first`` to ``last`` in place; neighbours are never repaired ones. Return repaired and left."""
     ring = np.empty((2 * REACH + 1) ** 2, np.float32)
-    left = 0
-    for number in bad:
-        y, x = number // nx, number % nx
-        n = 0
-        for j in range(y - REACH * step, y + REACH * step + 1, step):
-            for i in range(x - REACH * step, x + REACH * step + 1, step):
-                inside = 0 <= j < ny and 0 <= i < nx
-                if inside and mask[j, i] & UNUSABLE == 0 and np.isfinite(sci[j, i]):
-                    ring[n] = sci[j, i]
-                    n += 1
-        if n < LEAST_GOOD:
-            left += 1
-            continue
-        sci[y, x] = np.median(ring[:n])
-        err[y, x] = np.std(ring[:n])
-    return left
+    repaired, left = 0, 0
+    for y in range(first, last):
+        for start in range(0, sci.shape[1], STRIDE):
+            end = min(start + STRIDE, sci.shape[1])
+            if not _any(mask[y, start:end]):
+                continue
+            for x in range(start, end):
+                if mask[y, x] & BAD == 0:
+                    continue
+                n = _gather(sci, mask, y, x, step, ring)
+                if n < LEAST_GOOD:
+                    left += 1
+                    continue
+                repaired += 1
+                sci[y, x] = (np.float64(ring[(n - 1) // 2]) + np.float64(ring[n // 2])) / 2
+                err[y, x] = _spread(ring[:n])
+    return repaired, left
 
 
 def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool) -> tuple[int, int]:
@@ -67,9 +103,8 @@ def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool) -> tup
     repaired, left
         Pixels replaced, and pixels with fewer than four good neighbours, left as they are.
     """
-    bad = _numbers(mask)
-    left = int(_repair(sci, err, mask, bad, 2 if bayer else 1))
-    return bad.size - left, left
+    repaired, left = repair_rows(sci, err, mask, 0, sci.shape[0], 2 if bayer else 1)
+    return int(repaired), int(left)
 
 
 def warm() -> None:

@@ -89,6 +89,17 @@ def read_frame(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> FrameFile:
     )  # fmt: skip
 
 
+def read_header(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> fits.Header:
+    """Read the header `read_frame` would give, without any pixel.
+
+    Raises
+    ------
+    UnreadableFrameError
+        Whatever is wrong with the file, with its reason class.
+    """
+    return _library_header(path, prescan_file(path, limits=limits))
+
+
 def read_image(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> Image:
     """Read a file as one monochrome image.
 

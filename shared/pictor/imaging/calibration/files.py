@@ -1,0 +1,240 @@
+"""Calibrate a light from file to file: read, computed and written tile by tile."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+
+from pictor.imaging.calibration.applying import Job, Tile, seal
+from pictor.imaging.calibration.badlist import parse_bad_pixels
+from pictor.imaging.calibration.calibrating import finished
+from pictor.imaging.calibration.jobs import How, Masters, job_of, tiles_of
+from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrated_header
+from pictor.imaging.calibration.opened import OpenMaster, open_map, open_masters, real
+from pictor.imaging.calibration.planes import Plane, PlaneFile, write_planes
+from pictor.imaging.calibration.repair import halo, repair_rows
+from pictor.imaging.calibration.rows import Held, Room, Rows, Stored
+from pictor.imaging.combine.sources import plain_layout
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.fits.checksum import fold
+from pictor.imaging.fits.reading import read_frame, read_header
+
+ASSUMED_EGAIN = 1.0
+"""Without any conversion gain the error plane is in the shape of photon noise only; the header says so."""
+
+PLANES = (("SCI", "f4"), ("ERR", "f4"), ("MASK", "u1"))
+
+
+def calibrate_file(
+    light: Path,
+    out: Path,
+    *,
+    bias: Path | None = None,
+    dark: Path | None = None,
+    flat: Path | None = None,
+    bad_pixels: Path | None = None,
+    bad_pixel_list: str | None = None,
+    egain: float | None = None,
+    read_noise_e: float | None = None,
+    bias_level: float | None = None,
+    saturation: float | None = None,
+    dark_scale: float = 1.0,
+    bayer: bool = False,
+    cosmics: bool = False,
+    binning: int = 1,
+    told: Told | None = None,
+) -> CalibratedFile:
+    """Apply masters to a light in a file and write science, error and mask planes.
+
+    Pixels and noise are those of `pictor.imaging.calibration.calibrating.calibrate`. Without ``cosmics`` memory does
+    not grow with the frame.
+
+    Parameters
+    ----------
+    light
+        Raw light: FITS with one image of two axes, plain or tile-compressed. It is not changed.
+    out
+        File to write; one that is there is replaced. Its first plane SCI is in ADU, ERR is its standard deviation,
+        MASK has the bits 1 bad, 2 saturated, 4 low flat, 8 cosmic ray, 16 no data.
+    bias, dark, flat
+        Masters. A dark with bias inside needs no bias unless it is scaled; one without needs a bias.
+    bad_pixels
+        Map of bad pixels, not 0 where bad.
+    bad_pixel_list
+        Columns, rows and rectangles as YAML, counted on the whole sensor without binning.
+    egain
+        Conversion gain, in electrons per ADU; None: as the light or a master says, else 1 and marked as assumed.
+    read_noise_e
+        Read noise, in electrons RMS; None: as the light or a master says, else 0.
+    bias_level
+        Level without signal, in ADU; None: that of the bias, or what the dark's header says.
+    saturation
+        Level of the raw light from which a pixel is saturated, in ADU; None: none is.
+    dark_scale
+        Exposure of the light over that of the dark, where the dark may be scaled.
+    bayer
+        Whether the pixels lie under a Bayer pattern.
+    cosmics
+        Whether cosmic rays are looked for and replaced like bad pixels.
+    binning
+        Binning of the light, for ``bad_pixel_list``.
+    told
+        What the header says of the masters; None: the names of their files.
+
+    Returns
+    -------
+    CalibratedFile
+        What was done, and the detector facts used.
+
+    Raises
+    ------
+    UnreadableFrameError
+        If a file is no FITS image.
+    FrameMismatchError
+        If the light has not two axes or a master differs in shape.
+    ImagingError
+        If a dark needs a bias that is not given, or does not say whether it holds one; if ``out`` is one of the inputs.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from astropy.io import fits
+    >>> with TemporaryDirectory() as folder:
+    ...     light, dark, out = (Path(folder) / name for name in ("light.fits", "dark.fits", "out.fits"))
+    ...     fits.writeto(light, np.full((8, 8), 700, np.uint16))
+    ...     fits.writeto(dark, np.full((8, 8), 500, np.float32), fits.Header({"DARKBIAS": True}))
+    ...     done = calibrate_file(light, out, dark=dark, egain=1.5, read_noise_e=3.0)
+    ...     print(done.calstat, fits.getdata(out)[0, 0])
+    BD 200.0
+    """
+    paths = {"bias": bias, "dark": dark, "flat": flat}
+    given = {place: path for place, path in paths.items() if path is not None}
+    _require_other(out, [light, *given.values(), *([] if bad_pixels is None else [bad_pixels])])
+    told = told or Told({place: path.name for place, path in given.items()})
+    with ExitStack() as stack:
+        pixels, header = stack.enter_context(open_light(light))
+        opened = stack.enter_context(open_masters(given))
+        mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
+        masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, binning))
+        known = _fact(egain, header, opened, "EGAIN")
+        noise = _fact(read_noise_e, header, opened, "RDNOISE") or 0.0
+        how = How(known or ASSUMED_EGAIN, noise, dark_scale, bias_level, saturation, bayer)
+        job = job_of(pixels, masters, how)
+        begun = CalibratedFile(out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
+        cards = _Cards(header, told, how, cosmics=cosmics)
+        return _whole(job, masters, begun, cards) if cosmics else _tiled(job, begun, cards)
+
+
+def _require_other(out: Path, inputs: list[Path]) -> None:
+    """Refuse to write over what is read."""
+    for path in inputs:
+        if out.exists() and path.exists() and out.samefile(path):
+            raise ImagingError(f"{out.name} would be written over {path.name}; name another file", reason="same-file")
+
+
+@contextmanager
+def open_light(path: Path) -> Iterator[tuple[Rows, fits.Header]]:
+    """Open a light; integers of a camera stay in their file, everything else is read whole."""
+    layout = plain_layout(path)
+    if layout is not None:
+        with path.open("rb") as file:
+            yield Stored(path.name, file, layout.offset, layout.shape, np.uint16), read_header(path)
+        return
+    frame = read_frame(path)
+    if frame.data.ndim != 2:
+        raise FrameMismatchError(f"the light has {frame.data.ndim} axes; masters fit two")
+    yield real(frame.data), frame.header
+
+
+def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], binning: int) -> Rows | None:
+    """Join the map that came with the dark and the list a person keeps; a map of another shape counts as before."""
+    if not listed:
+        return mapped
+    drawn = parse_bad_pixels(listed).draw(shape, binning=binning)
+    if mapped is None:
+        return Held(drawn)
+    if mapped.shape == shape:
+        drawn |= (mapped.read(0, shape[0], Room(), "map") != 0).view(np.uint8)
+    return Held(drawn) if mapped.shape == shape else mapped
+
+
+def _fact(given: float | None, header: fits.Header, masters: Mapping[str, OpenMaster], key: str) -> float | None:
+    """Take a detector fact as given, else from the light, else from a master."""
+    found = [given, header.get(key), *(master.header.get(key) for master in masters.values())]
+    numbers = [float(value) for value in found if isinstance(value, int | float) and value > 0]
+    return numbers[0] if numbers else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Cards:
+    """What the header of a calibrated light is made of."""
+
+    light: fits.Header
+    told: Told
+    how: How
+    cosmics: bool = False
+
+    def of(self, found: CalibratedFile) -> fits.Header:
+        """Extend the header of the light by what was applied."""
+        return calibrated_header(self.light, self.told, self.how, found, cosmics=self.cosmics)
+
+
+def _tiled(job: Job, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
+    """Calibrate tile by tile; two threads take every other tile, one computes while the other writes."""
+    tiles = tiles_of(job.shape)
+    with PlaneFile(begun.path, cards.of(begun), PLANES, job.shape) as file, ThreadPoolExecutor(2) as pool:
+        parts = list(pool.map(lambda share: _work(job, share, file, bayer=cards.how.bayer), [tiles[::2], tiles[1::2]]))
+        repaired, left = (sum(counts) for counts in zip(*parts, strict=True))
+        found = replace(begun, repaired=repaired, left=left)
+        file.finish(cards.of(found))
+    return found
+
+
+def _work(job: Job, tiles: list[tuple[int, int]], file: PlaneFile, *, bayer: bool) -> tuple[int, int]:
+    """Calibrate, repair and write some tiles, each with the rows beyond it that a repair looks at."""
+    room, reach, (ny, nx) = Room(), halo(bayer=bayer), job.shape
+    repaired = left = 0
+    for first, last in tiles:
+        top, bottom = max(0, first - reach), min(ny, last + reach)
+        size = (bottom - top) * nx
+        sci, err = (room.take(name, 4 * size).view(np.float32).reshape(-1, nx) for name in ("sci", "err"))
+        tile = Tile(sci, err, room.take("out mask", size).reshape(-1, nx))
+        job.fill(top, bottom, room, tile)
+        inner = first - top, last - top
+        fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1)
+        repaired, left = repaired + fixed, left + unfixed
+        _put(tile, slice(*inner), first, room, file)
+    return repaired, left
+
+
+def _put(tile: Tile, inner: slice, first: int, room: Room, file: PlaneFile) -> None:
+    """Write the rows of a tile in the byte order of the file."""
+    for number, plane in enumerate((tile.sci, tile.err)):
+        words = plane[inner].view(np.uint32).reshape(-1)
+        file.put(number, first, words, fold(int(seal(words))))
+    mask = tile.mask[inner].reshape(-1)
+    whole = room.take("sum", -(-mask.size // 4) * 4)
+    whole[mask.size :] = 0
+    whole[: mask.size] = mask
+    words = whole.view(np.uint32)
+    seal(words)
+    file.put(2, first, mask, fold(int(seal(words))))
+
+
+def _whole(job: Job, masters: Masters, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
+    """Calibrate in memory: hits are looked for in the whole frame."""
+    done = finished(job, masters, cards.how, cosmics=True)
+    found = replace(begun, repaired=done.repaired, left=done.left, cleaned=done.cleaned)
+    planes = [
+        Plane("SCI", "f4", lambda rows: done.sci[rows]),
+        Plane("ERR", "f4", lambda rows: done.err[rows]),
+        Plane("MASK", "u1", lambda rows: done.mask[rows]),
+    ]
+    write_planes(begun.path, cards.of(found), planes, job.shape)
+    return found
