@@ -1,6 +1,6 @@
 """What a stack is made of, and what is kept of it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from statistics import median
@@ -26,6 +26,7 @@ from pictor.state.diary import Reading
 from pictor.state.frames import Frame
 from pictor.state.masters import Master
 from pictor.state.outbox import Outgoing
+from pictor.state.products import Product
 from pictor.state.stacks import StackRequest
 
 KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu", "refused")
@@ -38,6 +39,8 @@ class Sources:
 
     request: StackRequest
     frames: tuple[Frame, ...]
+    made_with: dict[str, str] = field(default_factory=dict)
+    """The master taken off flats, as its id, and the digest of its file."""
 
 
 async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
@@ -54,8 +57,9 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
     described = frames[0].description or {}
     rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
     typical = sorted(frames, key=lambda frame: frame.exposure_s or 0.0)[len(frames) // 2]
-    dark = await _dark_path(step, request, typical)
-    return Sources(request, tuple(frames)), {
+    dark = await _dark_of(step, request, typical)
+    made_with = {"dark_id": str(dark.master_id), "dark_sha256": dark.sha256} if dark else {}
+    return Sources(request, tuple(frames), made_with), {
         "paths": [str(await local_frame(step, frame)) for frame in frames],
         "frame_ids": [str(frame.id) for frame in frames],
         "sha256s": [frame.sha256 for frame in frames],
@@ -67,7 +71,7 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
         "bias_level_adu": await _bias_level(step, request, typical),
         "saturation_adu": (frames[0].statistics or {}).get("saturation_adu"),
         "bayer": bool(described.get("bayer")),
-        "dark_path": dark,
+        "dark_path": str(await step.fetch(dark.key, dark.sha256)) if dark else None,
         "active_path": await _active_path(step, request, frames[0]),
         "bad_pixel_list": await _listed_pixels(step, frames[0]),
         "binning": described.get("binning_x") or 1,
@@ -83,13 +87,13 @@ async def _listed_pixels(step: Step, frame: Frame) -> str | None:
     return None if stored is None else stored.body
 
 
-async def _dark_path(step: Step, request: StackRequest, flat: Frame) -> str | None:
+async def _dark_of(step: Step, request: StackRequest, flat: Frame) -> Product | None:
     if request.frame_type != FrameType.FLAT.value:
         return None
     library = await step.read(masters.usable, request.observatory_id, flat.camera_mode or "")
     active = [seen for master in library if (seen := master_seen(master)).status is MasterStatus.ACTIVE]
     found = dark_for_flats(frame_seen(flat), active, validate(request.policy))
-    return await _master_path(step, UUID(found.master.master_id)) if found.master else None
+    return await _master_product(step, UUID(found.master.master_id)) if found.master else None
 
 
 async def _bias_level(step: Step, request: StackRequest, frame: Frame) -> float | None:
@@ -114,8 +118,13 @@ async def _active_path(step: Step, request: StackRequest, frame: Frame) -> str |
 
 
 async def _master_path(step: Step, master_id: UUID) -> str:
-    product = (await step.read(products.of_master, master_id))[ProductKind.MASTER]
+    product = await _master_product(step, master_id)
     return str(await step.fetch(product.key, product.sha256))
+
+
+async def _master_product(step: Step, master_id: UUID) -> Product:
+    found: dict[ProductKind, Product] = await step.read(products.of_master, master_id)
+    return found[ProductKind.MASTER]
 
 
 async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> None:
@@ -141,7 +150,8 @@ async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> No
         state=MasterState(found["verdict"]), frame_type=request.frame_type, group_key=request.group_key,
         camera_mode=frames[0].camera_mode or "", facts=request.facts, ncombine=found["ncombine"],
         policy=request.policy, reasons=tuple(found["reasons"]), taken_at=_middle(starts),
-        statistics={k: found[k] for k in KEPT}, camera_name=(frames[0].description or {}).get("camera"),
+        statistics={k: found[k] for k in KEPT} | {"made_with": made_of.made_with},
+        camera_name=(frames[0].description or {}).get("camera"),
     )  # fmt: skip
     step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
     step.save(diary.save, master.id, readings_of(found))

@@ -107,10 +107,12 @@ def _taken(found: Mapping[str, Any]) -> None:
         print(found["job"]["state"])
 
 
-def recall(master: str, because: str, door: Door) -> int:
+def recall(master: str, because: str, door: Door, *, dry_run: bool) -> int:
     """Take a master out of use for good; what was made with it is listed and made again."""
-    body = {"because": because}
-    return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/recall", json=body)), print_facts)
+    path, body = f"/calibration/masters/{master}/recall", {"because": because}
+    return ask(
+        door, lambda client: said(client.post(path, json=body, params={"dry_run": str(dry_run).lower()})), print_facts
+    )
 
 
 def review(master: str, decision: str, because: str, door: Door) -> int:

@@ -54,13 +54,14 @@ def calib_upload(
 
 def calib_recall(
     master: Master, because: Because,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; change nothing.")] = False,
     url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, json: Json = False,
 ) -> None:  # fmt: skip
     """Take a bad master out of use for good; what was made with it is listed and made again, last in line."""
     from pictor.cli import calib as command
     from pictor.cli.calib_door import Door
 
-    raise SystemExit(command.recall(master, because, Door(url, token, data, json)))
+    raise SystemExit(command.recall(master, because, Door(url, token, data, json), dry_run=dry_run))
 
 
 def calib_review(

@@ -84,6 +84,20 @@ async def reinstate(db: Connection, recalled: Master) -> UUID | None:
     return older
 
 
+async def doubt_flats(db: Connection, dark: Master, *, because: str) -> list[UUID]:
+    """Write into every flat in or waiting for use that a recalled dark was taken off; return these flats."""
+    told = f"the master dark taken off these flats was recalled: {because}; stack them again with another dark"
+    rows = await db.fetch(
+        """
+        UPDATE master SET reasons = array_append(reasons, $3::text)
+        WHERE observatory_id = $1 AND camera_mode = $4 AND statistics->'made_with'->>'dark_id' = $2::uuid::text
+            AND state IN ('active', 'superseded', 'needs-review') RETURNING id
+        """,
+        dark.observatory_id, dark.id, told, dark.camera_mode,
+    )  # fmt: skip
+    return sorted(row["id"] for row in rows)
+
+
 async def has_pixels(db: Connection, master_id: UUID) -> bool:
     """Say whether the file of a master is recorded."""
     found: bool = await db.fetchval(

@@ -1,11 +1,12 @@
 """What people decide about masters: accept or reject a candidate, take back one that was used."""
 
 from enum import StrEnum
+from typing import Annotated
 from uuid import UUID
 
 import structlog
 from litestar import post
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from pictor.contracts.access import Role, Scope
 from pictor.contracts.masters import MasterState
@@ -27,6 +28,8 @@ log = structlog.get_logger()
 
 WRITE = [require(Scope.CALIBRATION_WRITE, role=Role.OBSERVATORY_ADMIN)]
 
+Because = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
+
 REDONE_AT_ONCE = 500
 """Lights ordered before the answer; the keeper orders the rest within a minute."""
 
@@ -44,7 +47,7 @@ class MasterReview(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     decision: Verdict
-    because: str = Field(min_length=1, max_length=1000)
+    because: Because
 
 
 class MasterRecall(BaseModel):
@@ -52,7 +55,7 @@ class MasterRecall(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    because: str = Field(min_length=1, max_length=1000)
+    because: Because
 
 
 class MasterReviewed(BaseModel):
@@ -64,14 +67,16 @@ class MasterReviewed(BaseModel):
 
 
 class RecallReport(BaseModel):
-    """What a recall changed, and what follows from it."""
+    """What a recall changed, and what follows from it; of a dry run: what it would."""
 
     id: UUID
+    dry_run: bool = False
     state: MasterState
     reinstated: UUID | None = Field(description="The older master of the group that is in use again")
     light_count: int = Field(description="Lights measured or calibrated with it; all are processed again, last in line")
     lights: list[UUID] = Field(description="The first of them")
     frames: list[UUID] = Field(description="Its individual frames; they are not stacked again unless asked for")
+    flats: list[UUID] = Field(description="Master flats this dark was taken off; still used: stack them again")
 
 
 @post(
@@ -112,11 +117,18 @@ async def review_master(request: Http, runtime: RuntimeDep, caller: Caller, mast
     status_code=200,
     summary="Recall a master",
 )
-async def recall_master(request: Http, runtime: RuntimeDep, caller: Caller, master_id: UUID) -> RecallReport:
-    """Take a bad master out of use for good; whatever was made with it is made anew, last in line."""
+async def recall_master(
+    request: Http, runtime: RuntimeDep, caller: Caller, master_id: UUID, *, dry_run: bool = False
+) -> RecallReport:  # fmt: skip
+    """Take a bad master out of use for good; whatever was made with it is made anew, last in line.
+
+    ``dry_run`` tells what it would do and changes nothing.
+    """
     async with runtime.pool.acquire() as db:
         await _own_master(db, caller, master_id)
     wanted = await body_of(request, MasterRecall)
+    if dry_run:
+        return await _only_look(runtime, caller, master_id, because=wanted.because)
     try:
         async with changing(runtime, caller) as db:
             master = await _locked(db, caller, master_id)
@@ -131,9 +143,27 @@ async def recall_master(request: Http, runtime: RuntimeDep, caller: Caller, mast
         raise Problem("conflict", f"Nothing was changed: {error}.") from error
     await _finish(runtime, done)
     await reviewing.redo_lights(runtime, at_most=REDONE_AT_ONCE)
+    return _report(master_id, done)
+
+
+async def _only_look(runtime: Runtime, caller: Principal, master_id: UUID, *, because: str) -> RecallReport:
+    """Recall a master in a transaction that is never committed."""
+    async with runtime.pool.acquire() as db:
+        attempt = db.transaction()
+        await attempt.start()
+        try:
+            done = await reviewing.recall(db, await _locked(db, caller, master_id), by=caller.actor, because=because)
+        except NotNowError as error:
+            raise Problem("conflict", f"Nothing would be changed: {error}.") from error
+        finally:
+            await attempt.rollback()
+    return _report(master_id, done, dry_run=True)
+
+
+def _report(master_id: UUID, done: Reviewed, *, dry_run: bool = False) -> RecallReport:
     return RecallReport(
-        id=master_id, state=done.state, reinstated=done.reinstated, light_count=done.light_count, lights=done.lights,
-        frames=done.frames,
+        id=master_id, dry_run=dry_run, state=done.state, reinstated=done.reinstated, light_count=done.light_count,
+        lights=done.lights, frames=done.frames, flats=done.flats,
     )  # fmt: skip
 
 

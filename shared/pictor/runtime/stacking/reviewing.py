@@ -40,6 +40,7 @@ class Reviewed:
     superseded: list[UUID] = field(default_factory=list)
     reinstated: UUID | None = None
     frames: list[UUID] = field(default_factory=list)
+    flats: list[UUID] = field(default_factory=list)
     lights: list[UUID] = field(default_factory=list)
     light_count: int = 0
     outgoing: list[Outgoing] = field(default_factory=list)
@@ -73,6 +74,7 @@ async def recall(db: Connection, master: Master, *, by: str, because: str) -> Re
         raise NotNowError(f"only a master that is or was in use can be recalled; this one is {master.state}")
     lights, count = await reviews.lights_of(db, master.id, limit=LISTED)
     await reviews.recall(db, master.id, by=by, because=because)
+    flats = await reviews.doubt_flats(db, master, because=because)
     was_active = master.state is MasterState.ACTIVE
     reinstated = await reviews.reinstate(db, master) if was_active else None
     keys = await light_sets.forget_calibrated(db, master.observatory_id, [master.id], drop_sets=True)
@@ -82,7 +84,7 @@ async def recall(db: Connection, master: Master, *, by: str, because: str) -> Re
     )  # fmt: skip
     told = [await outbox.put(db, MASTER_RECALLED, fact)]
     freed = sorted(await masters.components(db, master.id))
-    return Reviewed(MasterState.REJECTED, [], reinstated, freed, lights, count, told, keys)
+    return Reviewed(MasterState.REJECTED, [], reinstated, freed, flats, lights, count, told, keys)
 
 
 async def _under_review(db: Connection, master: Master, *, pixels: bool = True) -> None:

@@ -130,6 +130,8 @@ async def test_a_recalled_master_is_out_of_use_and_its_reason_kept(house: House,
     assert (await house.pictor("recall", master["id"])).exit_code == 2, "a reason is asked for"
     done = await house.pictor("review", master["id"], "accept", "--because", "good")
     assert (done.exit_code, "Nothing was changed" in done.output) == (1, True)
+    tried = await house.json("recall", master["id"], "--because", "light leak", "--dry-run")
+    assert (tried["dry_run"], tried["state"]) == (True, "rejected")
     told = await house.json("recall", master["id"], "--because", "light leak")
     assert (told["state"], len(told["frames"])) == ("rejected", 10)
     done = await house.pictor("recall", UUID(int=7), "--because", "nothing")

@@ -5,11 +5,13 @@ from uuid import UUID, uuid4
 
 from pictor.contracts.access import Role
 from pictor.contracts.masters import MasterState
+from pictor.imaging.matching.frames import FrameType
+from pictor.imaging.matching.grouping import GroupKey
 from pictor.runtime.stacking.reviewing import CALIBRATED_BY, redo_lights
 from pictor.runtime.stacking.triggers import sweep
 from pictor.state import masters, reviews
 from tests.services.gateway.conftest import Api
-from tests.support.individuals import add_individuals, add_master
+from tests.support.individuals import add_individuals, add_master, dark_key
 
 
 def review(master_id: UUID) -> str:
@@ -196,3 +198,35 @@ async def test_who_may_decide(api: Api) -> None:
     assert (await api.post(recall(one), json=BAD)).status_code == 409
     assert (await api.post(recall(uuid4()), json=BAD)).status_code == 404
     assert (await api.post(review(one), await api.token(Role.OBSERVATORY_ADMIN), json=REJECT)).status_code == 200
+
+
+async def test_a_recall_names_the_flats_its_dark_was_taken_off(api: Api) -> None:
+    pool = api.runtime.pool
+    dark = await add_master(pool, api.home.id)
+    mode = dark_key().mode
+    flat = await add_master(pool, api.home.id, key=GroupKey(mode, FrameType.FLAT, filter="L", temp_c=-10.0))
+    other = await add_master(pool, api.home.id, key=GroupKey(mode, FrameType.FLAT, filter="R", temp_c=-10.0))
+    made_with = (
+        "UPDATE master SET statistics = jsonb_build_object('made_with', jsonb_build_object('dark_id', $2::text))"
+    )
+    await pool.execute(f"{made_with} WHERE id = $1", flat, str(dark))
+    await pool.execute(f"{made_with} WHERE id = $1", other, str(uuid4()))
+    tried = await api.post(f"{recall(dark)}?dry_run=true", json=BAD)
+    assert (tried.json()["dry_run"], tried.json()["flats"]) == (True, [str(flat)])
+    assert set((await states(api)).values()) == {"active"}
+    assert await pool.fetchval("SELECT count(*) FROM audit WHERE action = 'calibration.recall'") == 0
+    done = await api.post(recall(dark), json=BAD)
+    assert (done.json()["dry_run"], done.json()["flats"]) == (False, [str(flat)])
+    assert await states(api) == {dark: "rejected", flat: "active", other: "active"}
+    reasons = await pool.fetchval("SELECT reasons FROM master WHERE id = $1", flat)
+    assert reasons == [
+        "the master dark taken off these flats was recalled: a lamp was on; stack them again with another dark"
+    ]
+
+
+async def test_a_reason_of_blanks_is_none(api: Api) -> None:
+    master = await add_master(api.runtime.pool, api.home.id)
+    for path, body in ((recall(master), {"because": " "}), (review(master), {"decision": "accept", "because": "\t"})):
+        answer = await api.post(path, json=body)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "because")
+    assert await states(api) == {master: "active"}
