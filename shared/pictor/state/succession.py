@@ -22,10 +22,11 @@ class Replaced:
 
 @dataclass(frozen=True, slots=True)
 class LightsAlike:
-    """Lights of one set that state the same values, and one of them."""
+    """Lights of one set that state the same values, and one of them; ``bare`` ones had no master in that place."""
 
     example: Frame
     ids: tuple[UUID, ...]
+    bare: bool = False
 
 
 async def replaced(db: Connection, frame_id: UUID) -> list[Replaced]:
@@ -48,9 +49,17 @@ _HEIRS = """
         UNION SELECT m.id FROM master m JOIN older o ON m.superseded_by = o.id
         WHERE m.observatory_id = $1 AND m.state = 'superseded'
     ), used AS (
-        SELECT c.frame_id FROM older o JOIN frame_calibration c ON c.dark_id = o.id
-        UNION SELECT c.frame_id FROM older o JOIN frame_calibration c ON c.flat_id = o.id
-        UNION SELECT c.frame_id FROM older o JOIN frame_calibration c ON c.bias_id = o.id
+        SELECT c.frame_id, false AS bare FROM older o JOIN frame_calibration c ON c.dark_id = o.id
+        UNION SELECT c.frame_id, false FROM older o JOIN frame_calibration c ON c.flat_id = o.id
+        UNION SELECT c.frame_id, false FROM older o JOIN frame_calibration c ON c.bias_id = o.id
+        UNION (
+            SELECT f.id, true FROM master m
+            JOIN frame f ON f.observatory_id = $1 AND f.camera_mode = m.camera_mode AND f.frame_type = 'light'
+            JOIN frame_calibration c ON c.frame_id = f.id
+            WHERE m.id = $2 AND c.made_at < m.created_at AND CASE m.frame_type WHEN 'flat' THEN c.flat_id IS NULL
+                ELSE c.dark_id IS NULL AND (c.bias_id IS NULL OR m.frame_type <> 'bias') END
+            ORDER BY f.start_utc DESC LIMIT $3
+        )
     )
 """
 
@@ -58,24 +67,24 @@ _HEIRS = """
 async def measured_before(
     db: Connection, observatory_id: UUID, master_id: UUID, *, limit: int
 ) -> list[LightsAlike]:  # fmt: skip
-    """Return the newest lights measured with a predecessor of a master, those of one set and alike together.
+    """Return the newest lights measured with a predecessor of a master, or before there was any; those alike together.
 
     A light that is ordered to be processed again already is left out.
     """
     rows = await db.fetch(
         f"""
         {_HEIRS}, newest AS (
-            SELECT f.* FROM used u JOIN frame f ON f.id = u.frame_id
+            SELECT f.*, u.bare FROM used u JOIN frame f ON f.id = u.frame_id
             WHERE f.observatory_id = $1 AND f.state = 'registered' AND NOT EXISTS (
                 SELECT FROM job j WHERE j.frame_id = f.id AND j.kind = 'reprocess' AND j.state IN ('pending', 'running')
             ) ORDER BY f.start_utc DESC NULLS LAST LIMIT $3
         )
-        SELECT array_agg(id ORDER BY start_utc, id) AS ids FROM newest
-        GROUP BY rig_id, camera_mode, night, target, filter, exposure_s, set_temp_c, round(ccd_temp_c::numeric),
+        SELECT array_agg(id ORDER BY start_utc, id) AS ids, bare FROM newest
+        GROUP BY bare, rig_id, camera_mode, night, target, filter, exposure_s, set_temp_c, round(ccd_temp_c::numeric),
             round(rotator_deg::numeric)
         """,  # noqa: S608 - a constant of this module
         observatory_id, master_id, limit,
     )  # fmt: skip
-    alike = {row["ids"][0]: tuple(row["ids"]) for row in rows}
+    alike = {row["ids"][0]: (tuple(row["ids"]), row["bare"]) for row in rows}
     found = await db.fetch(SELECT + "WHERE f.id = ANY($1) ORDER BY f.start_utc, f.id", list(alike))
-    return [LightsAlike(frame_of(row), alike[row["id"]]) for row in found]
+    return [LightsAlike(frame_of(row), *alike[row["id"]]) for row in found]

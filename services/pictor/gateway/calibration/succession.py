@@ -28,7 +28,7 @@ class LightsReprocessed(BaseModel):
 
     id: UUID
     dry_run: bool
-    due: int = Field(description="Lights that were measured with a predecessor and get this master now")
+    due: int = Field(description="Lights measured with a predecessor, or before there was any, that get it now")
     ordered: int = Field(description="Of these, ordered by this call, behind all other work")
     left: int = Field(description="Of these, not ordered by this call; ask again")
     later: int = Field(description="Lights that get this master once their night is over")
@@ -45,7 +45,7 @@ async def reprocess_lights(
     request: Http, runtime: RuntimeDep, caller: Caller, master_id: UUID, *,
     dry_run: Annotated[bool, Parameter(description="Only tell what would be ordered")] = False,
 ) -> LightsReprocessed:  # fmt: skip
-    """Process lights that were measured with a master this one superseded again, at most 500 a call, last in line."""
+    """Process lights measured with a master this one superseded, or before there was any, again: at most 500 a call."""
     async with runtime.pool.acquire() as db:
         master = await _own_active(db, caller, master_id)
         found = await succession.heirs(db, master)

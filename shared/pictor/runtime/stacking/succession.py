@@ -57,7 +57,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Heirs:
-    """Lights measured with the predecessors of a master."""
+    """Lights measured with the predecessors of a master, or before there was any."""
 
     due: list[UUID] = field(default_factory=list)
     """They get the master now."""
@@ -109,7 +109,7 @@ async def _end_of_night(db: Connection, frame: Frame) -> datetime:
 
 
 async def heirs(db: Connection, master: Master) -> Heirs:
-    """Sort the lights measured with the predecessors of a master by whether they would get it now."""
+    """Sort the lights measured with the predecessors of a master, or with none, by whether they would get it now."""
     alike = await succession.measured_before(db, master.observatory_id, master.id, limit=LOOKED_AT)
     if not alike:
         return Heirs()
@@ -124,7 +124,8 @@ async def heirs(db: Connection, master: Master) -> Heirs:
             due += one.ids
         elif await _gets(db, one, shelf, master.id, now=_night_over()):
             later += one.ids
-    return Heirs(due, later, sum(len(one.ids) for one in alike) - len(due) - len(later))
+    taken = {*due, *later}
+    return Heirs(due, later, sum(len(one.ids) for one in alike if not one.bare and one.ids[0] not in taken))
 
 
 async def _gets(db: Connection, lights: LightsAlike, shelf: Shelf, wanted: UUID, *, now: datetime | None) -> bool:

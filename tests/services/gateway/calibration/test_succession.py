@@ -13,7 +13,7 @@ from tests.support.individuals import add_individuals, add_master
 LAST_WEEK = datetime.now(UTC).replace(microsecond=0) - timedelta(days=7)
 
 
-async def measured(api: Api, dark: UUID, *, start: datetime = LAST_WEEK, night: bool = True) -> UUID:
+async def measured(api: Api, dark: UUID | None, *, start: datetime = LAST_WEEK, night: bool = True) -> UUID:
     """Add a light measured with a dark."""
     pool = api.runtime.pool
     (light,) = await add_individuals(pool, api.home.id, 1, kind="light", start=start)
@@ -105,3 +105,21 @@ async def test_only_an_active_master_has_lights_to_take_over(api: Api) -> None:
     rejected = await add_master(api.runtime.pool, api.home.id, state=MasterState.REJECTED)
     answer = await api.post(reprocess(rejected))
     assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+
+
+async def test_lights_measured_before_there_was_a_master_are_due(api: Api) -> None:
+    before = await measured(api, None)
+    first = await add_master(api.runtime.pool, api.home.id, taken_at=LAST_WEEK)
+    await add_individuals(api.runtime.pool, api.home.id, 1, kind="light", temp_c=20.0)
+    would = (await api.post(reprocess(first, "?dry_run=true"))).json()
+    assert (would["due"], would["later"], would["kept"]) == (1, 0, 0)
+    assert (await api.post(reprocess(first))).json()["ordered"] == 1
+    assert await api.runtime.pool.fetchval("SELECT frame_id FROM job") == before
+
+
+async def test_lights_that_no_master_would_help_are_not_counted(api: Api) -> None:
+    (warm,) = await add_individuals(api.runtime.pool, api.home.id, 1, kind="light", temp_c=20.0, start=LAST_WEEK)
+    await masters.save_use(api.runtime.pool, warm, uuid4(), {}, weak=False, explanation={})
+    first = await add_master(api.runtime.pool, api.home.id, taken_at=LAST_WEEK)
+    would = (await api.post(reprocess(first, "?dry_run=true"))).json()
+    assert (would["due"], would["later"], would["kept"]) == (0, 0, 0)
