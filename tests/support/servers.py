@@ -50,7 +50,19 @@ async def database_server(quick_folder: Path) -> AsyncIterator[Endpoints]:
     """A PostgreSQL for all tests, where ``pictor`` owns what tests make, and the roles of the services exist."""
     config = EmbeddedConfig(servers=frozenset({ServerName.POSTGRES}), postgres_roles=("pictor", *ROLES))
     async with Embedded(quick_folder / "database", config) as embedded:
+        await _cheapen_passwords(embedded.endpoints)
         yield embedded.endpoints
+
+
+async def _cheapen_passwords(endpoints: Endpoints) -> None:
+    """Let a log-in cost a hash and not 4,096: tests open thousands of connections."""
+    admin = await asyncpg.connect(endpoints.postgres_dsns["postgres"])
+    try:
+        await admin.execute("SET scram_iterations = 1")
+        for role, dsn in endpoints.postgres_dsns.items():
+            await admin.execute(f"ALTER ROLE \"{role}\" PASSWORD '{urlsplit(dsn).password}'")
+    finally:
+        await admin.close()
 
 
 @pytest.fixture(scope="session")
@@ -104,11 +116,12 @@ def dsn_of(database_server: Endpoints, database_dsn: str) -> Callable[[str], str
 
 
 @pytest.fixture
-async def bus_server(tmp_path: Path) -> AsyncIterator[Endpoints]:
+async def bus_server(quick_folder: Path) -> AsyncIterator[Endpoints]:
     """An empty nats-server that belongs to this test: it starts in milliseconds."""
-    config = EmbeddedConfig(servers=frozenset({ServerName.NATS}))
-    async with Embedded(tmp_path / "bus", config) as embedded:
+    config, folder = EmbeddedConfig(servers=frozenset({ServerName.NATS})), quick_folder / f"bus-{next(_numbers)}"
+    async with Embedded(folder, config) as embedded:
         yield embedded.endpoints
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

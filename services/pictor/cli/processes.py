@@ -2,8 +2,9 @@
 
 import asyncio
 import ctypes
+import itertools
 import os
-import random
+import secrets
 import signal
 import socket
 import sys
@@ -152,7 +153,8 @@ async def _lives(client: httpx.AsyncClient, url: str) -> tuple[bool, str]:
 
 def free_port(host: str, taken: Collection[int] = ()) -> int:
     """Return a port that is free at this moment, and not of those the kernel gives to outgoing connections."""
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+    first = secrets.randbelow(len(PORTS))
+    for port in itertools.chain(PORTS[first:], PORTS[:first]):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))

@@ -2,9 +2,9 @@
 
 import asyncio
 import fcntl
+import itertools
 import json
 import os
-import random
 import secrets
 import socket
 from pathlib import Path
@@ -94,7 +94,8 @@ def is_free(port: int) -> bool:
 
 def free_port(taken: set[int]) -> int:
     """Find a port nobody uses."""
-    for port in random.SystemRandom().sample(PORTS, len(PORTS)):
+    first = secrets.randbelow(len(PORTS))
+    for port in itertools.chain(PORTS[first:], PORTS[:first]):
         if port not in taken and is_free(port):
             return port
     raise EmbeddedError(f"no free port between {PORTS.start} and {PORTS.stop} on {LOOPBACK}")
