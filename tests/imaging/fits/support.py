@@ -90,6 +90,7 @@ def write_xisf(
     storage: str = "Planar",
     xml: str = "",
     damage: bool = False,
+    bounds: str = "",
 ) -> None:
     """A monolithic XISF file with one attached image, planes of shape (channels, ny, nx)."""
     channels, ny, nx = planes.shape
@@ -110,6 +111,8 @@ def write_xisf(
         "pixelStorage": storage,
         "byteOrder": order,
     }
+    if bounds:
+        attributes["bounds"] = bounds
     if codec:
         attributes["compression"] = f"{codec}:{len(plain)}" + (f":{item}" if codec.endswith("+sh") else "")
     if checksum:

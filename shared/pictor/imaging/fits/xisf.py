@@ -10,6 +10,7 @@ References
 import base64
 import binascii
 import hashlib
+import math
 import os
 import zlib
 from dataclasses import dataclass
@@ -260,7 +261,18 @@ def _cards(image: XisfImage) -> list[Card]:
         cards.append(Card("IMAGETYP", kind, "Type of image (XISF imageType)"))
     if "ROWORDER" not in known:
         cards.append(Card("ROWORDER", "TOP-DOWN", "XISF keeps the top row first"))
-    return cards
+    return cards + _bounds(image)
+
+
+def _bounds(image: XisfImage) -> list[Card]:
+    """Give the values that real-valued pixels have for black and white; only XISF states them."""
+    try:
+        low, high = (float(part) for part in image.attributes.get("bounds", "").split(":"))
+    except ValueError:
+        return []
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        return []
+    return [Card("XISFLOW", low, "black, of the XISF bounds"), Card("XISFHIGH", high, "white, of the XISF bounds")]
 
 
 def _write(target: Path, planes: NDArray[np.generic], layout: _Layout, cards: list[Card]) -> None:

@@ -10,6 +10,7 @@ from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.headers.kinds import CALIBRATION, combined_inputs, frame_type, large_enough
 from pictor.imaging.headers.precession import to_j2000
 from pictor.imaging.headers.reader import Reader
+from pictor.imaging.headers.stacks import read_stack
 from pictor.imaging.headers.values import angle, iso, julian, moment, number
 
 _NUMBERS = (
@@ -42,15 +43,16 @@ def describe(cards: Iterable[Card], *, name: str = "") -> FrameDescription:
     FrameDescription
         Every field with its provenance; what could not be used is in ``warnings``.
     """
-    reader = Reader(cards)
+    cards = tuple(cards)
+    reader, stack = Reader(cards), read_stack(cards)
     width, height, planes = _geometry(reader)
     exposure = _exposure(reader)
     pointing = _pointing(reader)
     target = _pair(reader, "target_ra_deg", "target_dec_deg")
     plausible = bool(exposure) and large_enough(width, height)
     kind, master = frame_type(reader, name=name, plausible=plausible, pointed=pointing != (None, None))
-    combined = _combined(reader)
-    master = master or any(test.holds(reader.index) for test in reader.program.masters)
+    combined = reader.integer("n_combined") or combined_inputs(reader) or stack.combined
+    master = master or stack.calls_itself_stack or any(test.holds(reader.index) for test in reader.program.masters)
     if combined and combined > 1:
         reader.warn(f"the frame is a stack of {combined} exposures")
     start, mid = _times(reader, exposure)
@@ -154,10 +156,6 @@ def _utc_offset(reader: Reader, start: str | None) -> float | None:
     hours = (local - datetime.fromisoformat(start)).total_seconds() / 3600
     quarters = round(hours * 4) / 4
     return quarters if abs(hours - quarters) < _CLOCK_SLACK_H and abs(quarters) <= 14 else None
-
-
-def _combined(reader: Reader) -> int | None:
-    return reader.integer("n_combined") or combined_inputs(reader)
 
 
 def _site(reader: Reader, field: str) -> float | None:
