@@ -69,6 +69,19 @@ class LightUse:
     weak: bool
 
 
+@dataclass(frozen=True, slots=True)
+class DarkPicture:
+    """A master dark of a whole sensor that has a picture, and how the picture lies on the sensor."""
+
+    master_id: UUID
+    width: int
+    height: int
+    binning: int
+    row_order: str | None
+    exposure_s: float | None
+    taken_at: datetime | None
+
+
 async def notes(db: Connection, observatory_id: UUID, *, limit: int = 500) -> list[Note]:
     """Return what was last decided about each group of an observatory, those that wait first."""
     rows = await db.fetch(
@@ -175,3 +188,24 @@ async def lights(db: Connection, observatory_id: UUID, master_id: UUID, *, limit
     )  # fmt: skip
     total: int = await db.fetchval(f"SELECT count(*) {among}", observatory_id, master_id)
     return [LightUse(**{name: row[name] for name in LightUse.__dataclass_fields__}) for row in rows], total
+
+
+async def dark_picture(db: Connection, observatory_id: UUID, rig_id: UUID) -> DarkPicture | None:
+    """Return the longest active master dark of a rig's whole sensor that has a picture: it shows hot pixels best."""
+    row = await db.fetchrow(
+        """
+        SELECT m.id AS master_id, (m.facts#>>'{mode,width}')::integer AS width,
+            (m.facts#>>'{mode,height}')::integer AS height, coalesce(m.binning_x, 1) AS binning, m.exposure_s,
+            m.taken_at, (
+                SELECT f.description->>'row_order' FROM frame f
+                WHERE f.observatory_id = $1 AND f.camera_mode = m.camera_mode AND f.state = 'registered' LIMIT 1
+            ) AS row_order
+        FROM master m WHERE m.observatory_id = $1 AND m.rig_id = $2 AND m.state = 'active'
+            AND m.frame_type IN ('dark', 'flat-dark') AND m.facts#>>'{mode,roi_x}' IS NULL
+            AND m.facts#>>'{mode,width}' IS NOT NULL
+            AND EXISTS (SELECT FROM product p WHERE p.master_id = m.id AND p.kind = 'preview')
+        ORDER BY coalesce(m.binning_x, 1), m.exposure_s DESC NULLS LAST, m.created_at DESC LIMIT 1
+        """,
+        observatory_id, rig_id,
+    )  # fmt: skip
+    return None if row is None else DarkPicture(**dict(row))

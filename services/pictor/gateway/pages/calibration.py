@@ -36,6 +36,8 @@ class Tab(StrEnum):
     FRAMES = "frames"
     NEEDS = "needs"
     COVERAGE = "coverage"
+    DETECTOR = "detector"
+    PIXELS = "pixels"
     SETTINGS = "settings"
     JOBS = "jobs"
     MAINTENANCE = "maintenance"
@@ -55,6 +57,8 @@ ROOMS = {
     Tab.FRAMES: Room("Individual frames", Role.MEMBER, tabs.read_frames),
     Tab.NEEDS: Room("Needs", Role.MEMBER, needs.read_needs),
     Tab.COVERAGE: Room("Coverage", Role.MEMBER, needs.read_coverage),
+    Tab.DETECTOR: Room("Detector", Role.MEMBER, rooms.read_detector),
+    Tab.PIXELS: Room("Bad pixels", Role.MEMBER, rooms.read_pixels),
     Tab.SETTINGS: Room("Settings", Role.MEMBER, rooms.read_settings),
     Tab.JOBS: Room("Stacking jobs", Role.OBSERVATORY_ADMIN, rooms.read_jobs),
     Tab.MAINTENANCE: Room("Maintenance", Role.SERVER_ADMIN, rooms.read_maintenance),
@@ -69,8 +73,9 @@ async def show_calibration(
     kind: Annotated[FrameType | None, Parameter(query="type")] = None, camera: Text = None,
     filter_name: Annotated[str | None, Parameter(query="filter", max_length=200)] = None,
     status: Text = None, claimed: Annotated[str | None, Parameter(max_length=10)] = None,
+    rig: UUID | None = None,
 ) -> Response[str]:  # fmt: skip
-    """Masters, individual frames, needs, coverage, settings, stacks and maintenance of one observatory."""
+    """Masters, frames, needs, coverage, detector, bad pixels, settings, stacks and maintenance of one observatory."""
     async with runtime.pool.acquire() as db:
         places = await observatories.visible(db, visitor.observatories)
     chosen = _chosen(places, observatory)
@@ -80,7 +85,7 @@ async def show_calibration(
     seen = rooms_for(visitor, chosen.id)
     if tab not in seen:
         raise not_found("page", tab)
-    wanted = Wanted(number, kind, camera or None, filter_name or None, status or None, claimed == "all")
+    wanted = Wanted(number, kind, camera or None, filter_name or None, status or None, claimed == "all", rig)
     query = {"observatory": chosen.id, "tab": tab, "type": kind or "", "camera": camera or "",
              "filter": filter_name or "", "status": status or "", "claimed": claimed or ""}  # fmt: skip
     return page(

@@ -10,9 +10,11 @@ from litestar.params import Parameter
 from litestar.response import Stream
 
 from pictor.contracts.frames import ProductKind
+from pictor.contracts.masters import MasterState
 from pictor.gateway.files import Stored, send
 from pictor.gateway.pages.calibration import SEES, may_act
 from pictor.gateway.pages.calibration_groups import camera_of, mode_of, what_of
+from pictor.gateway.pages.calibration_rooms import LABELS
 from pictor.gateway.pages.calibration_standing import standing
 from pictor.gateway.pages.calibration_tabs import policy_at, rig_names
 from pictor.gateway.pages.formats import NOTHING, card, number, stamp
@@ -20,6 +22,7 @@ from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor
 from pictor.gateway.problems import Http, not_found
 from pictor.gateway.wiring import RuntimeDep
+from pictor.runtime.stacking.succession import Heirs, heirs
 from pictor.state import masters, products, shelves
 from pictor.state.database import Connection
 from pictor.state.masters import Master
@@ -29,6 +32,9 @@ LIGHTS = 50
 """Lights listed on the page of a master."""
 
 PICTURES = {"preview": ProductKind.PREVIEW, "rejection": ProductKind.REJECTION}
+
+SHARES = {"rejected samples", "never-good pixels"}
+"""Tests whose numbers are shares, written in percent."""
 
 DETECTOR = {
     "read_noise_e": ("Read noise", "{:.2f} e\N{SUPERSCRIPT MINUS}"),
@@ -80,7 +86,7 @@ async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) ->
         "calibration_master.html", visitor=visitor, here="/calibration", master=master, what=what_of(master.facts),
         how=how, lights=lights, total=total, components=components, may_act=may_act(visitor, master.observatory_id),
         checks=[shown_check(one) for one in master.statistics.get("checks") or []],
-        facts=facts_of(master, names), policy=sorted((name, card(value)) for name, value in master.policy.items()),
+        facts=facts_of(master, names), policy=settings_of(master.policy),
         pictures=[(name, legend_of(made[kind])) for name, kind in PICTURES.items() if kind in made],
     )  # fmt: skip
 
@@ -92,6 +98,17 @@ async def show_components(runtime: RuntimeDep, visitor: Visitor, master_id: UUID
         await own_master(db, visitor, master_id)
         components = await shelves.components(db, master_id)
     return page("calibration_components.html", components=components)
+
+
+@get("/calibration/masters/{master_id:uuid}/succession", guards=SEES, include_in_schema=False)
+async def show_succession(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) -> Response[str]:
+    """Tell how many lights were measured with the predecessors of a master, and offer to process them again."""
+    async with runtime.pool.acquire() as db:
+        master = await own_master(db, visitor, master_id)
+        found = await heirs(db, master) if master.state is MasterState.ACTIVE else Heirs()
+    return page(
+        "calibration_succession.html", master=master, found=found, may_act=may_act(visitor, master.observatory_id)
+    )
 
 
 @get("/calibration/masters/{master_id:uuid}/picture", guards=SEES, include_in_schema=False)
@@ -107,6 +124,18 @@ async def show_picture(
     if found is None:
         raise not_found("picture", name)
     return await send(request, runtime, Stored(found.key, found.size, found.sha256, found.content_type))
+
+
+def settings_of(policy: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Write the settings a master was made with, in the order and words of the settings page."""
+    order = list(LABELS)
+    known = sorted(policy.items(), key=lambda one: (order.index(one[0]) if one[0] in LABELS else len(order), one[0]))
+    written = []
+    for name, value in known:
+        label, unit = LABELS.get(name, (name, ""))
+        text = f"{value:g}" if isinstance(value, float) else card(value)
+        written.append((label, f"{text} {unit}".strip()))
+    return written
 
 
 def legend_of(picture: Product) -> str:
@@ -129,8 +158,9 @@ def shown_check(check: Mapping[str, Any]) -> ShownCheck:
     if value is None:
         verdict = "not possible" if verdict == "active" and (low is not None or high is not None) else verdict
     word = {"active": "active", "needs-review": "review", "rejected": "rejected"}.get(verdict, "")
+    share = check.get("name") in SHARES
     shown = ShownCheck(
-        str(check.get("name") or NOTHING), _digits(value), _allowed(low, high),
+        str(check.get("name") or NOTHING), _digits(value, share=share), _allowed(low, high, share=share),
         "passed" if verdict == "active" else verdict, word, str(check.get("detail") or ""),
     )  # fmt: skip
     if value is None or not high:
@@ -143,16 +173,18 @@ def shown_check(check: Mapping[str, Any]) -> ShownCheck:
     )  # fmt: skip
 
 
-def _digits(value: float | None) -> str:
+def _digits(value: float | None, *, share: bool) -> str:
     if value is None:
         return NOTHING
-    return f"{100 * value:.3g} %" if 0 < abs(value) < 0.01 else f"{value:.3g}"
+    return f"{100 * value:.3g} %" if share else f"{value:.3g}"
 
 
-def _allowed(low: float | None, high: float | None) -> str:
+def _allowed(low: float | None, high: float | None, *, share: bool) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {high:g}"
-    return f"at most {_digits(high)}" if high is not None else "" if low is None else f"at least {low:.3g}"
+    if high is not None:
+        return f"at most {_digits(high, share=share)}"
+    return "" if low is None else f"at least {_digits(low, share=share)}"
 
 
 def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -172,6 +204,12 @@ def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:
     level = master.statistics.get("flat_level_adu")
     if isinstance(level, int | float):
         facts.append(("Level of the flats", f"{number(level, 0)} ADU"))
+    scale = master.statistics.get("scale")
+    if isinstance(scale, Mapping) and scale.get("sentence"):
+        facts.append(("Scale", str(scale["sentence"])))
+    notes = master.statistics.get("notes")
+    if isinstance(notes, list) and notes:
+        facts.append(("On adoption", "; ".join(str(one) for one in notes)))
     if master.reviewed_by:
         facts.append(("Reviewed by", master.reviewed_by))
     return facts + _detector(master.statistics.get("facts") or {})

@@ -1,4 +1,4 @@
-"""The tabs of administrators: settings, stacking jobs, maintenance."""
+"""The tabs about cameras and those of administrators: detector, bad pixels, settings, stacking jobs, maintenance."""
 
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,10 @@ from pictor.gateway.calibration.settings import shown
 from pictor.gateway.pages.calibration_tabs import PAGE, Wanted
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor, within
-from pictor.gateway.problems import Problem
+from pictor.gateway.problems import Problem, not_found
 from pictor.gateway.wiring import RuntimeDep
 from pictor.runtime.runtime import Runtime
-from pictor.state import policies, stackjobs
+from pictor.state import badpixels, observatories, policies, shelves, stackjobs
 
 LABELS = {
     "min_frames": ("Min frames for master", "frames"),
@@ -51,6 +51,24 @@ async def read_settings(runtime: Runtime, observatory_id: UUID, wanted: Wanted) 
     async with runtime.pool.acquire() as db:
         found = shown(await policies.stored(db, observatory_id))
     return {"found": found, "labels": LABELS, "whole": WHOLE}
+
+
+async def read_detector(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read nothing: the page asks the API for the diary and draws it."""
+    del runtime, observatory_id, wanted
+    return {}
+
+
+async def read_pixels(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
+    """Read the list of bad pixels of one rig, and the master dark it is drawn on."""
+    async with runtime.pool.acquire() as db:
+        rigs = await observatories.rigs(db, [observatory_id])
+        rig = next((one for one in rigs if one.id == wanted.rig), None if wanted.rig else next(iter(rigs), None))
+        if rig is None and rigs:
+            raise not_found("rig", wanted.rig)
+        stored = None if rig is None else await badpixels.list_of(db, observatory_id, rig.id)
+        dark = None if rig is None else await shelves.dark_picture(db, observatory_id, rig.id)
+    return {"rigs": rigs, "rig": rig, "stored": stored, "dark": dark}
 
 
 async def read_jobs(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:

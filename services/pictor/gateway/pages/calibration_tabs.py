@@ -32,6 +32,7 @@ class Wanted:
     filter: str | None = None
     status: str | None = None
     claimed: bool = False
+    rig: UUID | None = None
 
 
 async def policy_at(db: Connection, observatory_id: UUID) -> Policy:
@@ -57,13 +58,14 @@ async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -
         )
         notes = await shelves.master_notes(db, [row.id for row in found.rows])
         cameras, filters = await shelves.cameras_and_filters(db, observatory_id)
+        names = await rig_names(db, observatory_id)
     lines = [
         (row, notes[row.id], standing(
             notes[row.id].state, row.frame_type, row.taken_at, policy, recalled=notes[row.id].recall_reason is not None,
         ))
         for row in found.rows if row.id in notes
     ]  # fmt: skip
-    return {"lines": lines, "cameras": cameras, "filters": filters, **_pages(found)}
+    return {"lines": lines, "cameras": cameras, "filters": filters, "rigs": sorted(names.values()), **_pages(found)}
 
 
 def _pages(found: Picked) -> dict[str, Any]:

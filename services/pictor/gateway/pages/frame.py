@@ -5,7 +5,7 @@ from uuid import UUID
 
 from litestar import Response, get
 
-from pictor.contracts.access import Scope
+from pictor.contracts.access import Role, Scope
 from pictor.contracts.frames import CALIBRATION_TYPES, ProductKind
 from pictor.contracts.modules import Module, RunState
 from pictor.gateway.calibration.explaining import explanation_of
@@ -105,7 +105,14 @@ async def show_calibration_of(runtime: RuntimeDep, visitor: Visitor, frame_id: U
     return page(
         "explain.html", frame=frame, told=told, fate=fate, used=used, labels=LABELS,
         individual=frame.frame_type in CALIBRATION_TYPES and not frame.is_master,
+        may_reprocess=may_reprocess(visitor, frame.observatory_id),
     )  # fmt: skip
+
+
+def may_reprocess(visitor: Visitor, observatory_id: UUID) -> bool:
+    """Whether somebody may have a frame processed again."""
+    caller = visitor.principal
+    return Scope.FRAMES_WRITE in caller.scopes and caller.may(Role.MEMBER, observatory_id)
 
 
 @get("/frames/{frame_id:uuid}/timeline", guards=SEES_FRAMES, include_in_schema=False)

@@ -7,7 +7,7 @@ from litestar.static_files import create_static_files_router
 
 from pictor.gateway.pages.admin import show_account, show_admin, show_audit
 from pictor.gateway.pages.calibration import show_calibration
-from pictor.gateway.pages.calibration_master import show_components, show_master, show_picture
+from pictor.gateway.pages.calibration_master import show_components, show_master, show_picture, show_succession
 from pictor.gateway.pages.calibration_rooms import show_health
 from pictor.gateway.pages.door import show_login, sign_in, sign_out
 from pictor.gateway.pages.frame import show_calibration_of, show_frame, show_timeline
@@ -43,6 +43,7 @@ def pages_router() -> Router:
             show_master,
             show_components,
             show_picture,
+            show_succession,
             show_health,
         ],
         guards=[let_in],

@@ -12,13 +12,31 @@ ACTIONS.expand = async (button) => {
 };
 
 // What a deletion takes along is shown first; only then is there a button that deletes.
+const TABLES = { frame: "frame", master: "master", product: "stored product", job: "job", master_component: "record of a source frame",
+  detector_reading: "reading of the detector diary", light_set: "set of masters of a night" };
+const several = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("y") ? "" : "s"}`;
+const megabytes = (size) => (size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`);
+
 function impactLines(found) {
-  const rows = Object.entries(found.rows).filter(([, count]) => count).map(([name, count]) => `${count} × ${name.replaceAll("_", " ")}`);
-  const lines = [...found.warnings, `Goes for ever: ${found.objects} stored objects (${(found.size / 1e6).toFixed(1)} MB)`
-    + (rows.length ? `, rows: ${rows.join(", ")}.` : ".")];
-  if (found.lights_changed) lines.push(`${found.lights_changed} light frames of the last 30 days would get another master.`);
-  if (found.calibrated_lights) lines.push(`${found.calibrated_lights} cached calibrated lights go; they are made anew when asked for.`);
+  const rows = Object.entries(found.rows).filter(([, count]) => count).map(([name, count]) => (TABLES[name] ? `${count} × ${TABLES[name]}` : `${count} × ${name.replaceAll("_", " ")}`));
+  const lines = [...found.warnings, `Goes for ever: ${several(found.objects, "stored file")} (${megabytes(found.size)})`
+    + (rows.length ? `; from the database ${rows.join(", ")}.` : ".")];
+  if (found.lights_changed) lines.push(`${several(found.lights_changed, "light frame")} of the last 30 days would get another master.`);
+  if (found.calibrated_lights) lines.push(`${several(found.calibrated_lights, "cached calibrated light")} would go; each is made anew when somebody asks.`);
   return lines;
+}
+
+function impactLights(found) {
+  const list = $("#impact-lights"), lights = found.lights || [];
+  list.parentElement.hidden = !lights.length;
+  $("#impact-lights-sum").textContent = `Which lights (${lights.reduce((sum, one) => sum + one.lights, 0)})`;
+  list.replaceChildren(...lights.map((one) => {
+    const item = document.createElement("li"), to = document.createElement("a");
+    to.href = `/frames/${one.example_id}`;
+    to.textContent = one.sentence;
+    item.append(to);
+    return item;
+  }));
 }
 
 ACTIONS.remove = async (button) => {
@@ -31,6 +49,7 @@ ACTIONS.remove = async (button) => {
       item.textContent = line;
       return item;
     }));
+    impactLights(found);
     $("#impact-go").dataset.id = button.dataset.id;
     $("#impact").showModal();
   } catch (problem) { toast(problem.message, true); }
@@ -171,19 +190,100 @@ ACTIONS.maintain = async (button) => {
   button.disabled = false;
 };
 
-// A ready-made master goes up as it is; what its header lacks is stated beside it.
+// A ready-made master goes up as it is; what its header lacks is stated beside it, and only what was filled in is sent.
 document.addEventListener("submit", async (event) => {
   const form = event.target.closest("form[data-upload]");
   if (!form) return;
   event.preventDefault();
   const file = form.elements.file.files[0], said = new URLSearchParams({ observatory: form.dataset.observatory, name: file.name });
-  if (form.elements.frame_type.value) said.set("frame_type", form.elements.frame_type.value);
-  const button = $("button", form);
+  for (const field of form.elements) if (field.name && field.name !== "file" && field.value.trim() !== "") said.set(field.name, field.value.trim());
+  const button = $("button", form), output = $("output", form);
   button.disabled = true;
+  output.textContent = `Uploading ${megabytes(file.size)}…`;
   try {
     const told = await (await send("POST", `${form.dataset.upload}?${said}`, file, { "Content-Type": "application/fits" })).json();
-    toast(told.job_id ? "Uploaded; the gate judges it now" : `These bytes were judged before: ${told.state || "a frame"}`);
+    const sentence = told.job_id ? "Uploaded; the gate judges it now, the verdict appears under stacking jobs." : `These bytes were judged before: ${told.state || "they are known as a frame"}.`;
     form.reset();
+    output.textContent = sentence;
+    toast(sentence);
+  } catch (problem) { output.textContent = problem.message; toast(problem.message, true); }
+  button.disabled = false;
+});
+
+// Lights that were measured with the masters before this one: ordered in parts until none is left.
+ACTIONS["reprocess-lights"] = async (button) => {
+  if (!confirm(button.dataset.confirm)) return;
+  button.disabled = true;
+  try {
+    let ordered = 0, left = 1;
+    while (left > 0) {
+      const told = await (await send("POST", button.dataset.url)).json();
+      ordered += told.ordered;
+      left = told.ordered ? told.left : 0;
+      button.textContent = `${ordered} ordered…`;
+    }
+    toast(`${several(ordered, "light")} will be processed again, when nothing else waits`);
+    htmx.trigger("#succession", "pictor:succession");
   } catch (problem) { toast(problem.message, true); }
   button.disabled = false;
+};
+
+// Live: what the library shows is fetched again when a master, a stack or an individual frame changes. Forms outside of
+// the live parts are never touched; inside, ticked boxes, open lines, the focus and the place on the page stay.
+const LIBRARY_EVENT = /^(master\.|stacking\.)/;
+const FRAMES_EVENT = /^(frame\.ingested|frame\.quarantined|job\.finished)$/;
+let due = 0, fetched = 0;
+
+function keyOf(element) {
+  const form = element.closest("form.create"), id = element.dataset.id || element.getAttribute("aria-controls") || element.getAttribute("href");
+  return form ? `${form.elements.group_key.value} ${element.name || element.tagName}` : id ? `${element.dataset.action || element.tagName} ${id}` : null;
+}
+
+function keepState(old, fresh) {
+  for (const box of $$("form.create input:checked", old)) {
+    const same = $$("form.create input[name=force]", fresh).find((other) => keyOf(other) === keyOf(box));
+    if (same) same.checked = true;
+  }
+  for (const line of $$("tr.parts:not([hidden])", old)) {
+    const same = fresh.querySelector(`[id="${line.id}"]`);
+    if (!same) continue;
+    fresh.querySelector(`[aria-controls="${line.id}"]`)?.setAttribute("aria-expanded", "true");
+    same.replaceWith(line);
+  }
+  for (const [number, open] of $$("details", old).entries()) if (open.open && $$("details", fresh)[number]) $$("details", fresh)[number].open = true;
+}
+
+async function freshen() {
+  due = 0;
+  fetched = Date.now();
+  const answer = await fetch(location.href, { credentials: "same-origin" });
+  if (!answer.ok || new URL(answer.url).pathname !== location.pathname) return;
+  const text = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const old of $$("[data-live]")) {
+    const found = text.getElementById(old.id);
+    if (!found || found.innerHTML === old.dataset.last) continue;
+    const last = found.innerHTML, fresh = document.importNode(found, true);
+    const focus = old.contains(document.activeElement) ? keyOf(document.activeElement) : null;
+    keepState(old, fresh);
+    old.replaceWith(fresh);
+    fresh.dataset.last = last;
+    htmx.process(fresh);
+    if (focus) $$("button, a, input, summary", fresh).find((element) => keyOf(element) === focus)?.focus({ preventScroll: true });
+  }
+  document.dispatchEvent(new Event("pictor:library"));
+}
+
+// At most every so often: a night of uploads is hundreds of events.
+function freshenSoon(pause) {
+  if (due || !($("[data-live]") || $("#diary"))) return;
+  due = setTimeout(() => (document.hidden ? document.addEventListener("visibilitychange", freshen, { once: true }) : freshen()), Math.max(600, fetched + pause - Date.now()));
+}
+
+document.addEventListener("pictor:event", (event) => {
+  const { kind, frame } = event.detail;
+  if (LIBRARY_EVENT.test(kind)) freshenSoon(2000);
+  else if (FRAMES_EVENT.test(kind) && ["frames", "needs", "jobs", "coverage"].includes($("#room")?.dataset.tab)) freshenSoon(8000);
+  if ($("#calibration[data-url]") && (kind.startsWith("master.") || (kind === "job.finished" && frame === $("#look")?.dataset.id))) {
+    later("explain", () => htmx.ajax("GET", $("#calibration").dataset.url, { target: "#calibration > div", swap: "outerHTML" }), 1500);
+  }
 });

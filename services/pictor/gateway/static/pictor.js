@@ -4,7 +4,8 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 const EVENTS = ["frame.received", "frame.ingested", "frame.quarantined", "frame.observed", "frame.previewed",
-  "frame.measured", "frame.solved", "frame.unsolved", "frame.processed", "module.finished", "job.finished"];
+  "frame.measured", "frame.solved", "frame.unsolved", "frame.processed", "module.finished", "job.finished",
+  "master.created", "master.rejected", "master.expired", "master.recalled", "stacking.deferred"];
 const THEMES = ["light", "dark", "red"];
 
 function toast(sentence, bad = false) {
@@ -144,6 +145,7 @@ function listen() {
   const heard = (event) => {
     const id = frameOf(event.data);
     if (id) refresh(id);
+    document.dispatchEvent(new CustomEvent("pictor:event", { detail: { kind: event.type, frame: id } }));
     light.classList.add("beat");
     later("beat", () => light.classList.remove("beat"), 400);
   };

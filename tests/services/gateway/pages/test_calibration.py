@@ -19,7 +19,7 @@ from tests.services.gateway.pages.test_pages import Elements
 from tests.support.nights import HOSTILE, Place, add_light, make_place
 from tests.support.shelves import add_individual, add_master, add_stack_job, facts, fill_library
 
-TABS = ("masters", "frames", "needs", "coverage", "settings", "jobs", "maintenance")
+TABS = ("masters", "frames", "needs", "coverage", "detector", "pixels", "settings", "jobs", "maintenance")
 
 
 async def signed_in(client: Client, db: Connection, role: Role, place: Place) -> Client:
@@ -57,8 +57,9 @@ async def test_components_stay_named_when_they_are_deleted(browser: Client, db: 
     found = await fill_library(db, place)
     text = (await browser.get(f"/calibration/masters/{found['dark']}/components")).text
     assert text.count("dark_0") == 20
-    assert text.count("deleted since") == 1
-    assert "No source frames" in (await browser.get(f"/calibration/masters/{found['bias']}/components")).text
+    assert "1 of 21 source frames was deleted since. Individual frames persist independently" in text
+    assert text.count("deleted since") == 2
+    assert "0 source frames" in (await browser.get(f"/calibration/masters/{found['bias']}/components")).text
 
 
 async def test_individual_frames_are_the_unclaimed_ones_with_the_reason_they_are_left_out(
@@ -278,9 +279,8 @@ async def make_hostile(db: Connection, place: Place) -> UUID:
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"/calibration?tab={tab}" for tab in TABS if tab != "maintenance"), "/calibration/health",
-             "/calibration/masters/{id}",
-             "/calibration/masters/{id}/components"],
+    "path", [*(f"/calibration?tab={tab}" for tab in TABS if tab not in {"detector", "maintenance"}),
+             "/calibration/health", "/calibration/masters/{id}", "/calibration/masters/{id}/components"],
 )  # fmt: skip
 async def test_hostile_names_stay_text(office: Client, db: Connection, place: Place, path: str) -> None:
     master = await make_hostile(db, place)
