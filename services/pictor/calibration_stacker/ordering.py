@@ -1,7 +1,6 @@
 """What a stack is made of, and what is kept of it."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -16,6 +15,7 @@ from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.policy import validate
 from pictor.imaging.matching.rules import MasterStatus
 from pictor.imaging.matching.selection import dark_for_flats, select
+from pictor.imaging.matching.spans import span_of
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.step import Step
@@ -143,15 +143,16 @@ async def keep_master(step: Step, made_of: Sources, found: dict[str, Any]) -> No
         )
         step.fail("frames-refused", f"{told}: {'; '.join(refused.values())}")
         return
-    starts = [frame.start_utc for frame in frames if frame.start_utc]
+    span = span_of([frame.start_utc for frame in frames if frame.start_utc])
     master = Master(
         id=uuid5(step.order.job_id, f"master/{step.order.run}"),
         observatory_id=request.observatory_id, rig_id=frames[0].rig_id, job_id=step.order.job_id,
         state=MasterState(found["verdict"]), frame_type=request.frame_type, group_key=request.group_key,
         camera_mode=frames[0].camera_mode or "", facts=request.facts, ncombine=found["ncombine"],
-        policy=request.policy, reasons=tuple(found["reasons"]), taken_at=_middle(starts),
+        policy=request.policy, reasons=tuple(found["reasons"]), taken_at=span.mean if span else None,
         statistics={k: found[k] for k in KEPT} | {"made_with": made_of.made_with},
         camera_name=(frames[0].description or {}).get("camera"),
+        first_at=span.first if span else None, last_at=span.last if span else None,
     )  # fmt: skip
     step.save(_save_and_announce, step, master, [(frame.id, frame.sha256) for frame in frames])
     step.save(diary.save, master.id, readings_of(found))
@@ -176,10 +177,6 @@ def readings_of(found: dict[str, Any]) -> list[Reading]:
         Reading("bias-level", median(levels) if levels and found.get("kind") == "bias" else None, "ADU"),
     ]
     return [one for one in readings if one.value is not None]
-
-
-def _middle(starts: list[datetime]) -> datetime | None:
-    return min(starts) + (max(starts) - min(starts)) / 2 if starts else None
 
 
 async def _save_and_announce(

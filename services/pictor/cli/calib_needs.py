@@ -14,6 +14,7 @@ NEED_COLUMNS = (
     "coverage", "kind", "filter", "exposure_s", "gain", "temp_c", "lights", "waiting", "frames", "reason",
 )  # fmt: skip
 GROUP_COLUMNS = ("group_key", "have", "minimum", "refused", "message")
+AGING_COLUMNS = ("coverage", "kind", "filter", "exposure_s", "gain", "temp_c", "age_days", "expires_at", "master_id")
 EFFECT_COLUMNS = ("effect", "place", "night", "lights", "filter", "exposure_s", "gain_setting", "temp_c", "reason")
 CANDIDATES = 3
 """Candidates told per place; --json has all that the server tells."""
@@ -43,6 +44,9 @@ def _needs(found: Mapping[str, Any]) -> None:
     if found["groups"]:
         print("Groups without a master (create one by its key: pictor calib create KEY --force):")
         print_table(found["groups"], GROUP_COLUMNS)
+    if found["aging"]:
+        print("Masters that are expired (they stay in use) or will be soon:")
+        print_table([{**one, "gain": one["mode"]["gain_setting"]} for one in found["aging"]], AGING_COLUMNS)
 
 
 def plan(form: str, days: int | None, door: Door) -> int:

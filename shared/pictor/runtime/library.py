@@ -58,6 +58,8 @@ def master_seen(master: Master) -> MasterFrame:
         rotator_deg=facts["rotator_deg"],
         temp_c=facts["temp_c"],
         holds_bias=bool(facts.get("holds_bias", True)),
+        first_utc=master.first_at,
+        last_utc=master.last_at,
     )
 
 

@@ -35,10 +35,10 @@ class ExpiryRule:
 
 
 def expired_by(ages: MaxAges) -> ExpiryRule:
-    """Write the rule for some ages; age counts from when the frames were taken, a warning given is no matter."""
+    """Write the rule for some ages; age counts from the newest frame, a warning given is no matter."""
     days = f"CASE m.frame_type WHEN 'flat' THEN {int(ages.flat)} WHEN 'bias' THEN {int(ages.bias)}"
     max_age = f"{days} ELSE {int(ages.dark)} END * interval '1 day'"
-    return ExpiryRule(max_age, f"(coalesce(m.taken_at, m.created_at) + {max_age} < now())")
+    return ExpiryRule(max_age, f"(m.aged_from + {max_age} < now())")
 
 
 UNAGED = MaxAges(1_000_000, 1_000_000, 1_000_000)
@@ -86,6 +86,7 @@ class LibraryRow:
     mastered_by: UUID | None
     not_stacked: tuple[str, ...] | None
     taken_at: datetime | None
+    aged_from: datetime
     created_at: datetime
 
 
@@ -195,10 +196,10 @@ async def _count(db: Connection, where: _Narrowed) -> int:
 _OF_MASTER = """
     SELECT m.id, m.observatory_id, true AS is_master, m.frame_type, m.state AS status,
         m.state = 'active' AND {expired} AS expired,
-        CASE WHEN m.state = 'active' THEN coalesce(m.taken_at, m.created_at) + {max_age} END AS expires_at,
+        CASE WHEN m.state = 'active' THEN m.aged_from + {max_age} END AS expires_at,
         m.group_key AS name, r.name AS rig, m.camera_name, m.camera_mode, m.filter, m.exposure_s, m.gain_setting,
         m.offset_setting, m.binning_x, m.temp_c AS set_temp_c, m.rotator_deg, m.ncombine, m.group_key, m.origin,
-        m.reasons, NULL::uuid AS mastered_by, NULL::text[] AS not_stacked, m.taken_at, m.created_at
+        m.reasons, NULL::uuid AS mastered_by, NULL::text[] AS not_stacked, m.taken_at, m.aged_from, m.created_at
     FROM master m LEFT JOIN rig r ON r.id = m.rig_id WHERE m.id = ANY($1)
 """
 _OF_FRAME = """
@@ -208,7 +209,7 @@ _OF_FRAME = """
         f.rotator_deg, f.n_combined AS ncombine, NULL AS group_key, NULL AS origin, '{}'::text[] AS reasons,
         f.mastered_by, CASE WHEN f.is_master AND coalesce(f.not_stacked, '{}') = '{}'
             THEN ARRAY['the frame is itself a master'] ELSE f.not_stacked END AS not_stacked,
-        f.start_utc AS taken_at, f.received_at AS created_at
+        f.start_utc AS taken_at, coalesce(f.start_utc, f.received_at) AS aged_from, f.received_at AS created_at
     FROM frame f LEFT JOIN rig r ON r.id = f.rig_id WHERE f.id = ANY($1)
         AND f.frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
 """

@@ -92,7 +92,7 @@ async def active_masters(db: Connection, observatory_id: UUID, ages: MaxAges) ->
             CASE WHEN m.frame_type IN ('dark', 'flat-dark') THEN m.exposure_s END AS exposure_s, m.gain_setting,
             m.offset_setting, m.binning_x, m.temp_c AS set_temp_c, m.group_key, m.ncombine,
             coalesce(m.taken_at, m.created_at) AS taken_at,
-            coalesce(m.taken_at, m.created_at) + {rule.max_age} AS expires_at, {rule.expired} AS expired
+            m.aged_from + {rule.max_age} AS expires_at, {rule.expired} AS expired
         FROM master m WHERE m.observatory_id = $1 AND m.state = 'active' ORDER BY taken_at DESC, m.id
         """,  # noqa: S608 - constants and numbers
         observatory_id,

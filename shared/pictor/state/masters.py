@@ -38,6 +38,8 @@ class Master:
     reviewed_by: str | None = None
     recalled_at: datetime | None = None
     recall_reason: str | None = None
+    first_at: datetime | None = None
+    last_at: datetime | None = None
 
 
 async def lock_library(db: Connection, observatory_id: UUID, camera_mode: str) -> None:
@@ -156,9 +158,9 @@ async def _insert(db: Connection, master: Master) -> None:
         """
         INSERT INTO master (id, observatory_id, rig_id, job_id, state, frame_type, group_key, camera_mode, facts,
             ncombine, policy, statistics, reasons, taken_at, origin, camera_name, filter, exposure_s, gain_setting,
-            offset_setting, binning_x, temp_c, rotator_deg)
+            offset_setting, binning_x, temp_c, rotator_deg, first_at, last_at)
         SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12, $13, $14, $15, $16, f.filter, f.exposure_s,
-            m.gain_setting, m.offset_setting, m.binning_x, f.temp_c, f.rotator_deg
+            m.gain_setting, m.offset_setting, m.binning_x, f.temp_c, f.rotator_deg, $17, $18
         FROM jsonb_to_record($9::jsonb) AS f (
             filter text, exposure_s float8, temp_c float8, rotator_deg float8, mode jsonb
         ), jsonb_to_record(coalesce(f.mode, '{}')) AS m (gain_setting float8, offset_setting float8, binning_x integer)
@@ -166,7 +168,7 @@ async def _insert(db: Connection, master: Master) -> None:
         """,
         master.id, master.observatory_id, master.rig_id, master.job_id, str(master.state), str(master.frame_type),
         master.group_key, master.camera_mode, master.facts, master.ncombine, master.policy, master.statistics,
-        list(master.reasons), master.taken_at, master.origin, master.camera_name,
+        list(master.reasons), master.taken_at, master.origin, master.camera_name, master.first_at, master.last_at,
     )  # fmt: skip
 
 

@@ -24,9 +24,11 @@ _TURNED = "CASE WHEN $2 THEN round(rotator_deg * 10) / 10 END AS rotator_deg"
 
 _NIGHTLY = f"""
     SELECT camera_mode, exposure_s, filter, {_TURNED}, {_TEMPERATURE}, night, count(*)::int AS count,
-        min(coalesce(start_utc, received_at)) AS first_utc, max(coalesce(start_utc, received_at)) AS last_utc
+        min(coalesce(start_utc, received_at)) AS first_utc, max(coalesce(start_utc, received_at)) AS last_utc,
+        bool_or(set_temp_c IS NOT NULL) AS cooled
     FROM frame
     WHERE observatory_id = $1 AND night >= $3 AND frame_type = 'light' AND state = 'registered' AND NOT is_master
+        AND NOT came_calibrated
     GROUP BY 1, 2, 3, 4, 5, 6
 """  # noqa: S608 - constants of this module
 
@@ -34,7 +36,7 @@ _BY_NIGHT = f"SELECT n.*, ARRAY[night] AS nights FROM ({_NIGHTLY}) AS n ORDER BY
 
 _TOGETHER = f"""
     SELECT camera_mode, exposure_s, filter, rotator_deg, temp_c, array_agg(night) AS nights, sum(count)::int AS count,
-        min(first_utc) AS first_utc, max(last_utc) AS last_utc
+        min(first_utc) AS first_utc, max(last_utc) AS last_utc, bool_or(cooled) AS cooled
     FROM ({_NIGHTLY}) AS n GROUP BY 1, 2, 3, 4, 5 ORDER BY first_utc
 """  # noqa: S608
 
@@ -56,7 +58,10 @@ _REFUSED = _INDIVIDUAL % ("0 AS count, 0 AS unused, count(*)::int AS refused", "
 
 @dataclass(frozen=True, slots=True)
 class CountedLights:
-    """Lights with the same settings: of one night, or of all that were looked at."""
+    """Lights with the same settings: of one night, or of all that were looked at.
+
+    ``cooled`` tells that some state a set point.
+    """
 
     mode: tuple[Any, ...]
     nights: tuple[date, ...]
@@ -67,6 +72,7 @@ class CountedLights:
     count: int
     first_utc: datetime
     last_utc: datetime
+    cooled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +100,7 @@ async def lights(
     return [
         CountedLights(
             modes[row["camera_mode"]], tuple(sorted(row["nights"])), row["exposure_s"], row["filter"],
-            row["rotator_deg"], row["temp_c"], row["count"], row["first_utc"], row["last_utc"],
+            row["rotator_deg"], row["temp_c"], row["count"], row["first_utc"], row["last_utc"], row["cooled"],
         )
         for row in rows
         if row["camera_mode"] in modes
@@ -137,7 +143,8 @@ async def masters(db: Connection, observatory_id: UUID) -> list[Master]:
     """Return all masters with pixels, without their policies and measurements."""
     rows = await db.fetch(
         """
-        SELECT id, rig_id, state, frame_type, group_key, camera_mode, facts, ncombine, taken_at, created_at, camera_name
+        SELECT id, rig_id, state, frame_type, group_key, camera_mode, facts, ncombine, taken_at, created_at,
+            camera_name, first_at, last_at
         FROM master WHERE observatory_id = $1 AND state IN ('active', 'superseded') AND recalled_at IS NULL
         ORDER BY created_at
         """,
@@ -149,6 +156,7 @@ async def masters(db: Connection, observatory_id: UUID) -> list[Master]:
             state=MasterState(row["state"]), frame_type=FrameType(row["frame_type"]), group_key=row["group_key"],
             camera_mode=row["camera_mode"], facts=row["facts"], ncombine=row["ncombine"], policy={}, statistics={},
             reasons=(), taken_at=row["taken_at"], created_at=row["created_at"], camera_name=row["camera_name"],
+            first_at=row["first_at"], last_at=row["last_at"],
         )
         for row in rows
     ]  # fmt: skip

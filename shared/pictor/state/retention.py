@@ -74,7 +74,7 @@ _MAX_AGE = """
     (CASE m.frame_type WHEN 'flat' THEN coalesce(p.flat_max_age_days, $2) WHEN 'bias'
         THEN coalesce(p.bias_max_age_days, $3) ELSE coalesce(p.dark_max_age_days, $1) END)
 """
-_AGE = "(extract(epoch FROM now() - coalesce(m.taken_at, m.created_at)) / 86400)::float8"
+_AGE = "(extract(epoch FROM now() - m.aged_from) / 86400)::float8"
 TOO_OLD = f"{_AGE} > {_MAX_AGE}"
 """Whether a master ``m`` is over the age its policy ``p`` allows; $1 to $3 are the ages where there is none."""
 
@@ -84,7 +84,7 @@ async def expired(db: Connection, ages: Ages, *, limit: int) -> list[OldMaster]:
     rows = await db.fetch(
         f"""
         SELECT m.id, o.slug AS observatory, m.observatory_id, m.frame_type, m.group_key,
-            coalesce(m.taken_at, m.created_at) AS taken_at, {_AGE} AS age_days, {_MAX_AGE} AS max_age_days
+            m.aged_from AS taken_at, {_AGE} AS age_days, {_MAX_AGE} AS max_age_days
         FROM master m JOIN observatory o ON o.id = m.observatory_id
         LEFT JOIN calibration_policy p ON p.observatory_id = m.observatory_id
         WHERE m.state = 'active' AND m.expired_at IS NULL AND {TOO_OLD}

@@ -13,7 +13,7 @@ from pictor.imaging.matching.frames import FrameType, LightGroup, Pile
 from pictor.imaging.matching.needs import assess
 from pictor.imaging.matching.plan import as_csv, plan
 from pictor.imaging.matching.policy import CameraType, FlatRotation, Policy
-from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.matching.rules import MasterFrame, MasterStatus
 from tests.support.rig import MODE, NIGHT
 
 POLICY = Policy()
@@ -76,6 +76,39 @@ def test_twelve_darks_in_two_temperature_clusters_make_no_master() -> None:
 def test_refused_frames_do_not_count_but_are_told() -> None:
     need = the(look([LIGHTS], [], [replace(DARKS, refused=7)]), FrameType.DARK)
     assert (need.have, need.in_hand[0].refused) == (4, 7)
+
+
+def test_a_group_of_refused_frames_alone_says_so() -> None:
+    need = the(look([LIGHTS], [], [replace(DARKS, count=0, unused=0, refused=3)]), FrameType.DARK)
+    assert need.reason.endswith("0 of 10 frames in hand, 3 refused, each for its reason")
+
+
+def test_a_master_made_anew_with_its_old_frames_too_ages_from_the_newest() -> None:
+    anew = replace(DARK, start_utc=NOW - timedelta(days=40), first_utc=NOW - timedelta(days=80), last_utc=NOW)
+    found = look([LIGHTS], [anew], [])
+    need = the(found, FrameType.DARK)
+    assert (need.coverage, need.age, need.expires_at) == (Coverage.COVERED, timedelta(0), NOW + timedelta(days=30))
+    assert not found.aging
+
+
+def test_masters_that_age_are_told_whether_or_not_lights_ask_for_them() -> None:
+    late = replace(DARK, master_id="late", start_utc=NOW - timedelta(days=25))
+    flat = replace(FLAT, start_utc=NOW - timedelta(days=8))
+    gone = replace(DARK, master_id="gone", start_utc=NOW - timedelta(days=50), status=MasterStatus.SUPERSEDED)
+    found = look([], [DARK, late, gone, flat], [])
+    told = [(one.master.master_id, one.coverage, one.expires_at - NOW) for one in found.aging]
+    assert told == [
+        ("flat", Coverage.EXPIRED, timedelta(days=-1)), ("late", Coverage.EXPIRING, timedelta(days=5)),
+    ]  # fmt: skip
+
+
+def test_a_plan_asks_no_set_point_of_a_camera_that_has_none_and_tells_subframes_apart() -> None:
+    part = replace(LIGHTS, mode=replace(MODE, width=100, height=80, roi_x=10, roi_y=20), cooled=False)
+    items = plan(look([LIGHTS, part], [], []).needs)
+    assert {(one.width, one.roi_x, one.set_temp_c) for one in items} == {
+        (MODE.width, MODE.roi_x, -10.0),
+        (100, 10, None),
+    }
 
 
 def test_a_filter_at_two_gains_is_two_needs() -> None:

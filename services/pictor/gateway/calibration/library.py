@@ -79,11 +79,10 @@ class LibraryEntry(View):
     def of(cls, row: LibraryRow) -> Self:
         """Show a row of the library."""
         known = {name: getattr(row, name) for name in cls.model_fields if hasattr(row, name)}
-        taken = row.taken_at or row.created_at
         lists = {
             "reasons": list(row.reasons), "not_stacked": None if row.not_stacked is None else list(row.not_stacked)
         }  # fmt: skip
-        return cls(**known | lists | {"age_days": round((datetime.now(UTC) - taken).total_seconds() / DAY_S, 3)})
+        return cls(**known | lists | {"age_days": round((datetime.now(UTC) - row.aged_from).total_seconds() / DAY_S, 3)})
 
 
 @get("/calibration/library/{observatory_id:uuid}", guards=READ, summary="Calibration library")

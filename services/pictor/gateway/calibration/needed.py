@@ -7,7 +7,7 @@ from typing import Self
 from pydantic import BaseModel, Field
 
 from pictor.gateway.views import View
-from pictor.imaging.matching.coverage import Coverage, Need, Waiting
+from pictor.imaging.matching.coverage import Aging, Coverage, Need, Waiting
 from pictor.imaging.matching.frames import CameraMode
 from pictor.runtime.stacking.decide import DEFERRED
 from pictor.state.observatories import Rig
@@ -161,6 +161,37 @@ class WaitingView(BaseModel):
             rotator_deg=one.key.rotator_deg, temp_c=one.key.temp_c, have=one.frames, minimum=one.minimum,
             missing=max(0, one.minimum - one.frames), refused=one.refused, newest_utc=one.newest_utc,
             deferred=one.deferred,
-            message=DEFERRED if one.deferred else f"{one.frames} of {one.minimum} frames",
+            message=DEFERRED if one.deferred else _progress(one),
             waits_for=list(one.waits_for),
+        )  # fmt: skip
+
+
+def _progress(one: Waiting) -> str:
+    told = f"{one.frames} of {one.minimum} frames"
+    return f"{told}, {one.refused} refused, each for its reason" if one.refused else told
+
+
+class AgingView(BaseModel):
+    """An active master that is worth renewing, whether or not recent lights ask for it."""
+
+    master_id: str
+    kind: str
+    coverage: Coverage = Field(description="expiring or expired-in-use")
+    mode: ModeView
+    exposure_s: float | None
+    filter: str | None
+    rotator_deg: float | None
+    temp_c: float | None
+    age_days: float = Field(description="Since the newest of its frames")
+    expires_at: datetime
+
+    @classmethod
+    def of(cls, one: Aging, rigs: Rigs) -> Self:
+        """Show a master that ages."""
+        master = one.master
+        return cls(
+            master_id=master.master_id, kind=str(master.frame_type), coverage=one.coverage,
+            mode=ModeView.of(master.mode, rigs), exposure_s=master.exposure_s, filter=master.filter,
+            rotator_deg=master.rotator_deg, temp_c=master.temp_c, age_days=round(one.age.total_seconds() / DAY_S, 2),
+            expires_at=one.expires_at,
         )  # fmt: skip

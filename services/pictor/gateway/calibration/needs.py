@@ -14,7 +14,7 @@ from pictor.contracts.access import Role, Scope
 from pictor.gateway import trail
 from pictor.gateway.auth import changing, require
 from pictor.gateway.bodies import body_of
-from pictor.gateway.calibration.needed import NeedView, Rigs, WaitingView
+from pictor.gateway.calibration.needed import AgingView, NeedView, Rigs, WaitingView
 from pictor.gateway.calibration.settings import Value, checked
 from pictor.gateway.files import disposition
 from pictor.gateway.observatories import own_observatory
@@ -46,6 +46,7 @@ class Needs(BaseModel):
     coverage: dict[str, int] = Field(description="Needs by how well they are covered")
     needs: list[NeedView] = Field(description="By lights that wait, then nights, then age")
     groups: list[WaitingView] = Field(description="Frames without a master: deferred first, then the fullest")
+    aging: list[AgingView] = Field(description="Active masters that expire soon or are expired, the oldest first")
 
 
 class PlanFormat(StrEnum):
@@ -65,7 +66,7 @@ class PlanItemView(View):
     offset_setting: float | None
     binning: str | None
     readout_mode: str | None
-    set_temp_c: float | None
+    set_temp_c: float | None = Field(description="Null for a camera without set points")
     filter: str | None
     rotator_deg: float | None
     reason: str
@@ -74,6 +75,10 @@ class PlanItemView(View):
     rig_id: str
     waiting_lights: int
     waiting_nights: int
+    width: int = Field(description="Binned pixels")
+    height: int
+    roi_x: int | None = Field(description="Where a subframe begins; null for the whole sensor")
+    roi_y: int | None
 
 
 class CapturePlan(BaseModel):
@@ -142,6 +147,7 @@ async def read_needs(
         observatory_id=observatory_id, as_of=now, window_days=days, lights=sum(one.count for one in seen.lights),
         coverage=counts, needs=[NeedView.of(need, rigs) for need in found.needs],
         groups=[WaitingView.of(one, seen.names.of(one.key), rigs) for one in found.waiting],
+        aging=[AgingView.of(one, rigs) for one in found.aging],
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_cards
 from pictor.imaging.headers.describe import describe
 from pictor.imaging.headers.description import FrameDescription
+from pictor.imaging.matching.spans import span_of
 
 CALSTAT = {Kind.BIAS: "", Kind.DARK: "M", Kind.FLAT_DARK: "M", Kind.FLAT: "D"}
 """MaxIm's letters: M for a master dark with bias inside, B, D and F for what was applied."""
@@ -53,10 +54,8 @@ def start_of(header: Mapping[str, Value]) -> datetime | None:
 def mean_start(headers: Sequence[Mapping[str, Value]]) -> str | None:
     """Return the mean of the inputs' DATE-OBS in FITS form."""
     starts = [start for header in headers if (start := start_of(header)) is not None]
-    if not starts:
-        return None
-    since = sum((start - starts[0] for start in starts), timedelta()) / len(starts)
-    return (starts[0] + since).astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds")
+    span = span_of(starts)
+    return span.mean.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") if span else None
 
 
 def mean_of(headers: Sequence[Mapping[str, Value]], key: str) -> float | None:

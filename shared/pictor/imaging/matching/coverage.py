@@ -44,7 +44,8 @@ class Need:
 
     ``waiting_lights`` and ``waiting_nights`` count what stays uncalibrated without it; ``blocks`` names the needs and
     groups of flats that wait for it, ``waits_for`` the needs it waits for itself. ``deferred`` is true for flats that
-    are complete but for their dark.
+    are complete but for their dark. ``cooled`` is false where the camera states no set point; ``temp_c`` is then that
+    of the sensor.
     """
 
     need_id: str
@@ -70,6 +71,7 @@ class Need:
     blocks: tuple[str, ...] = ()
     waits_for: tuple[str, ...] = ()
     deferred: bool = False
+    cooled: bool = True
 
     @property
     def waiting_lights(self) -> int:
@@ -97,11 +99,22 @@ class Waiting:
 
 
 @dataclass(frozen=True, slots=True)
+class Aging:
+    """An active master that is expired, or will be soon."""
+
+    master: MasterFrame
+    coverage: Coverage
+    age: timedelta
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Assessment:
-    """Everything an observatory needs, by lights that wait; and its groups under way."""
+    """Everything an observatory needs, by lights that wait; its groups under way; its masters that age."""
 
     needs: tuple[Need, ...]
     waiting: tuple[Waiting, ...]
+    aging: tuple[Aging, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +125,4 @@ class Library:
     shelf: Shelf
     hand: Hand
     now: datetime
+    uncooled: frozenset[CameraMode] = frozenset()

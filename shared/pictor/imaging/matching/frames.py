@@ -79,7 +79,10 @@ class Pile:
 
 @dataclass(frozen=True, slots=True)
 class LightGroup:
-    """Lights that want the same masters, counted: of some nights, or of one where the time of the choice matters."""
+    """Lights that want the same masters, counted: of some nights, or of one where the time of the choice matters.
+
+    ``cooled`` is false where none states a set point: their temperature is the sensor's own.
+    """
 
     mode: CameraMode
     nights: tuple[date, ...]
@@ -90,3 +93,4 @@ class LightGroup:
     filter: str | None = None
     rotator_deg: float | None = None
     temperature_c: float | None = None
+    cooled: bool = True

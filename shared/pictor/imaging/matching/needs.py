@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pictor.imaging.matching.coverage import SEVERITY, Assessment, Coverage, InHand, Library, Need
+from pictor.imaging.matching.coverage import SEVERITY, Aging, Assessment, Coverage, InHand, Library, Need
 from pictor.imaging.matching.deferring import flat_demands, linked, under_way
 from pictor.imaging.matching.demand import (
     Demand,
@@ -21,7 +21,7 @@ from pictor.imaging.matching.demand import (
 from pictor.imaging.matching.frames import CameraMode, FrameType, LightGroup, Pile
 from pictor.imaging.matching.grouping import centre_of
 from pictor.imaging.matching.policy import Policy
-from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.matching.rules import MasterFrame, MasterStatus
 from pictor.imaging.matching.selection import Selection, max_age, rank_of
 from pictor.imaging.matching.shelf import Shelf
 
@@ -48,12 +48,25 @@ def assess(
     now
         The time ages are told at.
     """
-    library = Library(policy, Shelf(masters), Hand(piles, policy), now)
+    lights = list(lights)
+    uncooled = frozenset(one.mode for one in lights) - {one.mode for one in lights if one.cooled}
+    library = Library(policy, Shelf(masters), Hand(piles, policy), now, uncooled)
     needs = _needs(light_demands(lights, policy, library.shelf, now), library)
     for_flats = _needs(flat_demands(needs, library), library)
     needs = _joined([*linked(needs, for_flats, library), *for_flats])
     ordered = sorted(needs, key=_urgency)
-    return Assessment(tuple(ordered), tuple(under_way(masters, for_flats, library)))
+    return Assessment(tuple(ordered), tuple(under_way(masters, for_flats, library)), aging(masters, policy, now=now))
+
+
+def aging(masters: Iterable[MasterFrame], policy: Policy, *, now: datetime) -> tuple[Aging, ...]:
+    """List the active masters worth renewing, whether or not lights ask for them; the oldest for their kind first."""
+    found = []
+    for master in masters:
+        allowed, age = max_age(master.frame_type, policy), now - master.aged_from
+        if master.status is MasterStatus.ACTIVE and age > EXPIRING_SHARE * allowed:
+            coverage = Coverage.EXPIRED if age > allowed else Coverage.EXPIRING
+            found.append((age / allowed, Aging(master, coverage, age, master.aged_from + allowed)))
+    return tuple(one for _, one in sorted(found, key=lambda one: (-one[0], one[1].master.master_id)))
 
 
 def _joined(needs: Iterable[Need]) -> list[Need]:
@@ -106,10 +119,11 @@ def _need(demands: Sequence[Demand], library: Library) -> Need:
         _name(asked), asked.kind, coverage, frame.mode, frame.exposure_s, frame.filter, frame.rotator_deg,
         frame.temperature_c, asked.lights, tuple(sorted(asked.nights)), "", policy.min_frames, have, missing,
         tuple(_in_hand(group, fits=fits) for group, fits in hand), found.master, blocks=asked.blocks,
+        cooled=frame.mode not in library.uncooled,
     )  # fmt: skip
     if found.master is not None:
-        age = library.now - found.master.start_utc
-        expires = found.master.start_utc + max_age(found.master.frame_type, policy)
+        age = library.now - found.master.aged_from
+        expires = found.master.aged_from + max_age(found.master.frame_type, policy)
         need = replace(need, age=age, expires_at=expires)
     else:
         instead = library.shelf.select(frame, policy, wanted=FrameType.BIAS, at=library.now).master
@@ -140,7 +154,7 @@ def _coverage(found: Selection, library: Library) -> Coverage:
     if found.chosen is None:
         return Coverage.UNCOVERED
     master = found.chosen.master
-    share = (library.now - master.start_utc) / max_age(master.frame_type, library.policy)
+    share = (library.now - master.aged_from) / max_age(master.frame_type, library.policy)
     if share > 1.0:
         return Coverage.EXPIRED
     if share > EXPIRING_SHARE:
@@ -167,6 +181,8 @@ def _reason(need: Need, found: Selection, library: Library) -> str:
     """Say how a need stands, in words."""
     if need.master is None:
         text = f"{found.reason}; {need.have} of {need.minimum} frames in hand"
+        refused = sum(one.refused for one in need.in_hand if one.fits)
+        text += f", {refused} refused, each for its reason" if refused else ""
         others = sum(one.frames for one in need.in_hand if not one.fits)
         text += f", {others} more at other temperatures" if others else ""
         text += ", the stack is due" if need.missing == 0 else ""

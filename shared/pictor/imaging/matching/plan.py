@@ -39,6 +39,10 @@ class PlanItem:
     rig_id: str
     waiting_lights: int
     waiting_nights: int
+    width: int
+    height: int
+    roi_x: int | None
+    roi_y: int | None
 
 
 def plan(needs: Iterable[Need]) -> tuple[PlanItem, ...]:
@@ -68,8 +72,9 @@ def _item(need: Need) -> PlanItem:
     return PlanItem(
         need.kind, need.missing, need.exposure_s if need.kind is not FrameType.BIAS else 0.0, mode.gain_setting,
         mode.offset_setting, f"{mode.binning_x}x{mode.binning_y}" if binned else None, mode.readout_mode,
-        need.temp_c, need.filter, need.rotator_deg, f"{need.coverage}: {need.reason}", need.blocks, need.need_id,
-        mode.rig_id, need.waiting_lights, need.waiting_nights,
+        need.temp_c if need.cooled else None, need.filter, need.rotator_deg, f"{need.coverage}: {need.reason}",
+        need.blocks, need.need_id, mode.rig_id, need.waiting_lights, need.waiting_nights, mode.width, mode.height,
+        mode.roi_x, mode.roi_y,
     )  # fmt: skip
 
 

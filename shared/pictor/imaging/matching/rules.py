@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
@@ -22,7 +22,7 @@ class MasterStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MasterFrame:
-    """A master as the selection sees it; ``start_utc`` is the mean of its inputs."""
+    """A master as the selection sees it; ``start_utc`` is the mean of its inputs, between the first and the last."""
 
     master_id: str
     frame_type: FrameType
@@ -35,6 +35,17 @@ class MasterFrame:
     rotator_deg: float | None = None
     temp_c: float | None = None
     holds_bias: bool = True
+    first_utc: datetime | None = None
+    last_utc: datetime | None = None
+
+    @property
+    def aged_from(self) -> datetime:
+        """When it began to age: with its newest frame."""
+        return self.last_utc or self.start_utc
+
+    def away(self, at: datetime) -> timedelta:
+        """Return how far a time is from its frames; none between the first and the last."""
+        return max((self.first_utc or self.start_utc) - at, at - self.aged_from, timedelta())
 
 
 @dataclass(frozen=True, slots=True)

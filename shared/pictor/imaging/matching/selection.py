@@ -123,17 +123,17 @@ def candidate(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime
 
 def rank_of(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime | None = None) -> Rank:
     """Rank a master among those that match; the least is taken. No rule depends on time, only the rank does."""
-    apart = abs(master.start_utc - (at or frame.start_utc))
+    moment = at or frame.start_utc
     warmth = 0.0
     if frame.temperature_c is not None and master.temp_c is not None:
         warmth = abs(frame.temperature_c - master.temp_c)
-    expired = apart > max_age(master.frame_type, policy)
+    expired = master.away(moment) > max_age(master.frame_type, policy)
     return (
         expired,
         master.status is not MasterStatus.ACTIVE and not expired,
         _turned(frame, master, policy),
         int(warmth / TEMPERATURE_STEP_C + 1e-9),
-        apart.total_seconds(),
+        abs(master.start_utc - moment).total_seconds(),
         -master.frames,
         master.master_id,
     )

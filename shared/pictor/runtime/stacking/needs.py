@@ -100,7 +100,7 @@ def _mode(values: tuple[object, ...]) -> CameraMode:
 def _lights(row: CountedLights) -> LightGroup:
     return LightGroup(
         _mode(row.mode), row.nights, row.count, row.first_utc, row.last_utc, row.exposure_s, row.filter,
-        row.rotator_deg, row.temp_c,
+        row.rotator_deg, row.temp_c, row.cooled,
     )  # fmt: skip
 
 

@@ -74,6 +74,16 @@ async def test_needs_tell_what_lights_wait_for_and_the_deferred_flat(api: Api) -
     assert found["coverage"] == {"uncovered": 3}
 
 
+async def test_lights_that_came_calibrated_ask_for_nothing(api: Api) -> None:
+    await _frames(api, "light", 2, exposure_s=300.0, of_filter="R", calstat="BDF")
+    found = (await api.get(f"/api/v1/calibration/needs/{api.home.id}")).json()
+    assert (found["lights"], found["needs"], found["aging"]) == (0, [], [])
+    await _dark(api, -10.0)
+    await api.runtime.pool.execute("UPDATE master SET last_at = now() - interval '25 days'")
+    (aging,) = (await api.get(f"/api/v1/calibration/needs/{api.home.id}")).json()["aging"]
+    assert (aging["coverage"], round(aging["age_days"])) == ("expiring", 25)
+
+
 async def test_the_plan_comes_as_json_and_csv_in_the_same_order(api: Api) -> None:
     await _frames(api, "light", 1, exposure_s=300.0, of_filter="=cmd()")
     path = f"/api/v1/calibration/plan/{api.home.id}"
