@@ -82,7 +82,9 @@ class LibraryEntry(View):
         lists = {
             "reasons": list(row.reasons), "not_stacked": None if row.not_stacked is None else list(row.not_stacked)
         }  # fmt: skip
-        return cls(**known | lists | {"age_days": round((datetime.now(UTC) - row.aged_from).total_seconds() / DAY_S, 3)})
+        return cls(
+            **known | lists | {"age_days": round((datetime.now(UTC) - row.aged_from).total_seconds() / DAY_S, 3)}
+        )
 
 
 @get("/calibration/library/{observatory_id:uuid}", guards=READ, summary="Calibration library")
