@@ -159,10 +159,10 @@ class JobDetail(JobView):
 
 
 class SupersededUse(View):
-    """A superseded master a light was measured with."""
+    """A superseded master a light was measured with, or a place that was empty and would be filled now."""
 
     place: str
-    master_id: UUID
+    master_id: UUID | None = Field(description="Null where the light was measured without a master")
     superseded_at: datetime | None
     superseded_by: UUID | None
     would_use: UUID | None = Field(description="The master that processing the light again uses; null for none")

@@ -73,8 +73,33 @@ ACTIONS.because = (button) => {
   $("#because-title").textContent = button.dataset.title;
   $("#because-text").textContent = button.dataset.text;
   Object.assign(go.dataset, { url: button.dataset.url, field: button.dataset.field || "", value: button.dataset.value || "" });
+  $("#because-lines").replaceChildren();
   $("#because").showModal();
+  if (button.dataset.look) recallLines(button.dataset.url);
 };
+
+// What a recall would do, told by the server before it is done.
+async function recallLines(url) {
+  let told;
+  try { told = await (await send("POST", `${url}?dry_run=true`, JSON.stringify({ because: "a look before the recall" }))).json(); }
+  catch (problem) { toast(problem.message, true); return; }
+  const line = (text, ids = []) => {
+    const item = document.createElement("li");
+    item.append(text, ...ids.slice(0, 5).flatMap((id) => {
+      const to = document.createElement("a");
+      to.href = `/calibration/masters/${id}`;
+      to.textContent = id.slice(0, 8);
+      return [" ", to];
+    }));
+    return item;
+  };
+  $("#because-lines").replaceChildren(
+    line(told.light_count ? `${several(told.light_count, "light")} ${told.light_count === 1 ? "is" : "are"} processed again, when nothing else waits.` : "No light was measured with it."),
+    told.reinstated ? line("In use again:", [told.reinstated]) : line("No older master of its group takes its place."),
+    line(`Its ${several(told.frames.length, "individual frame")} ${told.frames.length === 1 ? "is" : "are"} not stacked again unless asked for.`),
+    ...(told.flats?.length ? [line(`${several(told.flats.length, "master flat")} had this dark taken off and stay in use; stack them again:`, told.flats)] : []),
+  );
+}
 
 ACTIONS["because-now"] = async (button) => {
   const why = $("#because-why");

@@ -34,15 +34,17 @@ ORDERED_AT_ONCE = 500
 SINCE = "{place}: processed with a master that was superseded {when}; process the light again to use its successor"
 LATER = "{place}: the master was superseded {when}; lights of one night keep theirs until {until} UTC, then processing \
 again uses its successor"
+CAME = "{place}: processed without one, none matched then; process the light again to use the one there is now"
+FILLED_LATER = ("dark", "flat")
 RIGHT = "{place}: the master was superseded {when}, and is still the one the rules choose for the time of this light"
 
 
 @dataclass(frozen=True, slots=True)
 class Succeeded:
-    """A superseded master a light was measured with, and what processing the light again would use instead."""
+    """A superseded master a light was measured with, or none, and what processing it again would use instead."""
 
     place: str
-    master_id: UUID
+    master_id: UUID | None
     superseded_at: datetime | None
     superseded_by: UUID | None
     would_use: UUID | None
@@ -70,15 +72,21 @@ class Heirs:
 
 
 async def superseded_for(db: Connection, frame: Frame) -> list[Succeeded]:
-    """Tell which masters a light was measured with were superseded, and whether that matters for it."""
+    """Tell which masters a light was measured with were superseded, whether that matters, and which came later."""
     found = await succession.replaced(db, frame.id)
-    if not found:
+    used = await masters.use_of(db, frame.id)
+    bare = [] if used is None else [place for place in FILLED_LATER if used[f"{place}_id"] is None]
+    if not found and not bare:
         return []
     now = await choose(db, frame, keep=False)
+    came = [Succeeded(place, None, None, None, new, None, CAME.format(place=place))
+            for place in bare if (new := now.ids[place]) is not None]  # fmt: skip
+    if not found:
+        return came
     later = await choose(db, frame, keep=False, now=_night_over())
     end = await _end_of_night(db, frame)
     told = [_succeeded(one, now, later, end) for one in found]
-    return [one for one, of in zip(told, found, strict=True) if one.would_use != one.master_id or _since(of)]
+    return [one for one, of in zip(told, found, strict=True) if one.would_use != one.master_id or _since(of)] + came
 
 
 def _since(one: Replaced) -> bool:

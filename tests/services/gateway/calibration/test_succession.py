@@ -101,6 +101,16 @@ async def test_lights_of_all_predecessors_are_processed_again_once_last_in_line(
     assert line["detail"]["lights"] == 2
 
 
+async def test_a_light_says_that_its_master_came_after_it_was_measured(api: Api) -> None:
+    (light,) = await add_individuals(api.runtime.pool, api.home.id, 1, kind="light", start=LAST_WEEK)
+    await masters.save_use(api.runtime.pool, light, uuid4(), {}, weak=False, explanation={})
+    assert (await api.get(f"/api/v1/frames/{light}")).json()["superseded"] == []
+    dark = await add_master(api.runtime.pool, api.home.id, taken_at=LAST_WEEK)
+    (told,) = (await api.get(f"/api/v1/frames/{light}")).json()["superseded"]
+    assert (told["place"], told["master_id"], told["would_use"], told["out_of_date"]) == ("dark", None, str(dark), True)
+    assert "processed without one" in told["sentence"]
+
+
 async def test_only_an_active_master_has_lights_to_take_over(api: Api) -> None:
     rejected = await add_master(api.runtime.pool, api.home.id, state=MasterState.REJECTED)
     answer = await api.post(reprocess(rejected))
