@@ -125,7 +125,9 @@ async def explanation_of(db: Connection, frame: Frame, *, shown: int) -> Explana
     pinned = None if key is None else await light_sets.of_lights(db, key)
     seen = frame_seen(frame)
     at = pinned.reference_utc if pinned else seen.start_utc
-    found = await asyncio.to_thread(explain, seen, [master_seen(master) for master in library], policy, at=at)
+    found = await asyncio.to_thread(
+        explain, seen, [master_seen(master) for master in library], policy, at=at, shown=shown
+    )
     if not found:
         return _nothing(frame, NO_MASTERS.format(kind=frame.frame_type))
     return ExplanationView(
@@ -153,7 +155,7 @@ def _place(one: Explanation, pinned: LightSet | None, shown: int) -> PlaceView:
     return PlaceView(
         place=str(one.place), sentence=one.sentence, master_id=chosen, pinned_id=str(held) if held else None,
         candidates=[_candidate(verdict, chosen) for verdict in one.verdicts[:shown]],
-        candidates_total=len(one.verdicts),
+        candidates_total=len(one.selection.candidates),
     )  # fmt: skip
 
 

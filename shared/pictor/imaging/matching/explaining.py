@@ -42,7 +42,10 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One place of a light: what was chosen or why nothing, and every candidate, the nearest miss first."""
+    """One place of a light: what was chosen or why nothing, and the candidates, the nearest miss first.
+
+    The selection has every candidate; verdicts are of as many as were asked for.
+    """
 
     place: FrameType
     sentence: str
@@ -58,7 +61,8 @@ class Explanation:
 
 
 def explain(
-    frame: Frame, masters: Sequence[MasterFrame], policy: Policy, *, at: datetime | None = None
+    frame: Frame, masters: Sequence[MasterFrame], policy: Policy, *, at: datetime | None = None,
+    shown: int | None = None,
 ) -> tuple[Explanation, ...]:  # fmt: skip
     """Explain every place of a light, or the dark of a flat; a dark and a bias need no master.
 
@@ -72,28 +76,29 @@ def explain(
         Settings of the observatory.
     at
         Reference time of its set; None: start of the frame.
+    shown
+        For so many candidates of each place changes of settings are looked for; None: for all.
     """
     if frame.frame_type is FrameType.FLAT:
-        return (_explained(frame, FrameType.FLAT_DARK, dark_for_flats(frame, masters, policy), policy),)
+        return (_explained(frame, FrameType.FLAT_DARK, dark_for_flats(frame, masters, policy), policy, shown),)
     if frame.frame_type is not FrameType.LIGHT:
         return ()
     places = (FrameType.DARK, FrameType.FLAT, FrameType.BIAS)
     return tuple(
-        _explained(frame, place, select(frame, masters, policy, wanted=place, at=at), policy) for place in places
+        _explained(frame, place, select(frame, masters, policy, wanted=place, at=at), policy, shown) for place in places
     )
 
 
-def _explained(frame: Frame, place: FrameType, found: Selection, policy: Policy) -> Explanation:
-    missing = [one for one in found.candidates if not one.matches]
-    fitting = [one for one in found.candidates if one.matches]
-    verdicts = [Verdict(one, ()) for one in fitting] + [Verdict(one, changes(frame, one, policy)) for one in missing]
+def _explained(frame: Frame, place: FrameType, found: Selection, policy: Policy, shown: int | None) -> Explanation:
+    told = found.candidates if shown is None else found.candidates[: max(1, shown)]
+    verdicts = [Verdict(one, () if one.matches else changes(frame, one, policy)) for one in told]
     return Explanation(place, _sentence(place, found, verdicts), found, tuple(verdicts))
 
 
 def _sentence(place: FrameType, found: Selection, verdicts: Sequence[Verdict]) -> str:
     """Say what was chosen and what it beat, or the nearest miss and what would turn it."""
     if found.chosen is not None:
-        others = sum(one.candidate.matches for one in verdicts) - 1
+        others = sum(one.matches for one in found.candidates) - 1
         return found.reason + (f"; {others} more would match" if others else "")
     if not verdicts:
         return found.reason
