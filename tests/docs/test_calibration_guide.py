@@ -6,13 +6,18 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import typer.main
 import yaml
 
 from pictor.calibration_stacker import gate
+from pictor.calibration_stacker.refusing import unlike_the_others
 from pictor.cli.main import app
 from pictor.gateway.calibration.settings import DESCRIPTIONS
+from pictor.imaging.calibration.agreement import Agreement
 from pictor.imaging.calibration.badlist import SECTIONS, parse_bad_pixels
+from pictor.imaging.calibration.unlike import stacks, unlike
+from pictor.imaging.combine.combining import Statistics
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.plan import PlanItem
 from pictor.imaging.matching.policy import CHOICES, RANGES, Policy
@@ -62,11 +67,13 @@ def refused() -> Iterator[str]:
     """Make every sentence that keeps a frame out of stacks."""
     bad = FrameFacts(
         saturated_share=0.5, one_value_share=0.5, noise_steps=10.0, median_adu=60_000, median_snr=12.0,
-        linear_limit_adu=55_000, read_noise_share=0.2,
+        linear_limit_adu=55_000, read_noise_share=0.2, saturation_adu=65_535.0,
     )  # fmt: skip
     warm = replace(FLAT, is_master=True, set_temp_c=-10.0, ccd_temp_c=-5.0)
     yield from (one.sentence for one in refusals(warm, bad))
     yield from (one.sentence for one in refusals(FLAT, FrameFacts(combined=12)))
+    dark_as_bias = replace(FLAT, frame_type=FrameType.BIAS, exposure_s=60.0)
+    yield from (one.sentence for one in refusals(dark_as_bias, FrameFacts(median_adu=60_000, saturation_adu=65_535.0)))
     honest = [Sample(str(i), 500.0 + 0.1 * i, 12.0, 0.03, 60.0) for i in range(9)]
     strange = (
         Sample("x", 900.0, 12.0, 0.03, 60.0), Sample("x", 900.0, 12.0, 0.03), Sample("x", 500.0, 40.0, 0.03),
@@ -76,9 +83,25 @@ def refused() -> Iterator[str]:
         yield outliers(FrameType.DARK, [*honest, one])["x"]
 
 
+def left_out() -> Iterator[str]:
+    """Make every sentence a stack tells of a frame it leaves out."""
+    agreement = Agreement(
+        blocks=np.zeros((9, 4, 4)), variances=np.ones((9, 4, 4)), snr=np.full((4, 4), 200.0), rows=np.zeros((9, 128)),
+        columns=np.zeros((9, 128)), odd_shares=np.zeros(9), unstable=np.zeros((128, 128), np.uint8),
+    )  # fmt: skip
+    agreement.blocks[0, 2, 1], agreement.odd_shares[1], agreement.rows[2, ::12] = 3.0, 0.2, 9.0
+    agreement.variances[3], agreement.variances[4] = 4.0, 0.1
+    yield from unlike(agreement, flat=False).values()
+    yield unlike(agreement, flat=True)[0]
+    yield from stacks(agreement).values()
+    lost = Statistics(9, 9000, 900, (900, 0, 0, 0, 0, 0, 0, 0, 0), can_reject=True, note="")
+    yield from unlike_the_others(lost, [str(i) for i in range(9)], 1000).values()
+
+
 def test_every_reason_a_frame_is_not_stacked_is_explained_and_no_other() -> None:
-    told, known = list(refused()), [pattern(one) for one in quoted("Why a frame is never stacked")]
-    assert len(told) == len(known) == 13
+    told = [*refused(), *left_out()]
+    known = [pattern(one) for one in quoted("Why a frame is never stacked")]
+    assert len(told) == len(known) == 22
     for sentence in told:
         assert sum(bool(one.fullmatch(sentence)) for one in known) == 1, sentence
     for one in known:

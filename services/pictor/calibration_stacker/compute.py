@@ -8,6 +8,7 @@ from pathlib import Path
 from pictor.calibration_stacker import premade
 from pictor.calibration_stacker.picturing import draw
 from pictor.calibration_stacker.stacking import Order, report, stack_group
+from pictor.imaging.calibration.agreement import warm as warm_agreement
 from pictor.imaging.calibration.building import Recipe
 from pictor.imaging.calibration.calibrating import warm as warm_calibrate
 from pictor.imaging.calibration.facts import pixel_facts
@@ -22,7 +23,7 @@ from pictor.imaging.matching.policy import validate
 CALIBRATED_FILE = "calibrated.fits"
 
 
-def stack(
+def stack(  # noqa: PLR0913 - the arguments are the order
     *,
     paths: Sequence[str],
     frame_ids: Sequence[str],
@@ -38,11 +39,13 @@ def stack(
     dark_path: str | None = None,
     active_path: str | None = None,
     bad_pixel_list: str | None = None,
-    homogeneous: bool = True,
-    binning: int | None = None,
+    sensor: Mapping[str, int] | None = None,
+    expected_level_adu: float | None = None,
+    accepted_cameras: Sequence[str] = (),
 ) -> dict[str, object]:
     """Stack a group into ``master.fits`` and, for darks, ``bad_pixels.fits`` in the scratch folder.
 
+    ``sensor`` tells binning and, for a part of it, first column ``x`` and row ``y``, for the list of bad pixels.
     Returns paths, statistics by sample and frame, detector facts, and the verdict of the gate with its numbers.
     """
     settings = validate(dict(policy or {}))
@@ -53,10 +56,15 @@ def stack(
     order = Order(
         tuple(Path(path) for path in paths), tuple(frame_ids), tuple(sha256s), recipe, settings, Path(scratch),
         None if dark_path is None else Path(dark_path), None if active_path is None else Path(active_path),
-        bad_pixel_list, homogeneous, binning,
+        bad_pixel_list, None if sensor is None else sensor["binning"], _origin(sensor or {}), expected_level_adu,
+        tuple(accepted_cameras),
     )  # fmt: skip
     told = report(stack_group(order))
     return finite({**told, "pictures": draw(str(told["master_path"]), scratch)})
+
+
+def _origin(sensor: Mapping[str, int]) -> tuple[int, int]:
+    return sensor.get("x", 0), sensor.get("y", 0)
 
 
 def finite(value: dict[str, object]) -> dict[str, object]:
@@ -152,5 +160,6 @@ def adopt(
 def warm() -> None:
     """Compile every kernel of the stacker before the first order."""
     warm_combine()
+    warm_agreement()
     warm_flats()
     warm_calibrate()

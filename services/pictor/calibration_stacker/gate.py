@@ -1,7 +1,8 @@
 """Whether a candidate master may be used: the numbers against their limits."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 STD_RATIO = (0.9, 1.1)
@@ -21,12 +22,25 @@ HITS = 0.001
 """Share of samples that cosmic rays and unstable pixels take in a long dark."""
 
 
+SHOWN = 6
+"""Frames a sentence tells about; the rest are counted."""
+
+
 class Verdict(StrEnum):
     """What happens to a candidate."""
 
     ACTIVE = "active"
     NEEDS_REVIEW = "needs-review"
     REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How far a bias or dark lies from the level it should have, in ADU; what is allowed, and who says so."""
+
+    offset: float
+    allowed: float
+    said_by: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +59,13 @@ class Measured:
     homogeneous: bool = True
     differences: tuple[str, ...] = ()
     cameras: tuple[str, ...] = ()
+    accepted_cameras: tuple[str, ...] = ()
+    """Those of the active master: somebody said that they are one."""
+    disputed: Mapping[str, str] = field(default_factory=dict)
+    """Frames unlike the others, each with its sentence, where nobody can say which are right."""
+    drift: float | None = None
+    drift_share: float | None = None
+    level: Level | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +117,10 @@ def judge(measured: Measured) -> GateResult:
     checks = (
         _split_std(measured),
         _split_blocks(measured),
+        _agreeing(measured),
+        _steady(measured),
         _active(measured),
+        _level(measured),
         _rejected(measured),
         _never_good(measured),
         _homogeneous(measured),
@@ -129,6 +153,39 @@ def _split_blocks(m: Measured) -> Check:
     text = f"largest 32 x 32 block of the halves' difference {value:.1f} sigma (limit {BLOCK_LIMIT:g}), "
     text += f"{100 * share:.2f} % beyond 5 sigma"
     return Check("split-half structure", value, None, BLOCK_LIMIT, verdict, text)
+
+
+def _agreeing(m: Measured) -> Check:
+    """Frames that contradict each other make no master: without them nobody knows what is right."""
+    count = len(m.disputed)
+    if not count:
+        text = "every frame shows what the others show"
+        return Check("frames agree", 0.0, None, 0.0, Verdict.ACTIVE, text)
+    shown = "; ".join(f"{name}: {told}" for name, told in list(m.disputed.items())[:SHOWN])
+    more = "" if count <= SHOWN else f"; and {count - SHOWN} more"
+    text = f"{count} of {m.frames} frames are unlike the others, and nobody can say which are right; "
+    text += f"delete the bad ones ({shown}{more})"
+    return Check("frames agree", float(count), None, 0.0, Verdict.REJECTED, text)
+
+
+def _steady(m: Measured) -> Check:
+    if m.drift is None or m.drift_share is None:
+        text = f"earlier and later frames cannot be compared with {m.frames} frames; 4 are needed"
+        return Check("steady frames", None, None, 1.0, Verdict.ACTIVE, text)
+    verdict = Verdict.ACTIVE if m.drift <= 1 else Verdict.NEEDS_REVIEW
+    text = f"earlier and later frames differ by {m.drift:.2f} of what is allowed in the worst block, "
+    text += f"{100 * m.drift_share:.1f} % of blocks by too much"
+    return Check("steady frames", m.drift, None, 1.0, verdict, text)
+
+
+def _level(m: Measured) -> Check:
+    """Ask a person about a level nothing explains: light, another offset setting, or frames of another kind."""
+    if m.level is None:
+        return Check("level", None, None, None, Verdict.ACTIVE, "nothing tells what the level should be")
+    offset, allowed = m.level.offset, m.level.allowed
+    verdict = Verdict.ACTIVE if abs(offset) <= allowed else Verdict.NEEDS_REVIEW
+    text = f"level {offset:+.1f} ADU from that of {m.level.said_by} ({allowed:.1f} ADU allowed)"
+    return Check("level", offset, -allowed, allowed, verdict, text)
 
 
 def _active(m: Measured) -> Check:
@@ -170,8 +227,11 @@ def _homogeneous(m: Measured) -> Check:
 def _one_camera(m: Measured) -> Check:
     """Ask a person about several serial numbers: some drivers number the same camera anew when it is plugged in."""
     count = len(m.cameras)
-    verdict = Verdict.ACTIVE if count < 2 else Verdict.NEEDS_REVIEW
+    known = set(m.cameras) <= set(m.accepted_cameras)
+    verdict = Verdict.ACTIVE if count < 2 or known else Verdict.NEEDS_REVIEW
     text = "inputs are of one camera, as far as they say"
+    if count > 1 and known:
+        text = f"inputs are of {count} serial numbers, accepted as one camera with the active master"
     if verdict is not Verdict.ACTIVE:
         text = f"inputs are of {count} cameras by their serial numbers: {', '.join(m.cameras[:4])}; "
         text += "accept the master only if these are one camera"

@@ -6,6 +6,7 @@ from statistics import median
 from typing import Any
 from uuid import UUID, uuid5
 
+from pictor.calibration_stacker.expected import KnownDark, expected_level
 from pictor.calibration_stacker.picturing import keep_pictures
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
@@ -29,7 +30,7 @@ from pictor.state.outbox import Outgoing
 from pictor.state.products import Product
 from pictor.state.stacks import StackRequest
 
-KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu", "refused")
+KEPT = ("statistics", "levels_adu", "noise", "facts", "checks", "flat_level_adu", "refused", "cameras")
 """Numbers of a stack that stay with its master."""
 
 
@@ -58,6 +59,8 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
     rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
     typical = sorted(frames, key=lambda frame: frame.exposure_s or 0.0)[len(frames) // 2]
     dark = await _dark_of(step, request, typical)
+    bias_level = await _bias_level(step, request, typical)
+    active = await _active(step, request, frames[0])
     made_with = {"dark_id": str(dark.master_id), "dark_sha256": dark.sha256} if dark else {}
     return Sources(request, tuple(frames), made_with), {
         "paths": [str(await local_frame(step, frame)) for frame in frames],
@@ -68,21 +71,23 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
         "scratch": str(step.scratch),
         "read_noise_e": rig.read_noise_e if rig else None,
         "egain": (rig.egain if rig else None) or described.get("egain"),
-        "bias_level_adu": await _bias_level(step, request, typical),
+        "bias_level_adu": bias_level,
+        "expected_level_adu": await _expected_level(step, request, typical, bias_level),
         "saturation_adu": (frames[0].statistics or {}).get("saturation_adu"),
         "bayer": bool(described.get("bayer")),
         "dark_path": str(await step.fetch(dark.key, dark.sha256)) if dark else None,
-        "active_path": await _active_path(step, request, frames[0]),
+        "active_path": None if active is None else await _master_path(step, active.id),
+        "accepted_cameras": [] if active is None else active.statistics.get("cameras") or [],
         "bad_pixel_list": await _listed_pixels(step, frames[0]),
-        "binning": described.get("binning_x") or 1,
-    }
+        "sensor": {
+            "binning": described.get("binning_x") or 1, "x": described.get("roi_x") or 0,
+            "y": described.get("roi_y") or 0,
+        },
+    }  # fmt: skip
 
 
 async def _listed_pixels(step: Step, frame: Frame) -> str | None:
-    """Return the list a person wrote for the rig; it counts pixels of the whole sensor, so not for a part of it."""
-    described = frame.description or {}
-    if described.get("roi_x") or described.get("roi_y"):
-        return None
+    """Return the list a person wrote for the rig."""
     stored: StoredList | None = await step.read(badpixels.list_of, frame.observatory_id, frame.rig_id)
     return None if stored is None else stored.body
 
@@ -109,12 +114,31 @@ async def _bias_level(step: Step, request: StackRequest, frame: Frame) -> float 
     return float(median(levels)) if levels else None
 
 
-async def _active_path(step: Step, request: StackRequest, frame: Frame) -> str | None:
+async def _expected_level(step: Step, request: StackRequest, frame: Frame, bias_level: float | None) -> float | None:
+    """Return the level a dark should have by the darks of other exposures at its temperature."""
+    if request.frame_type not in {FrameType.DARK.value, FrameType.FLAT_DARK.value}:
+        return None
+    policy, temp = validate(request.policy), request.facts.get("temp_c")
+    known = [
+        KnownDark(float(master.facts.get("exposure_s") or 0.0), float(median(master.statistics["levels_adu"])))
+        for master in await step.read(masters.usable, request.observatory_id, frame.camera_mode or "")
+        if master.state is MasterState.ACTIVE and master.frame_type in {"dark", "flat-dark"}
+        and master.statistics.get("levels_adu") and master.group_key != request.group_key
+        and _near(temp, master.facts.get("temp_c"), policy.temperature_tolerance_c)
+    ]  # fmt: skip
+    return expected_level(frame.exposure_s, bias_level, known)
+
+
+def _near(one: float | None, other: float | None, tolerance: float) -> bool:
+    return one is not None and other is not None and abs(one - other) <= tolerance
+
+
+async def _active(step: Step, request: StackRequest, frame: Frame) -> Master | None:
+    """Return the master in use that the new one may replace."""
     library = await step.read(masters.usable, request.observatory_id, frame.camera_mode or "")
-    for master in library:
-        if master.group_key == request.group_key and master.state is MasterState.ACTIVE:
-            return await _master_path(step, master.id)
-    return None
+    same = (one for one in library if one.group_key == request.group_key and one.state is MasterState.ACTIVE)
+    found: Master | None = next(same, None)
+    return found
 
 
 async def _master_path(step: Step, master_id: UUID) -> str:

@@ -2,18 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from statistics import median
 
 import numpy as np
 from astropy.io import fits
 
-from pictor.calibration_stacker.gate import GateResult, Measured, expected_rejected_share, judge
+from pictor.calibration_stacker.expected import beside_active, beside_expected
+from pictor.calibration_stacker.gate import GateResult, Level, Measured, expected_rejected_share, judge
+from pictor.calibration_stacker.refusing import MOST_REFUSED, unlike_frames
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badpixels import BAD, bad_pixel_map, read_bad_pixel_list
-from pictor.imaging.calibration.building import Built, Recipe, build, compare_with_active, write_built
-from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs
+from pictor.imaging.calibration.building import Built, Recipe, build, write_built
+from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs, start_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
 from pictor.imaging.calibration.masters import (
     Card,
@@ -25,18 +27,15 @@ from pictor.imaging.calibration.masters import (
     write_map,
 )
 from pictor.imaging.calibration.sameness import cameras, differences
-from pictor.imaging.combine.combining import Statistics
+from pictor.imaging.calibration.splitting import Difference
+from pictor.imaging.calibration.succession import compare_with_active
+from pictor.imaging.calibration.unlike import drift, unsteady_pixels
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.types import Mask
 
-REFUSED_SHARE = 0.05
-"""Honest frames lose a few samples in a thousand; one that loses this many holds something the others do not."""
-
-REFUSED_FACTOR = 10.0
-MOST_REFUSED = 0.3
-LEAST_TO_COMPARE = 5
+NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +51,17 @@ class Order:
     dark_path: Path | None = None
     active_path: Path | None = None
     bad_pixel_list: str | None = None
-    homogeneous: bool = True
     binning: int | None = None
     """Of the frames, for the list; None: the list is of frames like these, and must fit them."""
+
+    origin: tuple[int, int] = (0, 0)
+    """First column and row of the frames on the sensor, in their own pixels, for the list."""
+
+    expected_level: float | None = None
+    """Level of a dark as bias and darks of other exposures tell it, in ADU."""
+
+    accepted_cameras: tuple[str, ...] = ()
+    """Serial numbers in the active master: somebody said that they are one camera."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +75,15 @@ class Stacked:
     gate: GateResult
     kind: Kind
     refused: Mapping[str, str] = field(default_factory=dict)
+    cameras: tuple[str, ...] = ()
 
 
 def stack_group(order: Order) -> Stacked:
     """Stack one group into files in the scratch folder and judge the result.
 
-    This is the whole of a stack, without server, bus or database: files in, files out. A frame of which much more is
-    rejected than of the others does not belong to them; it is left out, and the others are combined again.
+    This is the whole of a stack, without server, bus or database: files in, files out. A frame that does not show what
+    the others show is left out, and the others are combined again; where nobody can say which are right, the gate
+    rejects. Frames are combined in the order of time.
 
     Parameters
     ----------
@@ -85,7 +94,7 @@ def stack_group(order: Order) -> Stacked:
     -------
     Stacked
         ``master.fits`` (and for darks ``bad_pixels.fits``), the measured facts and the verdict of the gate. The same
-        files and order give the same bytes.
+        files give the same bytes, in whatever order they are listed.
 
     Raises
     ------
@@ -93,22 +102,45 @@ def stack_group(order: Order) -> Stacked:
         If the frames cannot be combined, or a flat comes without a usable dark.
     """
     dark = _dark_of(order)
-    inputs, first = read_inputs(order.paths, order.frame_ids, order.sha256s)
+    order, inputs, first = in_order(order)
     built = _build(order, dark)
-    refused = unlike_the_others(built.combined.statistics, order.frame_ids, built.combined.sci.size)
-    if refused:
-        order, inputs = _without(order, frozenset(refused)), inputs.without(frozenset(refused))
+    found: dict[str, str] = {}
+    most = int(MOST_REFUSED * len(order.paths))
+    unlike = unlike_frames(built, order.frame_ids, order.recipe.kind, most=most)
+    while unlike.refused:
+        found.update(unlike.refused)
+        left_out = frozenset(unlike.refused)
+        order, inputs = _without(order, left_out), inputs.without(left_out)
         built = _build(order, dark)
+        unlike = unlike_frames(built, order.frame_ids, order.recipe.kind, most=most - len(found))
     exposure = mean_of(inputs.headers, "EXPTIME") or mean_of(inputs.headers, "EXPOSURE")
     pixels = None if dark is None else dark.sci
     facts = detector_facts(order.paths, built, order.recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
     differing = differences(inputs.descriptions, order.recipe.kind, order.policy)
     serials = cameras(inputs.descriptions)
-    gate = judge(replace(measure(built, order), differences=differing, cameras=serials))
+    measured = replace(measure(built, order), differences=differing, cameras=serials, disputed=dict(unlike.disputed))
+    gate = judge(replace(measured, accepted_cameras=order.accepted_cameras))
     bad_path = _mark_bad(order, built, first)
     path = order.scratch / "master.fits"
     write_built(path, built, _header(order, built, inputs, first))
-    return Stacked(path, bad_path, built, facts, gate, order.recipe.kind, refused)
+    return Stacked(path, bad_path, built, facts, gate, order.recipe.kind, found, serials)
+
+
+def in_order(order: Order) -> tuple[Order, Inputs, tuple[Card, ...]]:
+    """Read the headers and put the frames in the order of time: a set gives one master however it is listed."""
+    inputs, _ = read_inputs(order.paths, order.frame_ids, order.sha256s)
+    starts = [start_of(header) or NEVER for header in inputs.headers]
+    places = sorted(range(len(starts)), key=lambda i: (starts[i], order.sha256s[i], order.frame_ids[i]))
+    ordered = _only(order, places)
+    _, first = read_inputs(ordered.paths[:1], ordered.frame_ids[:1], ordered.sha256s[:1])
+    headers, described = inputs.headers, inputs.descriptions
+    return (
+        ordered,
+        Inputs(
+            ordered.frame_ids, ordered.sha256s, tuple(headers[i] for i in places), tuple(described[i] for i in places)
+        ),
+        first,
+    )
 
 
 def _build(order: Order, dark: Master | None) -> Built:
@@ -116,26 +148,14 @@ def _build(order: Order, dark: Master | None) -> Built:
     return build(order.paths, order.recipe, dark=pixels, dark_err=err, scratch=order.scratch)
 
 
-def unlike_the_others(statistics: Statistics, frame_ids: Sequence[str], pixels: int) -> dict[str, str]:
-    """Name the frames of which far more samples were rejected than of the others, each with its sentence."""
-    if not statistics.can_reject or len(frame_ids) < LEAST_TO_COMPARE:
-        return {}
-    shares = [count / pixels for count in statistics.rejected_by_frame]
-    usual = median(shares)
-    limit = max(REFUSED_SHARE, REFUSED_FACTOR * usual)
-    found = {
-        name: f"{100 * share:.1f} % of its samples do not fit the other frames, which lost {100 * usual:.2f} %"
-        for name, share in zip(frame_ids, shares, strict=True)
-        if share > limit
-    }
-    return found if len(found) <= MOST_REFUSED * len(frame_ids) else {}
-
-
 def _without(order: Order, left_out: frozenset[str]) -> Order:
-    kept = [i for i, name in enumerate(order.frame_ids) if name not in left_out]
+    return _only(order, [i for i, name in enumerate(order.frame_ids) if name not in left_out])
+
+
+def _only(order: Order, places: Sequence[int]) -> Order:
     return replace(
-        order, paths=tuple(order.paths[i] for i in kept), frame_ids=tuple(order.frame_ids[i] for i in kept),
-        sha256s=tuple(order.sha256s[i] for i in kept),
+        order, paths=tuple(order.paths[i] for i in places), frame_ids=tuple(order.frame_ids[i] for i in places),
+        sha256s=tuple(order.sha256s[i] for i in places),
     )  # fmt: skip
 
 
@@ -160,7 +180,9 @@ def measure(built: Built, order: Order) -> Measured:
     statistics = built.combined.statistics
     against = None if order.active_path is None else compare_with_active(built, order.active_path)
     split, clips = built.split, order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
-    noise = None if order.recipe.kind is Kind.FLAT else built.combined.noise.floor**0.5
+    flat = order.recipe.kind is Kind.FLAT
+    noise = None if flat else built.combined.noise.floor**0.5
+    drifted = drift(built.agreement, flat=flat)
     return Measured(
         frames=statistics.frames,
         never_good_share=float(np.count_nonzero(built.combined.nused == 0)) / built.combined.nused.size,
@@ -171,8 +193,22 @@ def measure(built: Built, order: Order) -> Measured:
         split_block_share=None if split is None else split.block_share,
         active_block_max=None if against is None else against.block_max,
         active_block_share=None if against is None else against.block_share,
-        homogeneous=order.homogeneous,
+        level=_level(built, order, against, noise),
+        drift=None if drifted is None else drifted.largest,
+        drift_share=None if drifted is None else drifted.share,
     )
+
+
+def _level(built: Built, order: Order, against: Difference | None, noise: float | None) -> Level | None:
+    """Compare the level of a bias or dark with the master in use, or else with what other darks tell."""
+    if noise is None:
+        return None
+    if against is not None:
+        return beside_active(against.offset, noise)
+    bias, expected = order.recipe.bias_level, order.expected_level
+    if bias is None or expected is None:
+        return None
+    return beside_expected(float(built.preparation.levels.mean()), expected, noise, bias_level=bias)
 
 
 def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | None:
@@ -180,11 +216,13 @@ def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | Non
     combined = built.combined
     shape = combined.sci.shape[0], combined.sci.shape[1]
     listed = _listed(order, shape)
+    unsteady = unsteady_pixels(built.agreement, flat=order.recipe.kind is Kind.FLAT)
+    combined.mask[unsteady != 0] |= BAD
     if order.recipe.kind not in {Kind.DARK, Kind.FLAT_DARK}:
         if listed is not None:
             combined.mask[listed != 0] |= BAD
         return None
-    bad = bad_pixel_map(combined.sci, listed=listed)
+    bad = bad_pixel_map(combined.sci, listed=listed) | unsteady
     np.bitwise_or(combined.mask, bad, out=combined.mask)
     path = order.scratch / "bad_pixels.fits"
     write_map(path, bad, master_header(first, (), ()))
@@ -197,7 +235,7 @@ def _listed(order: Order, shape: tuple[int, int]) -> Mask | None:
         return None
     if order.binning is None:
         return read_bad_pixel_list(order.bad_pixel_list, shape)
-    return parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning)
+    return parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning, origin=order.origin)
 
 
 def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...]) -> fits.Header:
@@ -219,6 +257,7 @@ def report(done: Stacked) -> dict[str, object]:
         "bad_pixels_path": None if done.bad_pixels_path is None else str(done.bad_pixels_path),
         "kind": str(done.kind),
         "refused": dict(done.refused),
+        "cameras": list(done.cameras),
         "ncombine": done.built.combined.statistics.frames,
         "statistics": asdict(done.built.combined.statistics),
         "levels_adu": done.built.preparation.levels.tolist(),

@@ -209,8 +209,11 @@ def _arguments(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish: Wi
         "dark_path": None if wish.dark is None else str(wish.dark),
         "active_path": None if wish.active is None else str(wish.active),
         "bad_pixel_list": None if wish.bad_pixels is None else wish.bad_pixels.read_text(encoding="utf-8"),
-        "binning": described.get("binning_x") or 1,
-    }
+        "sensor": {
+            "binning": described.get("binning_x") or 1, "x": described.get("roi_x") or 0,
+            "y": described.get("roi_y") or 0,
+        },
+    }  # fmt: skip
 
 
 def bias_level(path: Path) -> float:

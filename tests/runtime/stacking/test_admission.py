@@ -25,6 +25,11 @@ TABLE: list[tuple[str, dict[str, object], FrameFacts, list[str]]] = [
     ("a flat of signal-to-noise 50", FLAT, FrameFacts(median_snr=50.0), []),
     ("a dark of signal-to-noise 1", {}, FrameFacts(median_snr=1.0), []),
     ("a flat above the linear range", FLAT, FrameFacts(median_adu=60e3, linear_limit_adu=55e3), ["flat-not-linear"]),
+    ("a bias of a second", {"frame_type": FrameType.BIAS, "exposure_s": 1.0}, FrameFacts(), []),
+    ("a bias of a minute", {"frame_type": FrameType.BIAS, "exposure_s": 60.0}, FrameFacts(), ["bias-exposed"]),
+    ("a dark at half of the range", {}, FrameFacts(median_adu=32_767.0, saturation_adu=65_535.0), []),
+    ("a dark above half of the range", {}, FrameFacts(median_adu=33_000.0, saturation_adu=65_535.0), ["lit"]),
+    ("a flat above half of the range", FLAT, FrameFacts(median_adu=33_000.0, saturation_adu=65_535.0), []),
     (
         "a flat with everything wrong",
         FLAT | {"is_master": True, "ccd_temp_c": 0.0},

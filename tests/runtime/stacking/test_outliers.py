@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from pictor.imaging.matching.frames import FrameType
 from pictor.runtime.stacking.outliers import Sample, outliers
@@ -60,8 +61,23 @@ def test_one_step_of_a_quantised_deviation_is_no_structure() -> None:
     assert outliers(FrameType.BIAS, changed(quiet, spread=2 * 1.4826)) == {}
 
 
-def test_of_four_frames_nobody_can_say_which_is_wrong() -> None:
-    assert outliers(FrameType.DARK, changed(group(4), level=600.0)) == {}
+@pytest.mark.parametrize("count", [3, 4])
+def test_of_few_frames_the_one_far_from_others_that_agree_is_named(count: int) -> None:
+    for said in ({"level": 600.0}, {"spread": 9.2}, {"spread": NOISE / np.sqrt(10)}, {"one_value_share": 0.25}):
+        assert list(outliers(FrameType.DARK, changed(group(count), **said))) == ["f0"]
+
+
+def test_of_two_frames_nobody_can_say_which_is_wrong() -> None:
+    assert outliers(FrameType.DARK, changed(group(2), level=600.0)) == {}
+
+
+def test_of_four_frames_two_against_two_are_left_to_the_gate() -> None:
+    halves = [replace(one, level=500.0 if i % 2 else 540.0) for i, one in enumerate(group(4))]
+    assert outliers(FrameType.DARK, halves) == {}
+
+
+def test_levels_of_three_frames_that_drift_evenly_belong() -> None:
+    assert outliers(FrameType.BIAS, [replace(one, level=500 + 9.0 * i) for i, one in enumerate(group(3))]) == {}
 
 
 def test_a_group_of_two_halves_is_left_to_the_gate() -> None:

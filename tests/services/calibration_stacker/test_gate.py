@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pictor.calibration_stacker.gate import Measured, Verdict, expected_rejected_share, judge
+from pictor.calibration_stacker.gate import Level, Measured, Verdict, expected_rejected_share, judge
 
 GOOD = Measured(10, 0.0, 0.003, expected_rejected_share(3.0), 1.01, 3.9, 0.0)
 
@@ -34,6 +34,21 @@ TABLE = [
     ("mixed camera modes", replace(GOOD, homogeneous=False), Verdict.REJECTED),
     ("one camera", replace(GOOD, cameras=("A1",)), Verdict.ACTIVE),
     ("another camera of the model", replace(GOOD, cameras=("A1", "A2")), Verdict.NEEDS_REVIEW),
+    (
+        "two serial numbers accepted as one camera",
+        replace(GOOD, cameras=("A1", "A2"), accepted_cameras=("A1", "A2")),
+        Verdict.ACTIVE,
+    ),
+    (
+        "a third serial number",
+        replace(GOOD, cameras=("A1", "A3"), accepted_cameras=("A1", "A2")),
+        Verdict.NEEDS_REVIEW,
+    ),
+    ("frames that contradict each other", replace(GOOD, disputed={"a": "a step", "b": "none"}), Verdict.REJECTED),
+    ("halves of the night as alike as allowed", replace(GOOD, drift=1.0, drift_share=0.0), Verdict.ACTIVE),
+    ("halves of the night that differ", replace(GOOD, drift=1.1, drift_share=0.001), Verdict.NEEDS_REVIEW),
+    ("the level of the active master", replace(GOOD, level=Level(9.0, 10.0, "the active master")), Verdict.ACTIVE),
+    ("another level than it", replace(GOOD, level=Level(-11.0, 10.0, "the active master")), Verdict.NEEDS_REVIEW),
 ]
 
 

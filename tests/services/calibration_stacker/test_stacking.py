@@ -89,3 +89,22 @@ def test_listed_pixels_are_in_the_map_and_the_mask_whatever_the_binning(camera: 
     assert done.bad_pixels_path is not None
     assert read_master(done.bad_pixels_path, planes=()).sci[10, 15] == 1
     assert read_master(done.master_path).mask[10, 15] & 1
+
+
+def test_of_a_part_of_the_sensor_the_listed_pixels_are_those_that_lie_in_it(camera: Camera, tmp_path: Path) -> None:
+    paths = camera.write(tmp_path, "dark", [camera.expose(1.0) for _ in range(5)], EXPTIME=1.0, **CARDS)
+    wanted = replace(
+        order(paths, tmp_path / "out", Kind.DARK), bad_pixel_list="pixels: [[121, 231], [5, 5]]\nrows: [[90, 104]]",
+        binning=1, origin=(200, 100),
+    )  # fmt: skip
+    mask = read_master(stack_group(wanted).master_path).mask
+    assert mask[20, 30] & 1
+    assert (mask[:4] & 1).all()
+    assert (mask[4:20, :20] & 1).mean() < 0.1
+
+
+def test_a_set_gives_one_master_in_whatever_order_it_is_listed(camera: Camera, tmp_path: Path) -> None:
+    paths = camera.write(tmp_path, "dark", [camera.expose(1.0) for _ in range(7)], EXPTIME=1.0, **CARDS)
+    one = stack_group(order(paths, tmp_path / "there", Kind.DARK)).master_path.read_bytes()
+    two = stack_group(order(paths[::-1], tmp_path / "back", Kind.DARK)).master_path.read_bytes()
+    assert one == two

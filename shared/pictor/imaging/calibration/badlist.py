@@ -58,7 +58,7 @@ class BadPixelList:
             if max(box.row1, box.row2) > shape[0] or max(box.column1, box.column2) > shape[1]:
                 raise _refused(box.line, f"lies outside the frame of {shape[1]} columns and {shape[0]} rows")
 
-    def draw(self, shape: tuple[int, int], *, binning: int = 1) -> "Mask":
+    def draw(self, shape: tuple[int, int], *, binning: int = 1, origin: tuple[int, int] = (0, 0)) -> "Mask":
         """Mark the listed pixels on a frame; pixels of an unbinned list are brought to the frame's binning.
 
         Parameters
@@ -67,6 +67,8 @@ class BadPixelList:
             Shape (ny, nx) of the frame.
         binning
             Binning of the frame.
+        origin
+            First column and row of the frame on the sensor, from 0, in pixels of the frame: that of a part of it.
 
         Returns
         -------
@@ -80,10 +82,14 @@ class BadPixelList:
             return out
         step = binning // self.binning
         for box in self.boxes:
-            rows = slice((box.row1 - 1) // step, (box.row2 - 1) // step + 1 if box.row2 else None)
-            columns = slice((box.column1 - 1) // step, (box.column2 - 1) // step + 1 if box.column2 else None)
-            out[rows, columns] = 1
+            out[_part(box.row1, box.row2, step, origin[1]), _part(box.column1, box.column2, step, origin[0])] = 1
         return out
+
+
+def _part(first: int, last: int, step: int, origin: int) -> slice:
+    """Return the part of a frame's rows or columns that a box covers; none of what lies before its first."""
+    start = max((first - 1) // step - origin, 0)
+    return slice(start, max((last - 1) // step + 1 - origin, start) if last else None)
 
 
 def parse_bad_pixels(text: str) -> BadPixelList:

@@ -1,15 +1,17 @@
 """From individual frames to a master and the numbers its gate needs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.masters import Kind, read_strips
+from pictor.imaging.calibration.agreement import Adjustment, Agreement, look_at
+from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.calibration.planes import Plane, write_planes
+from pictor.imaging.calibration.saturation import mark_saturated
 from pictor.imaging.calibration.splitting import Difference, compare
 from pictor.imaging.combine.combining import Combined, combine
 from pictor.imaging.combine.flats import central_quarter, flat_levels, normalise
@@ -29,6 +31,9 @@ SPLIT_PIXELS = 3_000_000
 """Pixels the split-half test looks at, in strips of whole blocks spread over the frame."""
 
 STRIP = 32
+FLAT_WANDER = 0.0002
+"""Relative: sky and lamps move by this much between the halves, and six times this is no harm."""
+
 LEAST_FOR_SPLIT = 4
 """Two halves of two frames each."""
 
@@ -59,6 +64,18 @@ class Preparation:
     noise_ratio: float | None
     noise_source: str
 
+    @property
+    def seen(self) -> NoiseModel:
+        """The noise the frames really have, where that of the detector was used."""
+        factor = self.noise_ratio**2 if self.noise_source == "detector" and self.noise_ratio else 1.0
+        return replace(self.noise, floor=self.noise.floor * factor, slope=self.noise.slope * factor)
+
+    def adjustment(self, count: int, dark: Image | None) -> Adjustment:
+        """Say what is done to each of so many frames."""
+        scale = np.ones((count, 2, 2)) if self.scale is None else self.scale
+        offset = np.zeros(count) if self.offset is None else self.offset
+        return Adjustment(scale.astype(np.float32), offset.astype(np.float32), dark)
+
 
 @dataclass(frozen=True)
 class Built:
@@ -70,6 +87,7 @@ class Built:
     combined: Combined
     preparation: Preparation
     split: Difference | None
+    agreement: Agreement
     flat_levels: NDArray[np.float64] | None = None
     dark_err: Image | None = None
 
@@ -226,18 +244,22 @@ def build(
             paths[chosen], method=recipe.method, sigma=recipe.sigma, iterations=recipe.iterations, noise=ready.noise,
             scale=None if ready.scale is None else ready.scale[chosen],
             offset=None if ready.offset is None else ready.offset[chosen],
-            dark=dark, saturation=recipe.saturation, rows=rows, scratch=scratch,
+            dark=dark, saturation=None if recipe.kind is Kind.FLAT else recipe.saturation, rows=rows, scratch=scratch,
         )  # fmt: skip
 
     split = None
     if len(paths) >= LEAST_FOR_SPLIT:
         rows = strips(*shape_of(paths[0]))
-        split = _split(part(slice(0, None, 2), rows), part(slice(1, None, 2), rows), ready)
+        wander = FLAT_WANDER if recipe.kind is Kind.FLAT else 0.0
+        split = _split(part(slice(0, None, 2), rows), part(slice(1, None, 2), rows), ready, wander=wander)
     whole = part(slice(None), None)
+    agreement = look_at(paths, whole.sci, ready.seen, ready.adjustment(len(paths), dark), scratch=scratch)
     if recipe.kind is not Kind.FLAT:
-        return Built(whole, ready, split)
+        return Built(whole, ready, split, agreement)
+    if recipe.saturation is not None and ready.scale is not None:
+        mark_saturated(whole, recipe.saturation, ready.scale, dark)
     levels = normalise(whole.sci, whole.mask, bayer=recipe.bayer)
-    return Built(whole, ready, split, levels, dark_err)
+    return Built(whole, ready, split, agreement, levels, dark_err)
 
 
 def strips(ny: int, nx: int) -> list[tuple[int, int]]:
@@ -248,32 +270,12 @@ def strips(ny: int, nx: int) -> list[tuple[int, int]]:
     return [(int(k) * STRIP, min(ny, (int(k) + 1) * STRIP)) for k in chosen]
 
 
-def _split(one: Combined, two: Combined, ready: Preparation) -> Difference:
+def _split(one: Combined, two: Combined, ready: Preparation, *, wander: float) -> Difference:
     """Compare the halves; where the noise seen differs from the one used, expect the one seen."""
     variance = np.square(one.err) + np.square(two.err)
     if ready.noise_source == "detector" and ready.noise_ratio:
         variance *= np.float32(ready.noise_ratio**2)
-    return compare(one.sci, two.sci, variance)
-
-
-def compare_with_active(built: Built, active: Path) -> Difference:
-    """Compare a new master with the one in use, over strips of the frame.
-
-    The offset of a bias or dark, or the mean of a flat, is no structure; block means are tested about it.
-
-    Raises
-    ------
-    FrameMismatchError
-        If the two differ in shape.
-    """
-    combined = built.combined
-    ranges = strips(*combined.sci.shape)
-    old = read_strips(active, ranges, (combined.sci.shape[0], combined.sci.shape[1]))
-    rows = np.concatenate([np.arange(first, end) for first, end in ranges])
-    err = np.concatenate([built.err_rows(slice(first, end)) for first, end in ranges])
-    one = combined.sci[rows]
-    one[(combined.mask[rows] | old.mask) != 0] = np.nan
-    return compare(one, old.sci, np.square(err) + np.square(old.err))
+    return compare(one.sci, two.sci, variance, wander=wander)
 
 
 def write_built(path: Path, built: Built, header: fits.Header) -> None:

@@ -34,7 +34,7 @@ def block_means(values: Image, *, block: int = BLOCK) -> NDArray[np.float64]:
     return means
 
 
-def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK) -> Difference:
+def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK, wander: float = 0.0) -> Difference:
     """Compare two combined frames of the same scene.
 
     Parameters
@@ -45,6 +45,8 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK) -> D
         Variance their difference should have, shape (ny, nx), in the same unit squared.
     block
         Side of the blocks whose means are tested, in pixels.
+    wander
+        Deviation of a block that is no structure, relative to the frames: added to the noise of its mean.
 
     Returns
     -------
@@ -56,12 +58,13 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK) -> D
         pull = np.subtract(one, two, dtype=np.float32)
         offset = clipped_moments(pull)[0]
         pull /= np.sqrt(variance)
+        honest = wander * clipped_moments(two / np.sqrt(variance))[0] if wander else 0.0
     centre, width2 = clipped_moments(pull)
     width = max(float(np.sqrt(width2)), 1e-9)
     pull -= np.float32(centre)
     pull[~(np.abs(pull) <= 5 * width)] = np.nan
     blocks = block_means(pull, block=block)
-    blocks = np.abs(blocks[np.isfinite(blocks)]) * block / width
+    blocks = np.abs(blocks[np.isfinite(blocks)]) / np.hypot(width / block, honest)
     if blocks.size == 0:
         return Difference(width, 0.0, 0.0, offset)
     return Difference(width, float(blocks.max()), float(np.mean(blocks > STRONG)), offset)

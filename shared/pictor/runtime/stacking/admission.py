@@ -15,6 +15,12 @@ NATURAL_FACTOR = 1.5
 LINEAR_SHARE = 0.9
 """Of the saturation level, where the camera's own linear range is not known."""
 
+MAX_BIAS_S = 1.0
+"""The shortest exposure some cameras can make; a longer one is a dark, whatever it calls itself."""
+
+MAX_DARK_SHARE = 0.5
+"""Of the saturation level: no dark is so bright, a flat often is."""
+
 MIN_READ_NOISE_SHARE = 0.7
 """A single exposure is never this much quieter than its camera reads out; a stack of two already is."""
 
@@ -31,6 +37,7 @@ class FrameFacts:
     linear_limit_adu: float | None = None
     combined: int | None = None
     read_noise_share: float | None = None
+    saturation_adu: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +61,9 @@ def refusals(frame: Frame, facts: FrameFacts) -> tuple[Refusal, ...]:
         of the camera's read noise.
     """
     tests = (_master(frame, facts), _temperature(frame), _saturated(facts), _one_value(facts), _too_quiet(facts))
-    flat_tests = (_faint(facts), _beyond_linear(facts)) if frame.frame_type is FrameType.FLAT else ()
-    return tuple(refusal for refusal in (*tests, *flat_tests) if refusal is not None)
+    flat_tests = (_faint(facts), _beyond_linear(facts)) if frame.frame_type is FrameType.FLAT else (_bright(facts),)
+    bias_tests = (_exposed(frame),) if frame.frame_type is FrameType.BIAS else ()
+    return tuple(refusal for refusal in (*tests, *flat_tests, *bias_tests) if refusal is not None)
 
 
 def _master(frame: Frame, facts: FrameFacts) -> Refusal | None:
@@ -104,6 +112,22 @@ def _one_value(facts: FrameFacts) -> Refusal | None:
     return Refusal(
         "one-value", f"one value fills {100 * share:.0f} % of the pixels; {100 * MAX_ONE_VALUE_SHARE:g} % is the limit"
     )
+
+
+def _bright(facts: FrameFacts) -> Refusal | None:
+    if not facts.saturation_adu or facts.median_adu is None:
+        return None
+    share = facts.median_adu / facts.saturation_adu
+    if share <= MAX_DARK_SHARE:
+        return None
+    text = f"median {facts.median_adu:.0f} ADU is {100 * share:.0f} % of the range; a bias or dark is below "
+    return Refusal("lit", f"{text}{100 * MAX_DARK_SHARE:g} %: was there light, or is it a flat?")
+
+
+def _exposed(frame: Frame) -> Refusal | None:
+    if frame.exposure_s is None or frame.exposure_s <= MAX_BIAS_S:
+        return None
+    return Refusal("bias-exposed", f"a bias exposed for {frame.exposure_s:g} s; above {MAX_BIAS_S:g} s it is a dark")
 
 
 def _faint(facts: FrameFacts) -> Refusal | None:

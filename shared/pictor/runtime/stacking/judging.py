@@ -59,7 +59,8 @@ def facts_of_pixels(one: Unjudged, *, bias_level: float | None) -> FrameFacts:
     return FrameFacts(
         saturated_share=measured.get("saturated_fraction"),
         one_value_share=measured.get("repeated_fraction"),
-        noise_steps=noise,
+        noise_steps=least_steps(measured),
+        saturation_adu=saturation,
         median_adu=measured.get("median"),
         median_snr=_signal_to_noise(one, bias_level or 0.0),
         linear_limit_adu=LINEAR_SHARE * saturation if saturation else None,
@@ -74,6 +75,21 @@ def spread_of(measured: dict[str, Any]) -> float | None:
     """Noise in ADU; where whole ADU make the median absolute deviation zero, the plain deviation speaks."""
     mad = measured.get("mad")
     return 1.4826 * mad if mad else measured.get("std")
+
+
+def least_steps(measured: dict[str, Any]) -> float | None:
+    """Return the least noise the statistics allow, in steps of the camera.
+
+    A median absolute deviation of whole steps may be half a step too large. A camera of 12 bits written as 16 leaves
+    multiples of 16: the largest power of two in extremes, median and deviation is its step, or less than that.
+    """
+    mad, std = measured.get("mad"), measured.get("std")
+    values = [measured.get(name) for name in ("minimum", "maximum", "median", "mad")]
+    if not mad or std is None or any(value is None or value != int(value) for value in values):
+        return spread_of(measured)
+    found = math.gcd(*(int(value) for value in values if value is not None))
+    step = found & -found
+    return float(1.4826 * max(mad / step - 0.5, 0.0)) if step else spread_of(measured)
 
 
 def _signal_to_noise(one: Unjudged, below: float) -> float | None:

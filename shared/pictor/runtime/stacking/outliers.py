@@ -9,7 +9,15 @@ from pictor.imaging.matching.frames import FrameType
 AMONG = "among its group: "
 """What the sentences of this module begin with: they hold as long as the group is as it is, and are judged anew."""
 
-LEAST_TO_COMPARE = 5
+LEAST_TO_COMPARE = 3
+FEW = 5
+"""Fewer frames tell no width; one of them is an outlier when the others are alike and it is far from all of these."""
+
+FEW_GAP = 5.0
+"""Times the range of the others: levels that drift leave no such gap."""
+
+FEW_NOISE_SHARE = 1.5
+ALIKE = 1.1
 MOST_OUTLIERS = 0.3
 """If more frames than this are unlike the rest, nobody can say which are right; then the gate decides."""
 
@@ -40,8 +48,8 @@ class Sample:
 def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]:
     """Find the frames that do not belong to their group.
 
-    Levels of flats follow the light; of these nothing is asked. A frame is an outlier only among frames that agree:
-    fewer than five, or more than three in ten outliers, and the group is left to the gate.
+    Levels of flats follow the light; of these nothing is asked. A frame is an outlier only among frames that agree: of
+    three or four frames one at most, of more three in ten; else the group is left to the stack and its gate.
 
     Parameters
     ----------
@@ -57,17 +65,35 @@ def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]
     """
     if frame_type is FrameType.FLAT or len(samples) < LEAST_TO_COMPARE:
         return {}
+    few = len(samples) < FEW
     noise = median(one.spread for one in samples)
     share = median(one.one_value_share for one in samples)
     tests: tuple[Callable[[Sample], str | None], ...] = (
-        _level_test(samples, noise),
-        lambda one: _spread(one, noise, len(samples) - 1),
+        _level_test_of_few(samples, noise) if few else _level_test(samples, noise),
+        lambda one: None if few and not _alike(samples, one) else _spread(one, noise, len(samples) - 1),
         lambda one: _same_value(one, share),
     )
     found = {one.frame_id: told for one in samples if (told := [said for test in tests if (said := test(one))])}
-    if len(found) > MOST_OUTLIERS * len(samples):
+    if len(found) > (1 if few else MOST_OUTLIERS * len(samples)):
         return {}
     return {name: AMONG + "; ".join(told) for name, told in found.items()}
+
+
+def _alike(samples: Sequence[Sample], but: Sample) -> bool:
+    """Tell whether the others scatter alike."""
+    spreads = [one.spread for one in samples if one is not but]
+    return max(spreads) <= max(ALIKE * min(spreads), min(spreads) + WIDE_STEPS)
+
+
+def _level_test_of_few(samples: Sequence[Sample], noise: float) -> Callable[[Sample], str | None]:
+    def test(one: Sample) -> str | None:
+        others = [other.level for other in samples if other is not one]
+        limit = max(FEW_NOISE_SHARE * noise, FEW_GAP * (max(others) - min(others)))
+        if min(abs(one.level - level) for level in others) <= limit:
+            return None
+        return _told(one, median(others), limit)
+
+    return test
 
 
 def _level_test(samples: Sequence[Sample], noise: float) -> Callable[[Sample], str | None]:
@@ -78,11 +104,14 @@ def _level_test(samples: Sequence[Sample], noise: float) -> Callable[[Sample], s
     def test(one: Sample) -> str | None:
         if abs(one.level - centre) <= limit:
             return None
-        told = f"level {one.level:.1f} ADU, the others {centre:.1f} ADU, {limit:.1f} ADU apart at most"
-        said = "" if not one.exposure_s else f"; does the exposure it states, {one.exposure_s:g} s, hold?"
-        return told + said
+        return _told(one, centre, limit)
 
     return test
+
+
+def _told(one: Sample, centre: float, limit: float) -> str:
+    told = f"level {one.level:.1f} ADU, the others {centre:.1f} ADU, {limit:.1f} ADU apart at most"
+    return told if not one.exposure_s else f"{told}; does the exposure it states, {one.exposure_s:g} s, hold?"
 
 
 def _spread(one: Sample, noise: float, others: int) -> str | None:

@@ -1,0 +1,59 @@
+"""What level a bias or dark should have, from the master in use or from darks of other exposures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pictor.calibration_stacker.gate import Level
+
+NOISES = 3.0
+LEAST_ADU = 10.0
+"""Bias levels wander by a few ADU from month to month."""
+
+CURRENT_SHARE = 0.5
+"""Dark current told by another exposure is right to this share: within the temperature tolerance it may change by a
+quarter, and hot pixels saturate."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownDark:
+    """A master dark in use: its level in ADU, and its exposure."""
+
+    exposure_s: float
+    level_adu: float
+
+
+def expected_level(exposure_s: float | None, bias_level: float | None, darks: Sequence[KnownDark]) -> float | None:
+    """Tell the level of a dark from the bias and the darks of other exposures at its temperature.
+
+    Parameters
+    ----------
+    exposure_s
+        Exposure of the new dark; None: nothing is told.
+    bias_level
+        Level without dark current, in ADU; None: nothing is told.
+    darks
+        Master darks in use at the same temperature; the longest that still holds its bias tells the current best.
+
+    Returns
+    -------
+    float or None
+        The level in ADU.
+    """
+    if exposure_s is None or bias_level is None:
+        return None
+    whole = [dark for dark in darks if dark.level_adu > bias_level / 2 and dark.exposure_s > 0]
+    longest = max(whole, key=lambda dark: dark.exposure_s, default=None)
+    if longest is None:
+        return None
+    return bias_level + (longest.level_adu - bias_level) * exposure_s / longest.exposure_s
+
+
+def beside_active(offset: float, noise_adu: float) -> Level:
+    """Compare with the master in use."""
+    return Level(offset, max(NOISES * noise_adu, LEAST_ADU), "the active master")
+
+
+def beside_expected(level: float, expected: float, noise_adu: float, *, bias_level: float) -> Level:
+    """Compare with what the darks of other exposures tell."""
+    allowed = max(NOISES * noise_adu, LEAST_ADU, CURRENT_SHARE * abs(expected - bias_level))
+    return Level(level - expected, allowed, "bias and darks of other exposures")

@@ -1,0 +1,26 @@
+"""What level a dark should have."""
+
+from pictor.calibration_stacker.expected import KnownDark, beside_active, beside_expected, expected_level
+
+LONG = KnownDark(600.0, 530.0)
+
+
+def test_the_longest_dark_tells_the_current_of_another_exposure() -> None:
+    assert expected_level(60.0, 500.0, [KnownDark(2.0, 510.0), LONG]) == 503.0
+
+
+def test_nothing_is_expected_without_bias_or_another_dark() -> None:
+    assert expected_level(60.0, None, [LONG]) is None
+    assert expected_level(60.0, 500.0, []) is None
+    assert expected_level(None, 500.0, [LONG]) is None
+
+
+def test_a_dark_whose_bias_was_subtracted_tells_nothing() -> None:
+    assert expected_level(60.0, 500.0, [KnownDark(600.0, 30.0)]) is None
+
+
+def test_a_level_may_differ_by_noise_by_wandering_and_by_half_of_the_current() -> None:
+    assert beside_active(3.0, noise_adu=4.0).allowed == 12.0
+    assert beside_active(3.0, noise_adu=1.0).allowed == 10.0
+    assert beside_expected(700.0, 600.0, 4.0, bias_level=500.0).allowed == 50.0
+    assert beside_expected(700.0, 600.0, 4.0, bias_level=500.0).offset == 100.0
