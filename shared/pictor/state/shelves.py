@@ -32,7 +32,7 @@ class ActiveMaster:
     group_key: str
     facts: dict[str, Any]
     ncombine: int
-    taken_at: datetime | None
+    aged_from: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ async def active_masters(db: Connection, observatory_id: UUID, *, limit: int = 2
     """Return the masters in use at an observatory."""
     rows = await db.fetch(
         """
-        SELECT id, frame_type, group_key, facts, ncombine, taken_at FROM master
+        SELECT id, frame_type, group_key, facts, ncombine, aged_from FROM master
         WHERE observatory_id = $1 AND state = 'active' ORDER BY created_at DESC LIMIT $2
         """,
         observatory_id, limit,

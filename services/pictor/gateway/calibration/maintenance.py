@@ -231,13 +231,16 @@ def _problems(one: ObservatoryHealth, without_file: int) -> list[str]:
     """Say in sentences what somebody has to do."""
     deferred = sum("deferred" in group.message for group in one.blocked)
     told = (
-        (len(one.missing) + without_file, "active masters have lost their file: upload or stack them again"),
-        (deferred, "groups of flats wait for a matching master dark"),
-        (one.expired, "masters are expired and wait for fresh frames"),
-        (one.needs_review, "masters need review"),
-        (one.failed_stacks, "stacks failed within a week: retry or delete them"),
-    )
-    problems = [f"{one.observatory}: {count} {text}" for count, text in told if count]
+        (len(one.missing) + without_file, "active master has lost its file: upload or stack it again",
+         "active masters have lost their file: upload or stack them again"),
+        (deferred, "group of flats waits for a matching master dark",
+         "groups of flats wait for a matching master dark"),
+        (one.expired, "master is expired and waits for fresh frames", "masters are expired and wait for fresh frames"),
+        (one.needs_review, "master needs review", "masters need review"),
+        (one.failed_stacks, "stack failed within a week: retry or delete it",
+         "stacks failed within a week: retry or delete them"),
+    )  # fmt: skip
+    problems = [f"{one.observatory}: {count} {single if count == 1 else text}" for count, single, text in told if count]
     if one.sweep_age_s is not None and one.sweep_age_s > SWEEP_LATE_S and not one.open_stacks:
         problems.append(f"{one.observatory}: a change waits {one.sweep_age_s:.0f} s for the sweep; is the stacker up?")
     return problems

@@ -80,7 +80,7 @@ def coverage(
         table.put(facts, cell, policy.temperature_tolerance_c)
 
     for master in masters:
-        now = standing(MasterState.ACTIVE, master.frame_type, master.taken_at, policy)
+        now = standing(MasterState.ACTIVE, master.frame_type, master.aged_from, policy)
         put(master.facts, Cell(now.word, now.text.removeprefix("active, "), f"{master.ncombine} frames", master.id))
     has_master = {master.group_key for master in masters}
     for note in notes:

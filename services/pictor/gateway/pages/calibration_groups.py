@@ -29,6 +29,7 @@ class Waiting:
     have: int
     needed: int
     remedy: str | None
+    new_frames: int | None = None
 
     @property
     def blocked(self) -> bool:
@@ -45,7 +46,7 @@ def waiting(note: Note, rigs: Mapping[str, str]) -> Waiting:
     mode = facts.get("mode") or {}
     return Waiting(
         note.group_key, str(facts.get("frame_type") or NOTHING), camera_of(mode, rigs), mode_of(mode), what_of(facts),
-        note.decision, note.message, note.have, note.needed, remedy,
+        note.decision, note.message, note.have, note.needed, remedy, facts.get("new_frames"),
     )  # fmt: skip
 
 

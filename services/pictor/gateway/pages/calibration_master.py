@@ -80,7 +80,8 @@ async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) ->
         made = await products.of_master(db, master_id)
         names = await rig_names(db, master.observatory_id)
     how = standing(
-        master.state, master.frame_type, master.taken_at, policy, recalled=master.recalled_at is not None
+        master.state, master.frame_type, master.last_at or master.taken_at, policy,
+        recalled=master.recalled_at is not None,
     )  # fmt: skip
     return page(
         "calibration_master.html", visitor=visitor, here="/calibration", master=master, what=what_of(master.facts),
@@ -196,7 +197,7 @@ def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:
         ("Camera", " \N{MIDDLE DOT} ".join(part for part in (camera_of(mode, rigs), master.camera_name) if part)),
         ("Camera mode", mode_of(mode)),
         ("Frames", str(master.ncombine)),
-        ("Taken", f"{stamp(master.taken_at)} UTC, the middle of its frames"),
+        ("Taken", _taken(master)),
         ("Made", f"{stamp(master.created_at)} UTC, {'uploaded' if master.origin == 'upload' else 'stacked'}"),
     ]
     if numbers.get("samples"):
@@ -213,6 +214,12 @@ def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:
     if master.reviewed_by:
         facts.append(("Reviewed by", master.reviewed_by))
     return facts + _detector(master.statistics.get("facts") or {})
+
+
+def _taken(master: Master) -> str:
+    if master.first_at is None or master.last_at is None or master.first_at == master.last_at:
+        return f"{stamp(master.taken_at)} UTC"
+    return f"{stamp(master.first_at)} to {stamp(master.last_at)} UTC, mean {stamp(master.taken_at)}"
 
 
 def _detector(found: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from pictor.gateway.pages.calibration_coverage import coverage
 from pictor.gateway.pages.calibration_groups import Waiting, camera_of, mode_of, waiting, what_of
 from pictor.gateway.pages.calibration_tabs import Wanted, rig_names
-from pictor.imaging.matching.coverage import Assessment, Coverage, Need
+from pictor.imaging.matching.coverage import Aging, Assessment, Coverage, Need
 from pictor.imaging.matching.plan import PlanItem, plan
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.stacking.needs import Situation, assessment, situation
@@ -47,6 +47,22 @@ class NeedLine:
     remedy: str
     others: str
     master_id: str | None
+    refused: int
+
+
+@dataclass(frozen=True, slots=True)
+class AgingLine:
+    """An active master that is expired or will be soon, whether or not lights ask for it."""
+
+    master_id: str
+    kind: str
+    camera: str
+    mode: str
+    what: str
+    word: str
+    text: str
+    days: float
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +93,7 @@ async def read_needs(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> 
         "open": [line for need, line in zip(found.needs, lines, strict=True) if need.coverage in OPEN],
         "covered": [line for need, line in zip(found.needs, lines, strict=True) if need.coverage not in OPEN],
         "groups": [group for group in groups if _under_way(group)],
+        "aging": [aging_line(one, names) for one in found.aging],
         "plan": [PlanLine(item, names.get(item.rig_id, item.rig_id)) for item in plan(found.needs)],
     }
 
@@ -93,6 +110,19 @@ def need_line(need: Need, rigs: Mapping[str, str]) -> NeedLine:
         str(need.kind), camera_of(mode, rigs), mode_of(mode), what_of(facts_of(need)), word, text, need.lights,
         len(need.nights), need.waiting_lights, need.have, need.minimum, need.missing, need.reason, remedy_of(need),
         _others(need), None if need.master is None else need.master.master_id,
+        sum(one.refused for one in need.in_hand if one.fits),
+    )  # fmt: skip
+
+
+def aging_line(one: Aging, rigs: Mapping[str, str]) -> AgingLine:
+    """Write one expiry warning."""
+    master, mode = one.master, asdict(one.master.mode)
+    facts = {"exposure_s": master.exposure_s, "filter": master.filter, "rotator_deg": master.rotator_deg,
+             "temp_c": master.temp_c}  # fmt: skip
+    word, text = WORDS[one.coverage]
+    return AgingLine(
+        master.master_id, str(master.frame_type), camera_of(mode, rigs), mode_of(mode), what_of(facts), word, text,
+        one.age / timedelta(days=1), one.expires_at,
     )  # fmt: skip
 
 

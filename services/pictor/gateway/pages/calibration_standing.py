@@ -30,18 +30,18 @@ WORDS = {
 
 
 def standing(
-    state: MasterState, frame_type: FrameType, taken_at: datetime | None, policy: Policy, *,
+    state: MasterState, frame_type: FrameType, aged_from: datetime | None, policy: Policy, *,
     now: datetime | None = None, recalled: bool = False,
 ) -> Standing:  # fmt: skip
-    """Say how a master stands; expiry is a warning, an expired master stays in use."""
+    """Say how a master stands by the time its newest frame was taken; an expired master stays in use."""
     if recalled:
         return Standing("rejected", "recalled")
     if state is not MasterState.ACTIVE:
         return Standing(*WORDS[state])
-    if taken_at is None:
+    if aged_from is None:
         return Standing("active", "active")
     allowed = max_age(MatchedType(str(frame_type)), policy)
-    old = (now or datetime.now(UTC)) - taken_at
+    old = (now or datetime.now(UTC)) - aged_from
     left = allowed - old
     if left <= timedelta(0):
         return Standing("expired", f"active, expired {_days(-left)} ago")

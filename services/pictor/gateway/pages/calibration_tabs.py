@@ -61,7 +61,8 @@ async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -
         names = await rig_names(db, observatory_id)
     lines = [
         (row, notes[row.id], standing(
-            notes[row.id].state, row.frame_type, row.taken_at, policy, recalled=notes[row.id].recall_reason is not None,
+            notes[row.id].state, row.frame_type, row.aged_from, policy,
+            recalled=notes[row.id].recall_reason is not None,
         ))
         for row in found.rows if row.id in notes
     ]  # fmt: skip

@@ -35,7 +35,7 @@
     return {
       width: place.clientWidth, height: place.clientHeight, legend: { show: false }, padding: [6, 8, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { time: true, range: (_, low, high) => (low === null ? [0, 86400] : low === high ? [low - 1800, high + 1800] : [low, high]) }, y: { range: (_, low, high) => { if (low === null) return [0, 1]; const room = (high - low || Math.abs(high) || 1) * 0.12; return [low - room, high + room]; } } },
+      scales: { x: { time: true, range: (self, low, high) => (low === null ? [0, 86400] : self.data[0].length < 2 ? [self.data[0][0] - 1800, self.data[0][0] + 1800] : [low, high]) }, y: { range: (_, low, high) => { if (low === null) return [0, 1]; const room = (high - low || Math.abs(high) || 1) * 0.12; return [low - room, high + room]; } } },
       cursor: { sync: { key: sync.key }, y: false, points: { show: false }, drag: { x: true, y: false } },
       axes: [
         { ...axis, size: 20, space: 54, values: (_, splits) => splits.map(utc) },

@@ -26,11 +26,11 @@
 
   // Dark current and hot pixels depend on temperature and exposure: one line for each, never one through all.
   function linesOf(one) {
-    const split = { "dark-current": (r) => [r.temp_c], "hot-pixels": (r) => [r.temp_c, r.exposure_s], "bias-level": () => [] }[one.kind] || (() => []);
+    const split = one.kind === "dark-current" || one.kind === "hot-pixels" ? (r) => [r.temp_c, r.exposure_s] : () => [];
     const lines = new Map();
     for (const reading of one.readings) {
       const [temp, exposure] = split(reading);
-      const name = [temp !== undefined && temp !== null && `${Math.round(temp)} °C`, exposure !== undefined && exposure !== null && `${exposure} s`].filter(Boolean).join(" · ");
+      const name = [temp !== undefined && temp !== null && `${Math.round(2 * temp) / 2} °C`, exposure !== undefined && exposure !== null && `${exposure} s`].filter(Boolean).join(" · ");
       lines.set(name, [...(lines.get(name) || []), reading]);
     }
     return [...lines].sort(([a], [b]) => a.localeCompare(b, "en", { numeric: true })).slice(0, 8);
@@ -76,7 +76,7 @@
     const chart = new uPlot({
       width: place.clientWidth, height: place.clientHeight, legend: { show: false }, padding: [12, 10, 0, 0],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      scales: { x: { time: true, range: (_, low, high) => (low === null ? [0, 86400] : low === high ? [low - 43200, high + 43200] : [low, high]) }, y: { range: (_, low, high) => spread(low, high) } },
+      scales: { x: { time: true, range: (self, low, high) => (low === null ? [0, 86400] : self.data[0].length < 2 ? [self.data[0][0] - 43200, self.data[0][0] + 43200] : [low, high]) }, y: { range: (_, low, high) => spread(low, high) } },
       cursor: { y: false, drag: { x: true, y: false } },
       axes: [{ ...axis, size: 22, space: 76, values: (_, splits) => splits.map(day) }, { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((v) => String(Number(v.toPrecision(5)))) }],
       series: [{}, ...lines.map((_, number) => ({ stroke: css(COLOURS[number]), width: 1.5, spanGaps: false, points: { show: true, size: 6, fill: css(COLOURS[number]) } }))],

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
@@ -24,7 +25,7 @@ from pictor.state import tokens
 from pictor.state.database import Connection, Pool, open_pool
 from tests.support.emptying import empty
 from tests.support.nights import Place, make_place
-from tests.support.servers import make_database
+from tests.support.servers import dsn_to, make_database
 
 Client = httpx.AsyncClient
 
@@ -37,11 +38,19 @@ async def shared_pool(database_server: Endpoints) -> AsyncIterator[Pool]:
     await pool.close()
 
 
+@pytest.fixture(scope="session")
+async def pages_admin(database_server: Endpoints, shared_pool: Pool) -> AsyncIterator[Connection]:
+    """A connection that may do anything to the pages' database."""
+    assert shared_pool
+    admin = await asyncpg.connect(dsn_to(database_server, "pages", "postgres"))
+    yield admin
+    await admin.close()
+
+
 @pytest.fixture
-async def pool(shared_pool: Pool) -> Pool:
+async def pool(shared_pool: Pool, pages_admin: Connection) -> Pool:
     """The database, empty."""
-    async with shared_pool.acquire() as db:
-        await empty(db)
+    await empty(pages_admin)
     return shared_pool
 
 

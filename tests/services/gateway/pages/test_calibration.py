@@ -129,6 +129,7 @@ async def test_needs_say_what_lights_lack_why_and_what_to_take(browser: Client, 
     text = " ".join((await browser.get("/calibration?tab=needs")).text.split())
     for piece in ("uncovered", "120 s", "Take 10 dark frames like this.", "10 \N{MULTIPLICATION SIGN} dark",
                   "Flat auto-stacking deferred: no matching master dark available",
+                  "Expiry warnings <small>3</small>",
                   f"/api/v1/calibration/plan/{place.observatory_id}?format=csv"):  # fmt: skip
         assert piece in text, piece
     assert "120 s" in (await browser.get("/calibration?tab=coverage")).text
@@ -170,7 +171,7 @@ async def test_maintenance_is_for_administrators_of_the_server(stranger: Client,
     for name in ("cache-clear", "expiry-check", "retention-cleanup"):
         assert f'data-url="/api/v1/calibration/maintenance/{name}" data-dry="true"' in text
     health = (await client.get("/calibration/health")).text
-    for piece in ("hill: 1 masters need review", "flat/SII", "12 of 10", "the disk was full"):
+    for piece in ("hill: 1 master needs review", "flat/SII", "12 of 10", "the disk was full"):
         assert piece in health, piece
 
 
