@@ -115,6 +115,17 @@ def _master(row: Any) -> Master:  # noqa: ANN401 - an asyncpg record
     return Master(**values)
 
 
+async def dark_recalled(db: Connection, flat: Master) -> bool:
+    """Tell whether the dark that was taken off a master flat has been recalled since."""
+    dark = flat.statistics.get("made_with", {}).get("dark_id")
+    if dark is None:
+        return False
+    found: bool = await db.fetchval(
+        "SELECT EXISTS (SELECT FROM master WHERE id = $1 AND recalled_at IS NOT NULL)", UUID(dark)
+    )
+    return found
+
+
 async def components(db: Connection, master_id: UUID) -> set[UUID]:
     """Return the frames a master was made of."""
     rows = await db.fetch("SELECT frame_id FROM master_component WHERE master_id = $1", master_id)

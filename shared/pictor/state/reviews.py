@@ -86,7 +86,7 @@ async def reinstate(db: Connection, recalled: Master) -> UUID | None:
 
 async def doubt_flats(db: Connection, dark: Master, *, because: str) -> list[UUID]:
     """Write into every flat in or waiting for use that a recalled dark was taken off; return these flats."""
-    told = f"the master dark taken off these flats was recalled: {because}; stack them again with another dark"
+    told = f"the master dark taken off these flats was recalled: {because}; stacked again once there is another"
     rows = await db.fetch(
         """
         UPDATE master SET reasons = array_append(reasons, $3::text)

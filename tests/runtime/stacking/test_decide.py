@@ -49,6 +49,18 @@ TABLE = [
         False,
         Decision.DEFER,
     ),
+    (
+        "a flat whose dark was recalled is made anew from the same frames",
+        replace(ten_flats, new_frames=0, has_active_master=True, doubtful=True),
+        False,
+        Decision.STACK,
+    ),
+    (
+        "a flat whose dark was recalled waits for another",
+        replace(ten_flats, new_frames=0, has_active_master=True, doubtful=True, has_matching_dark=False),
+        False,
+        Decision.DEFER,
+    ),
     ("an empty group accumulates", replace(ten_darks, usable_frames=0, new_frames=0), False, Decision.ACCUMULATE),
 ]
 

@@ -26,7 +26,8 @@ class Group:
     """What the decision needs to know of one group.
 
     ``usable_frames`` counts all admitted frames still at hand, ``new_frames`` those not in the active master. A bias
-    that the policy lets stand in for a flat-dark counts as a matching dark.
+    that the policy lets stand in for a flat-dark counts as a matching dark. ``doubtful`` is an active master flat whose
+    dark was recalled since.
     """
 
     frame_type: FrameType
@@ -34,6 +35,7 @@ class Group:
     new_frames: int
     has_active_master: bool = False
     has_matching_dark: bool = False
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def decide(group: Group, *, min_frames: int, refresh_new_frames: int = 10, force
         return short
     if group.frame_type is FrameType.FLAT and not group.has_matching_dark:
         return Outcome(Decision.DEFER, DEFERRED)
+    if group.doubtful:
+        return Outcome(Decision.STACK, "the dark taken off the active master was recalled")
     if group.has_active_master:
         return Outcome(Decision.STACK, f"{group.new_frames} new frames since the active master")
     return Outcome(Decision.STACK, f"{group.usable_frames} frames, no active master")
@@ -77,7 +81,7 @@ def _missing(group: Group, min_frames: int, refresh_new_frames: int, *, force: b
         return None
     if have < min_frames:
         return Outcome(Decision.ACCUMULATE, f"{have} of {min_frames} frames")
-    if group.has_active_master and group.new_frames < refresh_new_frames:
+    if group.has_active_master and not group.doubtful and group.new_frames < refresh_new_frames:
         waiting = f"{group.new_frames} of {refresh_new_frames} new frames since the active master"
         return Outcome(Decision.KEEP, waiting)
     return None

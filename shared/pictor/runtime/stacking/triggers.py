@@ -132,6 +132,7 @@ async def _decide(
         new_frames=len(ids - used),
         has_active_master=active is not None,
         has_matching_dark=dark_of(group, library, policy) is not None,
+        doubtful=active is not None and await masters.dark_recalled(db, active),
     )
     outcome = decide(seen, min_frames=policy.min_frames, refresh_new_frames=policy.refresh_new_frames, force=force)
     if outcome.decision is Decision.STACK and not force:

@@ -220,8 +220,26 @@ async def test_a_recall_names_the_flats_its_dark_was_taken_off(api: Api) -> None
     assert await states(api) == {dark: "rejected", flat: "active", other: "active"}
     reasons = await pool.fetchval("SELECT reasons FROM master WHERE id = $1", flat)
     assert reasons == [
-        "the master dark taken off these flats was recalled: a lamp was on; stack them again with another dark"
+        "the master dark taken off these flats was recalled: a lamp was on; stacked again once there is another"
     ]
+
+
+async def test_flats_of_a_recalled_dark_are_stacked_anew_once_another_dark_is_there(api: Api) -> None:
+    pool = api.runtime.pool
+    flats = await add_individuals(pool, api.home.id, 10, kind="flat", exposure_s=2.0, filter_name="L")
+    dark = await add_master(pool, api.home.id, key=dark_key(exposure_s=2.0))
+    flat_key = GroupKey(dark_key().mode, FrameType.FLAT, filter="L", temp_c=-10.0)
+    flat = await add_master(pool, api.home.id, key=flat_key, components=flats)
+    assert await sweep(api.runtime) == 0
+    made_with = {"made_with": {"dark_id": str(dark)}}
+    await pool.execute("UPDATE master SET statistics = $2 WHERE id = $1", flat, made_with)
+    assert (await api.post(recall(dark), json=BAD)).status_code == 200
+    assert await sweep(api.runtime) == 0
+    assert "deferred" in await pool.fetchval("SELECT message FROM calibration_note WHERE group_key LIKE 'flat%'")
+    await add_master(pool, api.home.id, key=dark_key(exposure_s=2.0))
+    assert await sweep(api.runtime) == 1
+    note = await pool.fetchval("SELECT message FROM calibration_note WHERE group_key LIKE 'flat%'")
+    assert note == "the dark taken off the active master was recalled"
 
 
 async def test_a_reason_of_blanks_is_none(api: Api) -> None:
