@@ -35,6 +35,13 @@ def calib_upload(
     temperature: Annotated[float | None, typer.Option(help="Set point, in degrees C.")] = None,
     rotator: Annotated[float | None, typer.Option(help="Mechanical angle of the rotator, in degrees.")] = None,
     frames: Annotated[int | None, typer.Option(help="Exposures it was made of.")] = None,
+    readout: Annotated[str | None, typer.Option(help="Readout mode.")] = None,
+    adu_per_unit: Annotated[
+        float | None, typer.Option(help="What 1 in the file is in ADU: 65535 where 0 to 1 stands for 16 bits.")
+    ] = None,
+    bias_inside: Annotated[
+        bool | None, typer.Option("--bias-inside/--bias-subtracted", help="Whether the bias is inside a dark.")
+    ] = None,
     rig: Annotated[str | None, typer.Option(help="Rig it belongs to.")] = None,
     wait: Wait = False,
     url: Url = DEFAULT_URL, token: TokenOption = None, data: Data = DEFAULT_DATA, place: Place = None,
@@ -47,7 +54,8 @@ def calib_upload(
     stated = {
         "frame_type": type_, "camera_name": camera, "filter": filter_, "exposure_s": exposure, "gain_setting": gain,
         "offset_setting": offset, "binning_x": binning, "temp_c": temperature, "rotator_deg": rotator,
-        "ncombine": frames, "rig": rig,
+        "ncombine": frames, "readout_mode": readout, "adu_per_unit": adu_per_unit,
+        "bias_inside": bias_inside, "rig": rig,
     }  # fmt: skip
     raise SystemExit(command.upload(file, stated, wait=wait, door=Door(url, token, data, json, place)))
 

@@ -6,6 +6,10 @@ from uuid import UUID
 
 from pictor.contracts.masters import MasterState
 from pictor.state.database import Connection
+from pictor.state.frames import SELECT, Frame, frame_of
+
+IN_HAND = 6
+"""Individual frames an uploaded master is compared with, at most."""
 
 RECENT = 2000
 """Newest frames of an observatory whose camera modes are known even when they are all lights."""
@@ -26,6 +30,19 @@ class KnownMode:
     camera_mode: str
     rig_id: UUID | None
     description: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Individual frames like an uploaded master: None where a value does not matter."""
+
+    camera_mode: str
+    frame_type: str
+    exposure_s: float | None
+    exposure_tolerance_s: float
+    filter: str | None
+    temp_c: float | None
+    temperature_tolerance_c: float
 
 
 async def claim(db: Connection, observatory_id: UUID, sha256: str, claimed: Claimed) -> None:
@@ -123,3 +140,22 @@ async def usual_level(
         observatory_id, camera_mode, frame_type, exposure_s,
     )  # fmt: skip
     return level
+
+
+async def in_hand(db: Connection, observatory_id: UUID, wanted: Wanted) -> list[Frame]:
+    """Return the newest admitted individual frames of the group of a master."""
+    kinds = ["dark", "flat-dark"] if wanted.frame_type in {"dark", "flat-dark"} else [wanted.frame_type]
+    rows = await db.fetch(
+        f"""
+        {SELECT}
+        WHERE f.observatory_id = $1 AND f.camera_mode = $2 AND f.frame_type = ANY($3) AND f.state = 'registered'
+            AND NOT f.is_master AND f.not_stacked = '{{}}'
+            AND ($4::float8 IS NULL OR abs(f.exposure_s - $4) <= $5)
+            AND (f.frame_type <> 'flat' OR f.filter IS NOT DISTINCT FROM $6)
+            AND ($7::float8 IS NULL OR abs(coalesce(f.set_temp_c, f.ccd_temp_c) - $7) <= $8)
+        ORDER BY coalesce(f.start_utc, f.received_at) DESC, f.id LIMIT $9
+        """,
+        observatory_id, wanted.camera_mode, kinds, wanted.exposure_s, wanted.exposure_tolerance_s, wanted.filter,
+        wanted.temp_c, wanted.temperature_tolerance_c, IN_HAND,
+    )  # fmt: skip
+    return [frame_of(row) for row in rows]

@@ -30,6 +30,7 @@ from pictor.gateway.problems import Http, Problem
 from pictor.gateway.scanning import recognised
 from pictor.gateway.uploads import admitted, arrival_of, counted, length_of, metadata_of
 from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.state import frames, jobs, premade
@@ -41,7 +42,7 @@ from pictor.state.premade import Claimed
 WRITE = [require(Scope.CALIBRATION_WRITE, role=Role.OBSERVATORY_ADMIN)]
 Word = Annotated[str | None, Parameter(min_length=1, max_length=200)]
 Number = Annotated[float | None, Parameter(ge=-1e6, le=1e6)]
-Stated = dict[str, str | float | int]
+Stated = dict[str, str | float | int | bool]
 
 
 class MasterUploaded(BaseModel):
@@ -63,6 +64,7 @@ def provide_stated(
     binning_x: Annotated[int | None, Parameter(ge=1, le=64)] = None, temp_c: Number = None,
     rotator_deg: Number = None, readout_mode: Word = None,
     ncombine: Annotated[int | None, Parameter(ge=1, le=100_000)] = None,
+    adu_per_unit: Annotated[float | None, Parameter(gt=0, le=1e9)] = None, bias_inside: bool | None = None,
 ) -> Stated:  # fmt: skip
     """Read what an upload says about a master that its header may lack."""
     if frame_type is not None and frame_type not in CALIBRATION_TYPES:
@@ -71,7 +73,8 @@ def provide_stated(
         "frame_type": None if frame_type is None else str(frame_type), "camera_name": camera_name,
         "filter": filter_name, "exposure_s": exposure_s, "gain_setting": gain_setting,
         "offset_setting": offset_setting, "binning_x": binning_x, "temp_c": temp_c, "rotator_deg": rotator_deg,
-        "readout_mode": readout_mode, "ncombine": ncombine,
+        "readout_mode": readout_mode, "ncombine": ncombine, "adu_per_unit": adu_per_unit,
+        "bias_inside": bias_inside,
     }  # fmt: skip
     return {name: value for name, value in said.items() if value is not None}
 
@@ -100,6 +103,7 @@ async def upload_master(
             coming = arrival_of(request, sha256, metadata, place)
             received = await _arrive(runtime, coming, Claimed(dict(stated), caller.actor), path)
             answer, outgoing = await _order(request, runtime, caller, coming, received=received, stated=stated)
+    crashpoint("gateway.after_order")
     await runtime.bus.publish(outgoing)
     status = HTTPStatus.OK if answer.job_id is None else HTTPStatus.CREATED
     return Response(answer, status_code=status, headers={"Location": f"/api/v1/frames/{answer.frame_id}"})
@@ -124,6 +128,7 @@ async def _arrive(runtime: Runtime, coming: Arrival, claimed: Claimed, path: Pat
     place, sha256 = coming.observatory.id, coming.sha256
     async with changing(runtime, coming.principal) as db:
         await premade.claim(db, place, sha256, claimed)
+    crashpoint("gateway.after_claim")
     try:
         before = await arrival.known(runtime, place, sha256)
         return before or await arrival.receive_file(runtime, coming, path)

@@ -16,6 +16,7 @@ from pictor.gateway.bodies import body_of
 from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, Problem, not_found
 from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.runtime.crashpoints import crashpoint
 from pictor.runtime.outages import OUTAGE
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.stacking import reviewing
@@ -76,7 +77,7 @@ class RecallReport(BaseModel):
     light_count: int = Field(description="Lights measured or calibrated with it; all are processed again, last in line")
     lights: list[UUID] = Field(description="The first of them")
     frames: list[UUID] = Field(description="Its individual frames; they are not stacked again unless asked for")
-    flats: list[UUID] = Field(description="Master flats this dark was taken off; still used: stack them again")
+    flats: list[UUID] = Field(description="Master flats this dark was taken off: used until stacked anew with another")
 
 
 @post(
@@ -139,8 +140,10 @@ async def recall_master(
                 "lights": done.light_count,
             }
             await _recorded(db, request, caller, "calibration.recall", master, detail=detail)
+            crashpoint("recall.before_commit")
     except NotNowError as error:
         raise Problem("conflict", f"Nothing was changed: {error}.") from error
+    crashpoint("recall.after_commit")
     await _finish(runtime, done)
     await reviewing.redo_lights(runtime, at_most=REDONE_AT_ONCE)
     return _report(master_id, done)

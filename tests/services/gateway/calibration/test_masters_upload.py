@@ -26,6 +26,7 @@ from pictor.state.database import Pool, open_pool
 from pictor.state.masters import Master
 from pictor.state.rights import ROLE_OF
 from tests.services.gateway.conftest import Api, sha
+from tests.support.foreign import Detector, individual, siril
 from tests.support.individuals import add_individuals
 
 UPLOAD = "/api/v1/calibration/masters/upload"
@@ -49,15 +50,7 @@ def fits_of(pixels: np.ndarray, **cards: object) -> bytes:
 
 def dark(seed: int = 1, *, level: float = 500.0, **cards: object) -> bytes:
     pixels = np.random.default_rng(seed).normal(level, 2.0, SHAPE).astype(np.float32)
-    return fits_of(pixels, **{"IMAGETYP": "Master Dark", "EXPTIME": 300.0, "NCOMBINE": 20, **cards})
-
-
-def flat(seed: int = 1, *, level: float = 20000.0, **cards: object) -> bytes:
-    y, x = np.mgrid[-1 : 1 : SHAPE[0] * 1j, -1 : 1 : SHAPE[1] * 1j]
-    shape = 1 - 0.15 * (x**2 + y**2)
-    noise = np.random.default_rng(seed).normal(1.0, 0.002, SHAPE)
-    pixels = (level * shape * noise).astype(np.float32)
-    return fits_of(pixels, **{"IMAGETYP": "Master Flat", "EXPTIME": 2.0, "FILTER": "L", **cards})
+    return fits_of(pixels, **{"IMAGETYP": "Master Dark", "EXPTIME": 300.0, "NCOMBINE": 20, "DARKBIAS": True, **cards})
 
 
 @pytest.fixture(scope="session")
@@ -102,6 +95,20 @@ async def judged(api: Api, stacker: Runtime, told: dict[str, object]) -> tuple[M
     return (None if found is None else await masters.get(pool, found)), "; ".join(reasons)
 
 
+async def in_use(api: Api, stacker: Runtime, body: bytes, **said: object) -> Master:
+    """Upload a master nothing vouches for, and accept it as a person."""
+    master, reasons = await judged(api, stacker, await send(api, body, **said))
+    assert master is not None, reasons
+    assert master.state is MasterState.NEEDS_REVIEW, reasons
+    accepted = await api.post(
+        f"/api/v1/calibration/masters/{master.id}/review", json={"decision": "accept", "because": "our own"}
+    )
+    assert accepted.is_success, accepted.text
+    found = await masters.get(api.runtime.pool, master.id)
+    assert found is not None
+    return found
+
+
 async def pixels_of(api: Api, master: Master, folder: Path) -> fits.HDUList:
     product = (await products.of_master(api.runtime.pool, master.id))[ProductKind.MASTER]
     path = folder / f"{master.id}.fits"
@@ -115,7 +122,10 @@ async def test_a_master_dark_is_adopted_with_its_provenance(api: Api, stacker: R
     assert told["duplicate"] is False
     master, reasons = await judged(api, stacker, told)
     assert master is not None, reasons
-    assert (master.state, master.origin, master.ncombine) == (MasterState.ACTIVE, "upload", 20)
+    assert (master.state, master.origin, master.ncombine) == (MasterState.NEEDS_REVIEW, "upload", 20)
+    assert "nothing to compare it with: no active master, and of its group 0 admitted individual frames" in reasons
+    assert master.facts["holds_bias"] is True
+    assert master.statistics["scale"]["sentence"] == "no unit is stated; values up to 507.503 are ADU"
     assert (master.facts["exposure_s"], master.facts["temp_c"]) == (300.0, -10.0)
     kept = master.statistics["upload"]
     assert (kept["sha256"], kept["by"].split(":")[0]) == (sha(body), "token")
@@ -130,15 +140,17 @@ async def test_a_master_dark_is_adopted_with_its_provenance(api: Api, stacker: R
     assert frame["raw_key"] in [one.key async for one in api.runtime.store.list()]
     line = await api.runtime.pool.fetchrow("SELECT detail FROM audit WHERE action = 'frame.upload'")
     assert line["detail"]["sha256"] == sha(body)
-    assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.created%'") == 1
+    assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.rejected%'") == 1
+    kept = await products.of_master(api.runtime.pool, master.id)
+    assert set(kept) == {ProductKind.MASTER, ProductKind.BAD_PIXELS, ProductKind.PREVIEW}
 
 
 async def test_a_good_one_replaces_the_active_master_and_another_level_waits_for_a_person(
     api: Api, stacker: Runtime
 ) -> None:
-    first, _ = await judged(api, stacker, await send(api, dark(1)))
+    first = await in_use(api, stacker, dark(1))
     second, reasons = await judged(api, stacker, await send(api, dark(2)))
-    assert first is not None
+    assert first.state is MasterState.ACTIVE
     assert second is not None
     assert second.state is MasterState.ACTIVE, reasons
     third, reasons = await judged(api, stacker, await send(api, dark(3, level=620.0)))
@@ -154,44 +166,44 @@ async def test_a_good_one_replaces_the_active_master_and_another_level_waits_for
 
 
 async def test_structure_against_the_active_master_waits_for_a_person(api: Api, stacker: Runtime) -> None:
-    await judged(api, stacker, await send(api, dark(1)))
+    await in_use(api, stacker, dark(1))
     pixels = np.random.default_rng(5).normal(500.0, 2.0, SHAPE).astype(np.float32)
     pixels[:32, :32] += 4.0
-    leaked = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0)
+    leaked = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0, DARKBIAS=True)
     master, reasons = await judged(api, stacker, await send(api, leaked))
     assert master is not None
     assert master.state is MasterState.NEEDS_REVIEW
     assert "against the active master: largest block" in reasons
 
 
-@pytest.mark.parametrize(("level", "scale"), [(20000.0, 1.0), (1.0, 1.0), (0.35, 1.0)])
-async def test_a_flat_of_any_normalisation_becomes_one(
-    api: Api, stacker: Runtime, tmp_path: Path, level: float, scale: float
-) -> None:
-    master, reasons = await judged(api, stacker, await send(api, flat(level=level * scale)))
-    assert master is not None, reasons
-    assert master.state is MasterState.ACTIVE
-    with await pixels_of(api, master, tmp_path) as units:
-        middle = units[0].data[16:48, 16:48]
-        assert middle.mean() == pytest.approx(1.0, abs=0.002)
-        assert units[0].data[0, 0] == pytest.approx(0.7 / 0.965, abs=0.03)
-
-
 async def test_a_dark_in_shares_of_the_full_range_is_brought_to_adu(api: Api, stacker: Runtime, tmp_path: Path) -> None:
     pixels = np.random.default_rng(4).normal(500.0, 2.0, SHAPE).astype(np.float32) / 65535
-    body = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0, SWCREATE="PixInsight")
+    body = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0, SWCREATE="PixInsight", DARKBIAS=True)
     master, reasons = await judged(api, stacker, await send(api, body))
     assert master is not None, reasons
     assert master.statistics["levels_adu"] == [pytest.approx(500, abs=1)]
-    assert "shares of 65535 ADU" in " ".join(master.statistics["notes"])
+    assert (master.statistics["scale"]["adu_per_unit"], master.statistics["scale"]["basis"]) == (65535.0, "program")
+    with await pixels_of(api, master, tmp_path) as units:
+        assert (units[0].header["SRCUNIT"], units[0].header["SRCBASIS"]) == (65535.0, "program")
+    bare = fits_of(pixels, IMAGETYP="Master Dark", EXPTIME=300.0, DARKBIAS=True)
+    master, reasons = await judged(api, stacker, await send(api, bare))
+    assert master is None
+    assert "state adu_per_unit: 1 if the file is in ADU, 65535 if 0 to 1 stands for the range of 16 bits" in reasons
+    master, reasons = await judged(api, stacker, await send(api, bare, adu_per_unit=65535))
+    assert master is not None, reasons
+    assert master.statistics["scale"]["basis"] == "stated"
 
 
 async def test_what_the_header_lacks_may_be_stated_and_contradictions_are_refused(api: Api, stacker: Runtime) -> None:
     bare = dark(EXPTIME=None, NCOMBINE=None, GAIN=None, SET_TEMP=None, CCD_TEMP=None, IMAGETYP="Dark Frame")
     master, reasons = await judged(api, stacker, await send(api, bare))
     assert master is None
-    assert "state frame_type if it is one" in reasons
+    assert "state frame_type and ncombine if it is one" in reasons
     said = {"frame_type": "dark", "exposure_s": 120, "gain_setting": 100, "temp_c": -20}
+    master, reasons = await judged(api, stacker, await send(api, bare, **said))
+    assert master is None
+    assert "state ncombine" in reasons
+    said |= {"ncombine": 20}
     master, reasons = await judged(api, stacker, await send(api, bare, **said))
     assert master is not None, reasons
     assert (master.facts["exposure_s"], master.facts["temp_c"], master.facts["mode"]["gain_setting"]) == (120, -20, 100)
@@ -207,7 +219,7 @@ async def test_rejected_with_reasons(api: Api, stacker: Runtime) -> None:
     assert "median level -40" in reasons
     holes = np.random.default_rng(6).normal(500.0, 2.0, SHAPE).astype(np.float32)
     holes[:8] = np.nan
-    body = fits_of(holes, IMAGETYP="Master Dark", EXPTIME=300.0)
+    body = fits_of(holes, IMAGETYP="Master Dark", EXPTIME=300.0, DARKBIAS=True)
     master, reasons = await judged(api, stacker, await send(api, body))
     assert master is not None
     assert master.state is MasterState.REJECTED
@@ -227,6 +239,50 @@ async def test_the_camera_mode_is_that_of_the_frames_there_are(api: Api, stacker
     assert "offset_setting taken from the only camera mode that fits" in master.statistics["notes"]
 
 
+async def test_frames_in_hand_vouch_for_a_master_and_tell_another_camera(api: Api, stacker: Runtime) -> None:
+    mine, other = Detector(), Detector(7)
+    ids = await add_exposures(api, mine, "dark", 4)
+    master, reasons = await judged(api, stacker, await send(api, siril(mine.stack("dark"), "dark", SET_TEMP=-10.0)))
+    assert master is None
+    assert "state frame_type" in reasons
+    master, reasons = await judged(api, stacker, await send(api, siril(mine.stack("dark"), "dark"), frame_type="dark"))
+    assert master is not None, reasons
+    assert master.state is MasterState.ACTIVE, reasons
+    assert (master.facts["holds_bias"], master.facts["temp_c"], master.ncombine) == (True, -10.0, 10)
+    assert "compared with 4 individual frames" in str(master.statistics["checks"])
+    await api.runtime.pool.execute(
+        "UPDATE frame SET raw_key = 'raw/gone', sha256 = $2 WHERE id = $1", ids[0], "ab" * 32
+    )
+    foreign, reasons = await judged(
+        api, stacker, await send(api, siril(other.stack("dark"), "dark"), frame_type="dark")
+    )
+    assert foreign is not None
+    assert foreign.state is MasterState.NEEDS_REVIEW
+    assert "compared with 3 individual frames and the active master" in str(foreign.statistics["checks"])
+    assert "its pixel pattern is not that of the frames in hand" in reasons
+
+
+async def add_exposures(api: Api, detector: Detector, kind: str, count: int) -> list[UUID]:
+    """Register individual frames whose pixels are in the store."""
+    ids = await add_individuals(api.runtime.pool, api.home.id, count, kind=kind)
+    for number, frame_id in enumerate(ids):
+        body = individual(detector, kind, number)
+        key = await api.runtime.pool.fetchval(
+            """
+            UPDATE frame SET sha256 = $2, width = 128, height = 96, statistics = $3,
+                description = description || '{"width": 128, "height": 96, "row_order": "TOP-DOWN"}'
+            WHERE id = $1 RETURNING raw_key
+            """,
+            frame_id, sha(body), {"median": float(np.median(detector.exposure(kind, number)))},
+        )  # fmt: skip
+        await api.runtime.store.put_stream(key, _once(body), len(body))
+    return ids
+
+
+async def _once(body: bytes) -> AsyncIterator[bytes]:
+    yield body
+
+
 async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) -> None:
     told = await send(api, dark())
     again = await send(api, dark())
@@ -234,7 +290,7 @@ async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) 
     master, _ = await judged(api, stacker, told)
     assert master is not None
     third = await send(api, dark())
-    assert (third["job_id"], third["master_id"], third["state"]) == (None, str(master.id), "active")
+    assert (third["job_id"], third["master_id"], third["state"]) == (None, str(master.id), "needs-review")
 
 
 async def test_the_same_master_sent_five_times_at_once_is_judged_once(api: Api) -> None:
@@ -246,6 +302,7 @@ async def test_the_same_master_sent_five_times_at_once_is_judged_once(api: Api) 
 
 
 async def test_one_that_was_not_compared_with_the_active_master_waits_for_a_person(api: Api, stacker: Runtime) -> None:
+    await in_use(api, stacker, dark(3))
     first, second = await send(api, dark(1)), await send(api, dark(2))
     one, two = await asyncio.gather(judged(api, stacker, first), judged(api, stacker, second))
     found = sorted(str(master.state) for master, _ in (one, two) if master is not None)
