@@ -88,13 +88,17 @@ async def usable(db: Connection, observatory_id: UUID, camera_mode: str) -> list
 
 
 async def usable_for(
-    db: Connection, observatory_id: UUID, rig_id: UUID | None, camera_mode: str, *, limit: int = 500
+    db: Connection, observatory_id: UUID, rig_id: UUID | None, camera_mode: str, *, limit: int = 2500
 ) -> list[Master]:
-    """Return the usable masters of a rig, those of other camera modes included: a miss wants an explanation."""
+    """Return the usable masters of a rig; those of other camera modes come last, for a miss wants an explanation.
+
+    Superseded ones of the light's own mode are never crowded out: an old light gets the master of its time.
+    """
     rows = await db.fetch(
         """
         SELECT * FROM master WHERE observatory_id = $1 AND state IN ('active', 'superseded')
-            AND (rig_id = $2 OR camera_mode = $3) ORDER BY (state = 'active') DESC, created_at DESC LIMIT $4
+            AND (rig_id = $2 OR camera_mode = $3)
+        ORDER BY (camera_mode = $3) DESC, (state = 'active') DESC, created_at DESC LIMIT $4
         """,
         observatory_id, rig_id, camera_mode, limit,
     )  # fmt: skip
