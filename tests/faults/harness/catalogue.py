@@ -66,4 +66,6 @@ CATALOGUE: dict[str, tuple[str, str]] = {
     "F63": ("the store's name not found for 60 s", "R2"),
     "F64": ("a broker of three loses its leader", "R2"),
     "F65": ("flats wait for a dark; the stacker killed in between", "R1"),
+    "F66": ("gateway or stacker killed inside the upload of a master", "R1"),
+    "F67": ("gateway killed inside a recall", "R1"),
 }

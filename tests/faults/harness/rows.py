@@ -21,7 +21,7 @@ def fault(number: str, how: str, *, limit_s: float, core: bool = False) -> pytes
     Parameters
     ----------
     number
-        Row of the catalogue, F1 to F65.
+        Row of the catalogue, F1 to F67.
     how
         How the fault is injected here.
     limit_s
