@@ -16,7 +16,7 @@ from pictor.state.masters import Master
 from pictor.state.observatories import Rig
 from pictor.state.products import Product
 
-METHOD = 1
+METHOD = 2
 """Version of the way pixels are calibrated; raise it when the same inputs give other pixels."""
 
 NO_MASTERS = "no-masters"
@@ -81,10 +81,7 @@ async def plan(db: Connection, frame: Frame, *, cosmics: bool, keep: bool = Fals
 
 
 async def _listed(db: Connection, frame: Frame) -> str | None:
-    """Return the list a person wrote for the rig; it counts pixels of the whole sensor, so not for a part of it."""
-    described = frame.description or {}
-    if described.get("roi_x") or described.get("roi_y"):
-        return None
+    """Return the list a person wrote for the rig."""
     stored = await badpixels.list_of(db, frame.observatory_id, frame.rig_id)
     return None if stored is None else stored.body
 

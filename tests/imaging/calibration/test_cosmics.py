@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from astroscrappy import detect_cosmics
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from pictor.imaging.calibration.calibrating import calibrate
+from pictor.imaging.calibration.cosmics import CONTRAST, NEIGHBOUR_SHARE, PASSES, SIGMA
 from pictor.imaging.simulator.psf import Psf, add_stars
 
 SHAPE, EGAIN, READ_NOISE_E, SKY_ADU = (384, 384), 1.5, 4.0, 300.0
@@ -71,9 +73,9 @@ def test_hits_are_found_and_star_cores_are_not(rng: np.random.Generator, fwhm: f
     assert left.mean() < 2.0
 
 
-@pytest.mark.parametrize("fwhm", [1.5, 2.0, 3.0])
-def test_a_field_of_stars_alone_loses_no_star(rng: np.random.Generator, fwhm: float) -> None:
-    scene, stars = field(rng, fwhm, stars=250)
+@pytest.mark.parametrize(("fwhm", "crowd"), [(1.5, 250), (2.0, 250), (3.0, 250), (1.8, 600), (2.5, 600), (4.0, 600)])
+def test_a_field_of_stars_alone_loses_no_star(rng: np.random.Generator, fwhm: float, crowd: int) -> None:
+    scene, stars = field(rng, fwhm, stars=crowd)
     light, _ = with_hits(rng, scene, count=0)
     done = calibrate(light, egain=EGAIN, read_noise_e=READ_NOISE_E, bias_level=0.0, cosmics=True)
     found = (done.mask & 8) != 0
@@ -95,6 +97,45 @@ def test_a_hit_under_a_colour_pattern_is_found_and_repaired_in_its_colour(rng: n
     assert recall > 0.9
     assert false < 30
     assert error.mean() < 2.0
+
+
+@pytest.mark.parametrize("fwhm", [1.8, 2.5, 4.0])
+def test_stars_under_a_colour_pattern_are_left_alone_and_hits_are_found(rng: np.random.Generator, fwhm: float) -> None:
+    scene, stars = field(rng, fwhm, stars=150)
+    scene *= np.tile(np.array([[0.6, 1.0], [1.0, 0.45]], np.float32), (SHAPE[0] // 2, SHAPE[1] // 2))
+    light, hit = with_hits(rng, scene)
+    done = calibrate(light, egain=EGAIN, read_noise_e=READ_NOISE_E, bias_level=0.0, bayer=True, cosmics=True)
+    found = (done.mask & 8) != 0
+    away = hit & ~near(stars, 3 * fwhm)
+    false = found & ~near(np.argwhere(hit).astype(float), 3.0)
+    print(
+        f"colour pattern, FWHM {fwhm} px: recall {100 * found[away].mean():.1f} %, {false.sum()} false pixels, "
+        f"{(false & near(stars, CORE_PX)).sum()} in cores of {len(stars)} stars"
+    )
+    assert found[away].mean() > 0.9
+    assert (false & near(stars, CORE_PX)).sum() <= 3
+    assert false.mean() < 1e-4
+
+
+@pytest.mark.parametrize(("fwhm", "stars"), [(1.8, 300), (2.5, 300), (4.0, 150)])
+def test_astroscrappy_finds_no_more_events_beside_star_cores_and_not_fewer_false_pixels(
+    rng: np.random.Generator, fwhm: float, stars: int
+) -> None:
+    scene, centres = field(rng, fwhm, stars=stars)
+    light, hit = with_hits(rng, scene, count=200)
+    judged = hit & ~near(centres, CORE_PX)
+    done = calibrate(light, egain=EGAIN, read_noise_e=READ_NOISE_E, bias_level=0.0, cosmics=True)
+    other, _ = detect_cosmics(
+        light.astype(np.float32), gain=EGAIN, readnoise=READ_NOISE_E, sigclip=SIGMA, sigfrac=NEIGHBOUR_SHARE,
+        objlim=CONTRAST, satlevel=np.inf, niter=PASSES, sepmed=True,
+    )  # fmt: skip
+    events, count = ndimage.label(hit, structure=np.ones((3, 3)))
+    touching = near(np.argwhere(hit).astype(float), 1.5)
+    found, theirs = (np.unique(events[mask & judged]).size for mask in ((done.mask & 8) != 0, other))
+    false, others = (int((mask & ~touching).sum()) for mask in ((done.mask & 8) != 0, other))
+    print(f"FWHM {fwhm} px, {stars} stars: {found} of {count} events, astroscrappy {theirs}; false {false}, {others}")
+    assert found >= 0.99 * theirs
+    assert false <= others
 
 
 def test_a_light_is_left_as_it_is_unless_cleaning_is_asked_for(rng: np.random.Generator) -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration.applying import Job, Tile
 from pictor.imaging.calibration.applying import warm as warm_tiles
 from pictor.imaging.calibration.cosmics import COSMIC, Detector, find_cosmics
+from pictor.imaging.calibration.cosmics import warm as warm_cosmics
 from pictor.imaging.calibration.jobs import How, Masters, job_of, tiles_of
 from pictor.imaging.calibration.masters import Master
 from pictor.imaging.calibration.opened import OpenMaster, real
@@ -187,3 +188,4 @@ def warm() -> None:
     apply_masters(plane)
     warm_tiles()
     warm_repair()
+    warm_cosmics()

@@ -1,12 +1,13 @@
 """Cosmic rays in a single calibrated light: hits too sharp for any star, found by their Laplacian."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from astroscrappy import detect_cosmics
 from numpy.typing import NDArray
-from scipy import ndimage
 
+from pictor.imaging.calibration import laplacian
+from pictor.imaging.calibration.laplacian import AGAIN, Places
 from pictor.imaging.types import Image, Mask
 
 COSMIC = np.uint8(8)
@@ -23,8 +24,18 @@ CORE_SHARE = 0.08
 CORE_SIGMA = 1.0
 """Noise of a pixel the neighbours must stand out by to be taken for a star's."""
 
-AROUND = 6
-"""Pixels about a hit that tell the sky there."""
+STAR_SIGMA = 10.0
+"""Stars whose neighbours stand out by this many sigma tell how much of their light neighbours share in this frame."""
+
+LEAST_STARS = 20
+STAR_SHARE = 0.5
+"""A tenth of the stars share less light than the frame's usual least; half of that is still a star's."""
+
+DULL = np.uint8(1 | 8 | 16)
+"""Bits of the mask that tell nothing of the light; full pixels are no hits, but stars."""
+
+SKY_SIGMA, LARGEST_SCALE = 5.0, 4.0
+"""A sky this far above nothing tells how bright the colours are to each other, up to a factor."""
 
 PASSES = 4
 
@@ -64,46 +75,143 @@ def find_cosmics(
     ----------
     .. [1] van Dokkum P. G., 2001, PASP 113, 1420.
     """
-    hit = np.zeros(sci.shape, np.bool_)
-    starts = [(0, 0), (0, 1), (1, 0), (1, 1)] if bayer else [(0, 0)]
     step = 2 if bayer else 1
-    for y, x in starts:
-        part = slice(y, None, step), slice(x, None, step)
-        hit[part] = _find(sci[part], mask[part] != 0, err[part], detector)
+    light = _prepared(sci, mask, err, detector, step)
+    rule = np.array([SIGMA, CONTRAST, _star_share(light), CORE_SIGMA], np.float32)
+    hit = np.zeros(sci.shape, np.bool_)
+    for y, x in np.ndindex(step, step):
+        hit[y::step, x::step] = _find(light, (y, x), rule)
     return hit
 
 
-def _find(sci: Image, bad: NDArray[np.bool_], err: Image, detector: Detector) -> NDArray[np.bool_]:
-    """Find hits in pixels of one colour; what the detector counted is in electrons, its variance in their square."""
-    bad = bad | ~np.isfinite(sci)
-    level = float(np.median(sci[~bad])) if not bad.all() else 0.0
-    electrons = np.ascontiguousarray(np.where(bad, level, sci) * detector.egain, dtype=np.float32)
-    variance = np.ascontiguousarray(np.where(bad, 1.0, np.square(err * detector.egain)), dtype=np.float32)
-    found, _ = detect_cosmics(
-        electrons, inmask=bad, invar=variance, gain=1.0, readnoise=detector.read_noise_e, sigclip=SIGMA,
-        sigfrac=NEIGHBOUR_SHARE, objlim=CONTRAST, satlevel=np.inf, niter=PASSES, cleantype="medmask",
-    )  # fmt: skip
-    hit = np.asarray(found, dtype=np.bool_) & ~bad
-    return hit & ~_stars(electrons, np.sqrt(variance), hit)
+@dataclass(frozen=True, slots=True)
+class _Light:
+    """A light while it is searched: as calibrated, and with its colours at one level; the noise of both.
 
-
-def _stars(sci: Image, noise: Image, hit: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which hits are stars, however sharp: most neighbours of a star's peak are bright, few of a track's are.
-
-    What is connected with a star's peak is spared as a whole, for it may be the star's wings.
+    ``scale`` and ``sky`` bring each colour to that level.
     """
-    labels, count = ndimage.label(hit, structure=np.ones((3, 3), np.int8))
-    peaks = np.argwhere(hit & (sci >= ndimage.maximum_filter(sci, size=3)))
-    brightest = ndimage.maximum_position(sci, labels, np.arange(1, count + 1)) if count else []
-    starry = [labels[y, x] for y, x in (*peaks, *brightest) if _is_star(sci, noise, int(y), int(x))]
-    spared: NDArray[np.bool_] = np.isin(labels, np.unique(starry)) if starry else np.zeros(sci.shape, np.bool_)
-    return spared
+
+    image: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    whole: NDArray[np.float32]
+    whole_noise: NDArray[np.float32]
+    skip: Mask
+    scale: NDArray[np.float32]
+    sky: NDArray[np.float32]
 
 
-def _is_star(sci: Image, noise: Image, y: int, x: int) -> bool:
-    """Compare a peak with its eight neighbours."""
-    sky = float(np.median(sci[max(0, y - AROUND) : y + AROUND + 1, max(0, x - AROUND) : x + AROUND + 1]))
-    near = sci[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2].ravel()
-    neighbours = float(np.median(np.sort(near)[:-1])) - sky
-    background = float(np.median(noise[max(0, y - AROUND) : y + AROUND + 1, max(0, x - AROUND) : x + AROUND + 1]))
-    return neighbours > max(CORE_SHARE * (float(sci[y, x]) - sky), CORE_SIGMA * background)
+def _prepared(sci: Image, mask: Mask, err: Image, detector: Detector, step: int) -> _Light:
+    """Fill what is bad from its neighbours and bring the colours to one level."""
+    blank = ~(np.isfinite(sci) & np.isfinite(err))
+    skip = ((mask != 0) | blank).astype(np.uint8)
+    image, noise = np.array(sci, np.float32, order="C"), np.array(err, np.float32, order="C")
+    noise[blank] = np.float32(detector.read_noise_e / detector.egain)
+    dull = blank | ((mask & DULL) != 0)
+    for y, x in np.ndindex(step, step):
+        part = np.ascontiguousarray(image[y::step, x::step])
+        laplacian.clean(part, np.ascontiguousarray(skip[y::step, x::step]), np.flatnonzero(dull[y::step, x::step]))
+        image[y::step, x::step] = part
+    if step == 1:
+        one, none = np.ones((1, 1), np.float32), np.zeros((1, 1), np.float32)
+        return _Light(image, noise, image, noise, skip, one, none)
+    return _levelled(image, noise, skip)
+
+
+def _levelled(image: NDArray[np.float32], noise: NDArray[np.float32], skip: Mask) -> _Light:
+    """Bring the sky of every colour to nothing and its light to that of the brightest colour."""
+    sky, scale = np.zeros((2, 2), np.float32), np.ones((2, 2), np.float32)
+    grain = np.zeros((2, 2), np.float32)
+    for y, x in np.ndindex(2, 2):
+        sky[y, x], grain[y, x] = np.median(image[y::2, x::2][::3, ::3]), np.median(noise[y::2, x::2][::3, ::3])
+    if (sky > SKY_SIGMA * grain).all():
+        scale = np.minimum(sky.max() / sky, LARGEST_SCALE)
+    whole, whole_noise = np.empty_like(image), np.empty_like(noise)
+    for y, x in np.ndindex(2, 2):
+        whole[y::2, x::2] = (image[y::2, x::2] - sky[y, x]) * scale[y, x]
+        whole_noise[y::2, x::2] = noise[y::2, x::2] * scale[y, x]
+    return _Light(image, noise, whole, whole_noise, skip, scale, sky)
+
+
+def _star_share(light: _Light) -> float:
+    """Measure how much of their light the stars of this frame share at least with their neighbours."""
+    found = _candidates(light.whole, light.skip, laplacian.least_noise(light.whole_noise))
+    room = np.empty(found.size, np.float32)
+    shared = room[: laplacian.shares(light.whole, light.whole_noise, found, STAR_SIGMA, room)]
+    stars = shared[shared > CORE_SHARE]
+    if stars.size < LEAST_STARS:
+        return CORE_SHARE
+    return max(CORE_SHARE, STAR_SHARE * float(np.percentile(stars, 10)))
+
+
+def _find(light: _Light, origin: tuple[int, int], rule: Image) -> NDArray[np.bool_]:
+    """Find the hits in the pixels of one colour, and take them out of the light."""
+    step = len(light.scale)
+    own = slice(origin[0], None, step), slice(origin[1], None, step)
+    image, noise = np.ascontiguousarray(light.image[own]), np.ascontiguousarray(light.noise[own])
+    skip = np.ascontiguousarray(light.skip[own])
+    search = _Search(image, noise, skip, light.whole, light.whole_noise, np.array([*origin, step]))
+    hit = np.zeros(image.size, np.bool_)
+    seen, least = np.zeros_like(skip), laplacian.least_noise(noise)
+    found = _candidates(image, skip, least)
+    for _ in range(PASSES):
+        new = search.once(found, rule)
+        if new.size == 0:
+            break
+        hit[new] = True
+        laplacian.clean(image, skip, new)
+        if step > 1:
+            y, x = np.divmod(new, image.shape[1])
+            level = (image[y, x] - light.sky[origin]) * light.scale[origin]
+            light.whole[origin[0] + y * step, origin[1] + x * step] = level
+        room = np.empty(new.size * (2 * AGAIN + 1) ** 2, np.int64)
+        found = room[: laplacian.around(image, skip, least, SIGMA, new, seen, room)]
+    return hit.reshape(image.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """One colour while it is searched; ``grid`` tells where its pixels lie in the whole light."""
+
+    image: NDArray[np.float32]
+    noise: NDArray[np.float32]
+    skip: Mask
+    whole: NDArray[np.float32]
+    whole_noise: NDArray[np.float32]
+    grid: Places
+
+    def once(self, found: Places, rule: Image) -> Places:
+        """Look at some pixels; mark and return the hits among them and the neighbours that belong to them."""
+        verdict = np.empty(found.size, np.uint8)
+        planes = self.image, self.noise, self.whole, self.whole_noise, self.grid
+
+        def look(part: slice) -> None:
+            laplacian.judge(*planes, found[part], rule, verdict[part])
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(look, [slice(0, found.size // 2), slice(found.size // 2, None)]))
+        hits: Places = found[verdict != 0]
+        self.skip.ravel()[hits] = 1
+        for limit in (SIGMA, SIGMA * NEIGHBOUR_SHARE):
+            room = np.empty(8 * hits.size, np.int64)
+            count = int(laplacian.grow(*planes, self.skip, hits, limit, rule, room))
+            hits = np.append(hits, room[:count])
+        return hits
+
+
+def _candidates(image: Image, skip: Mask, least: Image) -> Places:
+    """List the pixels worth a closer look, in order."""
+    ny = image.shape[0]
+
+    def part(rows: tuple[int, int]) -> Places:
+        room = np.empty(max(1024, (rows[1] - rows[0]) * image.shape[1] // 8), np.int64)
+        return room[: laplacian.candidates(image, skip, least, SIGMA, np.array(rows), room)].copy()
+
+    with ThreadPoolExecutor(2) as pool:
+        return np.concatenate(list(pool.map(part, [(0, ny // 2), (ny // 2, ny)])))
+
+
+def warm() -> None:
+    """Compile the kernels."""
+    plane = np.ones((32, 32), np.float32)
+    plane[8, 8] = plane[20, 20] = 1000
+    find_cosmics(plane, np.zeros((32, 32), np.uint8), plane * 0 + 1, Detector(1.0, 1.0))
