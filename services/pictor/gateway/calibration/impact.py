@@ -11,7 +11,7 @@ from pictor.contracts.access import Role, Scope
 from pictor.contracts.masters import MasterState
 from pictor.gateway.auth import require
 from pictor.gateway.calibration.library import own_entry
-from pictor.gateway.calibration.losses import Loss, losses_of, sentence_of, waiting_flats
+from pictor.gateway.calibration.losses import Loss, losses_of, merged, sentence_of, waiting_flats
 from pictor.gateway.calibration.settings import policy_of
 from pictor.gateway.problems import not_found
 from pictor.gateway.views import View
@@ -134,8 +134,7 @@ async def _losses(db: Connection, master: Master, policy: Policy) -> list[Loss]:
     alike = await removal.recent_lights(db, master.observatory_id, master.camera_mode, since)
     library = await masters.usable(db, master.observatory_id, master.camera_mode)
     seen = [master_seen(one) for one in library if one.frame_type is master.frame_type]
-    found = losses_of(alike, seen, str(master.id), policy)
-    return sorted(found, key=lambda one: (one.instead_id is not None, -one.lights))
+    return merged(losses_of(alike, seen, str(master.id), policy))
 
 
 def _named(one: Loss) -> LightsLost:

@@ -1,7 +1,7 @@
 """Who would miss a master: lights that lose it or get another, and flats that would wait for their dark."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -48,6 +48,16 @@ def losses_of(
             other = select(seen, rest, policy, wanted=wanted).master
             found.append(_loss(lights, str(wanted), None if other is None else UUID(other.master_id)))
     return found
+
+
+def merged(losses: Iterable[Loss]) -> list[Loss]:
+    """Put lights together that read alike, whatever their temperatures; those left with nothing and the most first."""
+    found: dict[tuple[object, ...], Loss] = {}
+    for one in losses:
+        key = (one.place, one.night, one.target, one.filter, one.exposure_s, one.instead_id)
+        before = found.get(key)
+        found[key] = one if before is None else replace(before, lights=before.lights + one.lights)
+    return sorted(found.values(), key=lambda one: (one.instead_id is not None, -one.lights))
 
 
 def _loss(lights: Alike, place: str, instead: UUID | None) -> Loss:

@@ -179,13 +179,16 @@ async def test_the_preview_counts_lights_left_without_a_master(api: Api) -> None
 async def test_the_preview_names_the_lights_and_the_flats_that_would_wait(api: Api) -> None:
     async with api.runtime.pool.acquire() as db:
         dark = await add_master(db, api.home.id, "dark", exposure_s=2.0, days=3)
-        await add_frame(db, api.home.id, "light", days=2, exposure_s=2.0, rig_id=None)
+        for temp in (-10.0, -9.2):
+            await add_frame(
+                db, api.home.id, "light", number=int(-temp), days=2, exposure_s=2.0, rig_id=None, set_temp_c=temp
+            )
         for number in range(12):
             await add_frame(db, api.home.id, "flat", number=number, exposure_s=2.0, filter="L", not_stacked=[])
     told = (await api.get(f"{V1}/{dark}/impact")).json()
     (lost,) = told["lights"]
-    assert (lost["place"], lost["effect"], lost["lights"], lost["exposure_s"]) == ("dark", "uncalibrated", 1, 2.0)
-    assert lost["sentence"].startswith("1 light 2 s")
+    assert (lost["place"], lost["effect"], lost["lights"], lost["exposure_s"]) == ("dark", "uncalibrated", 2, 2.0)
+    assert lost["sentence"].startswith("2 lights 2 s")
     assert "would have no dark" in lost["sentence"]
     (flats,) = told["flats_deferred"]
     assert (flats["filter"], flats["frames"], flats["has_active_master"]) == ("L", 12, False)
