@@ -1,8 +1,11 @@
 """The gateway as one application; the caller opens and closes what is in the runtime."""
 
+import functools
+
 from litestar import Litestar, Response, Router, get
 from litestar.datastructures import State
 from litestar.handlers import BaseRouteHandler
+from litestar.types import ASGIApp
 
 from pictor.gateway import (
     auditing,
@@ -105,13 +108,14 @@ PROBES: tuple[BaseRouteHandler, ...] = (health.live,)
 
 def create_app(runtime: Runtime) -> Litestar:
     """Gateway on a runtime; nothing is opened here."""
-    known = {
-        "runtime": runtime,
-        "access": Access(runtime.pool),
-        "limits": GatewayLimits.of(runtime.settings),
-        "tile_indexes": {},
-    }
-    app = Litestar(
+    app = routed(runtime)
+    app.asgi_handler = guarded(app.asgi_handler, runtime)
+    return app
+
+
+def routed(runtime: Runtime) -> Litestar:
+    """All routes as an application, without what guards them."""
+    return Litestar(
         route_handlers=[
             Router(PREFIX, route_handlers=[*API, read_openapi], before_request=check_query),
             *PROBES,
@@ -119,15 +123,29 @@ def create_app(runtime: Runtime) -> Litestar:
         ],
         dependencies=DEPENDENCIES,
         exception_handlers={Exception: answer},
-        state=State(known, deep_copy=False),
+        state=State(known_to(runtime), deep_copy=False),
         openapi_config=None,
         logging_config=None,
         request_max_body_size=MAX_BODY_BYTES,
     )
-    app.asgi_handler = shield(trail(blindfolded(replaying(app.asgi_handler, runtime)), runtime), runtime.settings)
-    return app
 
 
+def known_to(runtime: Runtime) -> dict[str, object]:
+    """Return what routes ask for: nobody is known yet, and nothing counted."""
+    return {
+        "runtime": runtime,
+        "access": Access(runtime.pool),
+        "limits": GatewayLimits.of(runtime.settings),
+        "tile_indexes": {},
+    }
+
+
+def guarded(routes: ASGIApp, runtime: Runtime) -> ASGIApp:
+    """Wrap routes into all that looks at a request before them, and at the answer after them."""
+    return shield(trail(blindfolded(replaying(routes, runtime)), runtime), runtime.settings)
+
+
+@functools.cache
 def openapi() -> dict[str, object]:
-    """Describe the API as OpenAPI 3.1."""
+    """Describe the API as OpenAPI 3.1; it takes a second, so it is made once."""
     return described([Router(PREFIX, route_handlers=list(API)), *PROBES])

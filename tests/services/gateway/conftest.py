@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx
 import pytest
 from litestar import Litestar
+from litestar.types import ASGIApp
 from nats.js import JetStreamContext
 from pydantic import SecretStr
 
@@ -18,7 +20,7 @@ from pictor.cli.web import serve
 from pictor.contracts.access import DEFAULT_SCOPES, Role, Scope
 from pictor.contracts.modules import Service
 from pictor.gateway import credentials
-from pictor.gateway.app import create_app
+from pictor.gateway.app import guarded, known_to, routed
 from pictor.gateway.bootstrap import bootstrap
 from pictor.runtime.bus import Bus
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints, ServerName
@@ -28,7 +30,7 @@ from pictor.runtime.nats_config import SETUP_USER, bus_users
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.settings import Settings
 from pictor.state import observatories, tokens
-from pictor.state.database import Pool, open_pool
+from pictor.state.database import Connection, Pool, open_pool
 from pictor.state.observatories import Observatory, Rig
 from pictor.state.rights import ROLE_OF
 from tests.support.emptying import empty
@@ -146,27 +148,52 @@ async def gateway_pool(
     await pool.close()
 
 
-async def emptied(runtime: Runtime, js: JetStreamContext) -> None:
+@pytest.fixture(scope="session")
+async def gateway_admin(
+    database_server: Endpoints, gateway_runtime: tuple[Runtime, JetStreamContext]
+) -> AsyncIterator[Connection]:
+    """A connection that may do anything to the gateway's database."""
+    assert gateway_runtime
+    admin = await asyncpg.connect(dsn_to(database_server, "gateway", "postgres"))
+    yield admin
+    await admin.close()
+
+
+async def emptied(admin: Connection, runtime: Runtime, js: JetStreamContext) -> None:
     """Take back everything an earlier test left."""
-    async with runtime.pool.acquire() as db:
-        await empty(db)
+    await empty(admin)
     for stream in ("PICTOR_WORK", "PICTOR_EVENTS"):
         await js.purge_stream(stream)
     for key in [stored.key async for stored in runtime.store.list()]:
         await runtime.store.delete(key)
 
 
+@pytest.fixture(scope="session")
+def routes(gateway_runtime: tuple[Runtime, JetStreamContext], gateway_pool: Pool) -> tuple[Litestar, ASGIApp, Runtime]:
+    """The gateway's routes, put together once, unguarded; and the runtime they work on."""
+    runtime, _ = gateway_runtime
+    as_itself = replace(runtime, pool=gateway_pool, bus=replace(runtime.bus, pool=gateway_pool))
+    app = routed(as_itself)
+    return app, app.asgi_handler, as_itself
+
+
 @pytest.fixture
-async def api(gateway_runtime: tuple[Runtime, JetStreamContext], gateway_pool: Pool) -> AsyncIterator[Api]:
+async def api(
+    gateway_runtime: tuple[Runtime, JetStreamContext],
+    gateway_admin: Connection,
+    routes: tuple[Litestar, ASGIApp, Runtime],
+) -> AsyncIterator[Api]:
     """An empty gateway with its administrator's token; tests see its database as the owner, the gateway as itself."""
     runtime, js = gateway_runtime
-    await emptied(runtime, js)
+    await emptied(gateway_admin, runtime, js)
     admin = await bootstrap(runtime.pool)
     assert admin is not None
     async with runtime.pool.acquire() as db:
         home = await observatories.by_slug(db, "home")
     assert home is not None
-    app = create_app(replace(runtime, pool=gateway_pool, bus=replace(runtime.bus, pool=gateway_pool)))
+    app, handler, as_itself = routes
+    app.state.update(known_to(as_itself))
+    app.asgi_handler = guarded(handler, as_itself)
     async with client_of(app) as client:
         yield Api(runtime, js, client, admin, home, app)
 

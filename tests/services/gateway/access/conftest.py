@@ -28,6 +28,7 @@ from pictor.imaging.matching.frames import CameraMode
 from pictor.imaging.matching.policy import Policy
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.store.file import OBJECT, FileStore
 from pictor.state import masters, observatories, parked, products, sessions, tenancy, tokens, users
 from pictor.state.database import Connection
 from pictor.state.masters import Master
@@ -65,7 +66,8 @@ class World:
     actors: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     foreign_ids: dict[str, str] = field(default_factory=dict)
-    tables: list[str] = field(default_factory=list)
+    tables: dict[str, str] = field(default_factory=dict)
+    saved: dict[str, str] = field(default_factory=dict)
     objects: dict[str, bytes] = field(default_factory=dict)
 
     async def ask(self, route: Route, caller: str, **changed: Any) -> httpx.Response:
@@ -98,15 +100,23 @@ class World:
 
     async def digest(self) -> str:
         """Return a digest of every row and every object, but for when tokens were used last."""
+        sums = {table: told for table, told in (await self.sums()).items() if table not in UNTOLD}
+        return json.dumps([sorted(sums.items()), sorted(self.keys())])
+
+    def keys(self) -> set[str]:
+        """Return the keys of all objects."""
+        store = self.runtime.store
+        assert isinstance(store, FileStore)
+        return {str(path.relative_to(store._objects).with_suffix("")) for path in store._objects.rglob(f"*{OBJECT}")}
+
+    async def sums(self) -> dict[str, str]:
+        """Return a digest of each table, but for when tokens were used last."""
         parts = " UNION ALL ".join(
             f"SELECT '{table}' AS name, md5(coalesce(string_agg(x, '' ORDER BY x), '')) AS sum FROM "  # noqa: S608
             f"(SELECT (to_jsonb(t) - 'last_used_at')::text AS x FROM {table} t) rows"
             for table in self.tables
-            if table not in UNTOLD
         )
-        rows = await self.owner.fetch(f"SELECT name, sum FROM ({parts}) all_tables ORDER BY name")  # noqa: S608
-        keys = sorted([stored.key async for stored in self.runtime.store.list()])
-        return json.dumps([[row["name"], row["sum"]] for row in rows] + keys)
+        return {row["name"]: row["sum"] for row in await self.owner.fetch(parts)}
 
     def random_ids(self) -> dict[str, str]:
         """Return ids of nothing, in the form of those there are."""
@@ -125,26 +135,31 @@ class World:
 
     async def save(self) -> None:
         """Remember how everything is."""
-        self.tables = [
-            row["tablename"]
-            for row in await self.owner.fetch(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'schema_migration'"
-            )
-        ]
+        rows = await self.owner.fetch(
+            """
+            SELECT table_name AS name, string_agg(quote_ident(column_name), ', ') AS columns
+            FROM information_schema.columns
+            WHERE table_schema = 'public' AND table_name <> 'schema_migration' AND is_generated = 'NEVER'
+            GROUP BY table_name
+            """
+        )
+        self.tables = {row["name"]: row["columns"] for row in rows}
         await self.owner.execute("DROP SCHEMA IF EXISTS saved CASCADE; CREATE SCHEMA saved")
         for table in self.tables:
             await self.owner.execute(f"CREATE TABLE saved.{table} AS TABLE public.{table}")
+        self.saved = await self.sums()
 
     async def restore(self) -> None:
         """Make everything as it was remembered."""
-        names = ", ".join(self.tables)
-        back = "".join(
-            f"INSERT INTO {table} OVERRIDING SYSTEM VALUE SELECT * FROM saved.{table};"  # noqa: S608
-            for table in self.tables
-        )
-        await self.owner.execute(f"TRUNCATE {names}; {back}")
+        changed = [table for table, told in (await self.sums()).items() if told != self.saved[table]]
+        for table in changed:
+            columns = self.tables[table]
+            await self.owner.execute(
+                f"DELETE FROM {table}; "  # noqa: S608
+                f"INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM saved.{table}"
+            )
         store = self.runtime.store
-        there = {stored.key async for stored in store.list()}
+        there = self.keys()
         for key in there - set(self.objects):
             await store.delete(key)
         for key in set(self.objects) - there:
@@ -200,7 +215,7 @@ async def world(gateway_runtime: tuple[Runtime, JetStreamContext], database_serv
     dsn = urlsplit(database_server.postgres_dsns["postgres"])._replace(path="/gateway").geturl()
     owner = await asyncpg.connect(dsn)
     with tenancy.seeing_everything():
-        await emptied(runtime, js)
+        await emptied(owner, runtime, js)
         app = create_app(runtime)
         app.state.limits.refusals = app.state.limits.logins = app.state.limits.names = Rate(1_000_000)
         async with client_of(app) as client:
