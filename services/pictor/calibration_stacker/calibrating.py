@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from pictor.calibration_stacker.sensor import place_of
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.work import WorkOrder
 from pictor.imaging.errors import ImagingError
@@ -46,7 +47,7 @@ async def _arguments(step: Step, frame: Frame, wanted: Plan) -> dict[str, Any]:
         "identities": names,
         "sha256s": {place: wanted.files[place].sha256 for place in names},
         "bad_pixel_list": wanted.bad_pixel_list,
-        "binning": (frame.description or {}).get("binning_x") or 1,
+        "sensor": place_of(frame.description or {}),
         "cosmics": wanted.cosmics,
         "software": SOFTWARE,
         "weak": wanted.choice.weak,

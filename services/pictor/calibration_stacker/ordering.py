@@ -8,6 +8,7 @@ from uuid import UUID, uuid5
 
 from pictor.calibration_stacker.expected import KnownDark, expected_level
 from pictor.calibration_stacker.picturing import keep_pictures
+from pictor.calibration_stacker.sensor import place_of
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
 from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED
@@ -79,11 +80,8 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
         "active_path": None if active is None else await _master_path(step, active.id),
         "accepted_cameras": [] if active is None else active.statistics.get("cameras") or [],
         "bad_pixel_list": await _listed_pixels(step, frames[0]),
-        "sensor": {
-            "binning": described.get("binning_x") or 1, "x": described.get("roi_x") or 0,
-            "y": described.get("roi_y") or 0,
-        },
-    }  # fmt: skip
+        "sensor": place_of(described),
+    }
 
 
 async def _listed_pixels(step: Step, frame: Frame) -> str | None:

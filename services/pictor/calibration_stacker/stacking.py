@@ -1,5 +1,6 @@
 """One stack from frames to files: what `compute.stack` does with its arguments."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -247,7 +248,11 @@ def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...])
         "min_frames": order.policy.min_frames,
         "temp_tol": order.policy.temperature_tolerance_c,
     }
-    return master_header(first, master_cards(built, order.recipe, inputs, policy, version("pictor")), ())
+    cards = master_cards(built, order.recipe, inputs, policy, version("pictor"))
+    if order.dark_path is not None:
+        with order.dark_path.open("rb") as file:
+            cards.append(("DARKSHA", hashlib.file_digest(file, "sha256").hexdigest(), "dark taken off"))
+    return master_header(first, cards, ())
 
 
 def report(done: Stacked) -> dict[str, object]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.calib_files import (
     LocalFrame,
     put,
@@ -169,7 +170,7 @@ def _calibrated(
         bias_level_adu=None if bias is None else bias_level(bias), saturation_adu=measured.get("saturation_adu"),
         dark_scale=compared.scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics, software=SOFTWARE,
         bad_pixel_list=None if listed is None else listed.read_text(encoding="utf-8"), weak=bool(compared.weak),
-        binning=described.get("binning_x") or 1,
+        sensor=place_of(described),
     )  # fmt: skip
 
 

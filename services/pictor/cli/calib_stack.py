@@ -14,6 +14,7 @@ from astropy.io import fits
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.calib_files import (
     LocalFrame,
     as_kind,
@@ -209,11 +210,8 @@ def _arguments(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish: Wi
         "dark_path": None if wish.dark is None else str(wish.dark),
         "active_path": None if wish.active is None else str(wish.active),
         "bad_pixel_list": None if wish.bad_pixels is None else wish.bad_pixels.read_text(encoding="utf-8"),
-        "sensor": {
-            "binning": described.get("binning_x") or 1, "x": described.get("roi_x") or 0,
-            "y": described.get("roi_y") or 0,
-        },
-    }  # fmt: skip
+        "sensor": place_of(described),
+    }
 
 
 def bias_level(path: Path) -> float:

@@ -45,7 +45,7 @@ def calibrate_file(
     dark_scale: float = 1.0,
     bayer: bool = False,
     cosmics: bool = False,
-    binning: int = 1,
+    sensor: tuple[int, int, int] = (1, 0, 0),
     told: Told | None = None,
 ) -> CalibratedFile:
     """Apply masters to a light in a file and write science, error and mask planes.
@@ -80,8 +80,8 @@ def calibrate_file(
         Whether the pixels lie under a Bayer pattern.
     cosmics
         Whether cosmic rays are looked for and replaced like bad pixels.
-    binning
-        Binning of the light, for ``bad_pixel_list``.
+    sensor
+        Binning of the light, its first column and first row on the sensor from 0 and in its own pixels, for the list.
     told
         What the header says of the masters; None: the names of their files.
 
@@ -121,7 +121,7 @@ def calibrate_file(
         pixels, header = stack.enter_context(open_light(light))
         opened = stack.enter_context(open_masters(given))
         mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
-        masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, binning))
+        masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, sensor))
         known = _fact(egain, header, opened, "EGAIN")
         noise = _fact(read_noise_e, header, opened, "RDNOISE") or 0.0
         how = How(known or ASSUMED_EGAIN, noise, dark_scale, bias_level, saturation, bayer)
@@ -152,11 +152,11 @@ def open_light(path: Path) -> Iterator[tuple[Rows, fits.Header]]:
     yield real(frame.data), frame.header
 
 
-def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], binning: int) -> Rows | None:
+def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], sensor: tuple[int, int, int]) -> Rows | None:
     """Join the map that came with the dark and the list a person keeps; a map of another shape counts as before."""
     if not listed:
         return mapped
-    drawn = parse_bad_pixels(listed).draw(shape, binning=binning)
+    drawn = parse_bad_pixels(listed).draw(shape, binning=sensor[0], origin=sensor[1:])
     if mapped is None:
         return Held(drawn)
     if mapped.shape == shape:

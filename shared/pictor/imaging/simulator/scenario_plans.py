@@ -112,7 +112,7 @@ def _poisoned_set() -> Plan:
         Run("dark", "DARK", NIGHT, 10, DARK_S),
         Run("dark", "DARK", NIGHT + timedelta(days=1), 10, DARK_S, wave=1, all_of_them="banding"),
     )
-    return Plan({}, runs, {"bias": (REJECTED, REJECTED), "dark": (ACTIVE, NEEDS_REVIEW)})
+    return Plan({}, runs, {"bias": (REJECTED, REJECTED), "dark": (ACTIVE, REJECTED)})
 
 
 def _late_dark() -> Plan:

@@ -16,8 +16,6 @@ _PAUSE_S = 3.0
 _FAULTS_FROM = 3
 """Bad frames come in the middle of a set, where a threshold still lies ahead."""
 
-_IN_USE = frozenset({GroupState.ACTIVE, GroupState.NEEDS_REVIEW})
-
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
@@ -108,5 +106,5 @@ def _groups(plan: Plan, frames: Iterable[FrameTruth]) -> Iterator[GroupTruth]:
             offset_setting=camera.offset_setting, exposure_s=run.exposure_s, filter=run.filter_name,
             temp_c=sum(temperatures) / len(temperatures), rotator_deg=run.rotator_deg,
             frames=tuple(frame.file for frame in members if frame.group == name), states=states,
-            active=tuple(state in _IN_USE for state in states),
+            active=tuple(GroupState.ACTIVE in states[: wave + 1] for wave in range(len(states))),
         )  # fmt: skip
