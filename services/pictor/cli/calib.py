@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -11,11 +12,12 @@ from pictor.cli.calib_door import Door, ask, cell, given, place_of, print_facts,
 from pictor.cli.client import CommandError
 
 MASTER_COLUMNS = (
-    "id", "frame_type", "status", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c", "ncombine",
-    "taken_at",
+    "id", "frame_type", "status", "expired", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c",
+    "ncombine", "taken_at", "reasons",
 )  # fmt: skip
 FRAME_COLUMNS = (
     "id", "frame_type", "name", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c", "taken_at",
+    "not_stacked",
 )  # fmt: skip
 POLL_S = 1.0
 UPLOAD_S = 600.0
@@ -33,7 +35,7 @@ def masters(wanted: Mapping[str, Any], door: Door) -> int:
 
 def show(frame: str, door: Door) -> int:
     """Show everything about one master or individual frame."""
-    return ask(door, lambda client: said(client.get(f"/calibration/frames/{frame}")), _show)
+    return ask(door, lambda client: said(client.get(f"/calibration/frames/{master_id(frame)}")), _show)
 
 
 QUIET = {"master", "individual", "facts", "policy", "statistics", "checks", "files", "lights"}
@@ -109,16 +111,30 @@ def _taken(found: Mapping[str, Any]) -> None:
 
 def recall(master: str, because: str, door: Door, *, dry_run: bool) -> int:
     """Take a master out of use for good; what was made with it is listed and made again."""
-    path, body = f"/calibration/masters/{master}/recall", {"because": because}
-    return ask(
-        door, lambda client: said(client.post(path, json=body, params={"dry_run": str(dry_run).lower()})), print_facts
-    )
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        path = f"/calibration/masters/{master_id(master)}/recall"
+        return said(client.post(path, json={"because": because}, params=given(dry_run=dry_run)))
+
+    return ask(door, act, print_facts)
 
 
 def review(master: str, decision: str, because: str, door: Door) -> int:
     """Decide about a candidate that waits for a person."""
     body = {"decision": decision, "because": because}
-    return ask(door, lambda client: said(client.post(f"/calibration/masters/{master}/review", json=body)), print_facts)
+
+    def act(client: httpx.Client) -> Any:  # noqa: ANN401 - JSON
+        return said(client.post(f"/calibration/masters/{master_id(master)}/review", json=body))
+
+    return ask(door, act, print_facts)
+
+
+def master_id(text: str) -> UUID:
+    """Read the id of a master or individual frame."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CommandError(f"{text} is not the id of a master; pictor calib masters lists them", 2) from None
 
 
 def diary(wanted: Mapping[str, Any], door: Door) -> int:

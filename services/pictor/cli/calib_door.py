@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -78,12 +79,19 @@ def given(**wanted: object) -> dict[str, str]:
     }
 
 
+WIDEST = 2000
+
+
 def print_table(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> None:
-    """Print rows as a table."""
-    table = Table(*columns)
-    for row in rows:
-        table.add_row(*(cell(row.get(column)) for column in columns))
-    Console().print(table)
+    """Print rows as a table, every cell whole: ids and keys are pasted into other commands. Empty columns go."""
+    cells = [[cell(row.get(column)) for column in columns] for row in rows]
+    told = [i for i in range(len(columns)) if not cells or any(row[i] for row in cells)]
+    table = Table(*(columns[i] for i in told), box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for row in cells:
+        table.add_row(*(row[i] for i in told))
+    console = Console()
+    wide = console.measure(table, options=console.options.update(max_width=WIDEST)).maximum
+    Console(width=max(1, wide)).print(table)
 
 
 def print_page(found: Mapping[str, Any], columns: tuple[str, ...]) -> None:

@@ -128,6 +128,9 @@ async def test_a_recalled_master_is_out_of_use_and_its_reason_kept(house: House,
     await house.pocket.idle()
     (master,) = [one for one in (await house.json("masters", "--type", "dark"))["items"] if one["exposure_s"] == 7.0]
     assert (await house.pictor("recall", master["id"])).exit_code == 2, "a reason is asked for"
+    assert master["id"] in (await house.pictor("masters")).output, "an id is never cut"
+    done = await house.pictor("recall", "nope", "--because", "x")
+    assert (done.exit_code, "nope is not the id of a master" in done.output) == (2, True)
     done = await house.pictor("review", master["id"], "accept", "--because", "good")
     assert (done.exit_code, "Nothing was changed" in done.output) == (1, True)
     tried = await house.json("recall", master["id"], "--because", "light leak", "--dry-run")

@@ -44,7 +44,7 @@ async def test_upkeep_says_what_it_would_do_and_does_it(house: House) -> None:
     assert (await house.json("cache-clear"))["calibrated"] == 0
     done = await house.pictor("health")
     assert done.exit_code == 1
-    assert "home: 1 groups of flats wait for a matching master dark" in done.output
+    assert "home: 1 group of flats waits for a matching master dark" in done.output
 
 
 async def test_upkeep_is_for_administrators_of_the_server(house: House) -> None:
