@@ -83,6 +83,8 @@ def frame_id(text: str) -> UUID:
 def _explained(found: Mapping[str, Any]) -> None:
     if not found["places"]:
         print(found["sentence"])
+    for one in found.get("superseded", ()):
+        print(one["sentence"])
     for place in found["places"]:
         print(f"{place['place']}: {place['sentence']}")
         for one in place["candidates"][:CANDIDATES]:

@@ -15,7 +15,7 @@ ACTIONS.expand = async (button) => {
 const TABLES = { frame: "frame", master: "master", product: "stored product", job: "job", master_component: "record of a source frame",
   detector_reading: "reading of the detector diary", light_set: "set of masters of a night" };
 const several = (count, word) => `${count} ${word}${count === 1 ? "" : word.endsWith("y") ? "" : "s"}`;
-const megabytes = (size) => (size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`);
+const megabytes = (size) => (size === 0 ? "0 MB" : size < 1e6 ? `${Math.ceil(size / 1e3)} kB` : `${(size / 1e6).toFixed(1)} MB`);
 
 function impactLines(found) {
   const rows = Object.entries(found.rows).filter(([, count]) => count).map(([name, count]) => (TABLES[name] ? `${count} × ${TABLES[name]}` : `${count} × ${name.replaceAll("_", " ")}`));
@@ -158,7 +158,7 @@ ACTIONS["dry-run"] = async (button) => {
   try {
     complain(form, null);
     const told = await (await send("POST", `${form.dataset.url}/dry-run`, chosenSettings(form))).json();
-    $("#dry-run-sum").textContent = `Of ${told.lights} lights of the last 30 days, ${told.gaining} would gain a master, `
+    $("#dry-run-sum").textContent = !told.lights ? "No light was taken in the last 30 days: no light would change." : `Of ${told.lights} lights of the last 30 days, ${told.gaining} would gain a master, `
       + `${told.losing} would lose one, ${told.changing} would get another; ${told.unchanged} stay as they are.`;
     $("#dry-run-lines").replaceChildren(...told.effects.slice(0, 50).map((one) => {
       const item = document.createElement("li");
@@ -191,11 +191,11 @@ ACTIONS.calibrated = async (button) => {
 
 function maintained(told) {
   const would = told.dry_run ? "would be " : "";
-  if ("calibrated" in told) return [`${told.calibrated} calibrated lights ${would}removed.`];
-  if ("expired" in told) return [`${told.expired} masters ${would}warned of, ${told.taken_back} warnings ${would}taken back.`,
-    ...told.masters.map((one) => `${one.observatory}: ${one.group_key} is ${one.age_days.toFixed(0)} days old, ${one.max_age_days} are allowed`)];
-  return [`${told.frame_count} individual frames and ${told.master_count} superseded masters ${would}deleted, ${(told.size / 1e6).toFixed(1)} MB.`,
-    ...[...told.masters, ...told.frames].map((one) => `${one.name}, ${(one.size / 1e6).toFixed(1)} MB, kept ${one.days} days since ${one.since.slice(0, 10)}`)];
+  if ("calibrated" in told) return [`${several(told.calibrated, "calibrated light")} ${would}removed.`];
+  if ("expired" in told) return [`${several(told.expired, "master")} ${would}warned of, ${several(told.taken_back, "warning")} ${would}taken back.`,
+    ...told.masters.map((one) => `${one.observatory}: ${one.group_key} is ${several(Math.round(one.age_days), "day")} old, ${one.max_age_days} are allowed`)];
+  return [`${several(told.frame_count, "individual frame")} and ${several(told.master_count, "superseded master")} ${would}deleted, ${megabytes(told.size)}.`,
+    ...[...told.masters, ...told.frames].map((one) => `${one.name}, ${megabytes(one.size)}, kept ${several(one.days, "day")} since ${one.since.slice(0, 10)}`)];
 }
 
 ACTIONS.maintain = async (button) => {
