@@ -3,7 +3,7 @@
 import re
 from enum import Enum
 from types import UnionType
-from typing import get_args
+from typing import get_args, get_type_hints
 
 from litestar.handlers import BaseRouteHandler
 
@@ -38,10 +38,17 @@ def in_words(message: str, choices: tuple[str, ...] = ()) -> str:
 
 def said_as(handler: BaseRouteHandler | None, parameter: str) -> tuple[str, tuple[str, ...]]:
     """Return the name a request uses for a parameter of a route, and the values it may have where they are listed."""
-    field = handler.parsed_fn_signature.parameters.get(parameter) if handler else None
-    if field is None:
+    if handler is None:
         return parameter, ()
-    name = getattr(field.kwarg_definition, "query", None) or parameter
-    types = get_args(field.annotation) if isinstance(field.annotation, UnionType) else (field.annotation,)
-    listed = [one for one in types if isinstance(one, type) and issubclass(one, Enum)]
-    return name, tuple(str(value.value) for one in listed for value in one)
+    field = handler.parsed_fn_signature.parameters.get(parameter)
+    if field is not None:
+        name = getattr(field.kwarg_definition, "query", None) or parameter
+        return name, _listed(field.annotation)
+    provided = (get_type_hints(one.dependency) for one in handler.resolve_dependencies().values())
+    return parameter, next((_listed(hints[parameter]) for hints in provided if parameter in hints), ())
+
+
+def _listed(annotation: object) -> tuple[str, ...]:
+    types = get_args(annotation) if isinstance(annotation, UnionType) else (annotation,)
+    found = [one for one in types if isinstance(one, type) and issubclass(one, Enum)]
+    return tuple(str(value.value) for one in found for value in one)

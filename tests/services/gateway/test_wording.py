@@ -4,6 +4,7 @@ import pytest
 
 from pictor.gateway.calibration.library import read_library
 from pictor.gateway.calibration.needs import read_plan
+from pictor.gateway.calibration.premade import upload_master
 from pictor.gateway.wording import in_words, said_as
 
 
@@ -32,4 +33,5 @@ def test_a_value_that_is_not_listed_is_answered_with_the_list() -> None:
 
 def test_a_parameter_is_named_as_the_request_names_it() -> None:
     assert said_as(read_plan, "plan_format") == ("format", ("json", "csv"))
+    assert said_as(upload_master, "frame_type")[1][:2] == ("light", "dark"), "a dependency of the route takes it"
     assert said_as(None, "plan_format") == ("plan_format", ())
