@@ -11,13 +11,17 @@ import typer.main
 import yaml
 
 from pictor.calibration_stacker import gate
-from pictor.calibration_stacker.refusing import unlike_the_others
+from pictor.calibration_stacker.refusing import two_levels, unlike_the_others
 from pictor.cli.main import app
 from pictor.gateway.calibration.settings import DESCRIPTIONS
 from pictor.imaging.calibration.agreement import Agreement
 from pictor.imaging.calibration.badlist import SECTIONS, parse_bad_pixels
+from pictor.imaging.calibration.building import Built, Preparation
+from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.calibration.unlike import stacks, unlike
-from pictor.imaging.combine.combining import Statistics
+from pictor.imaging.combine.combining import Combined, Statistics
+from pictor.imaging.combine.method import Method
+from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.plan import PlanItem
 from pictor.imaging.matching.policy import CHOICES, RANGES, Policy
@@ -96,12 +100,15 @@ def left_out() -> Iterator[str]:
     yield from stacks(agreement).values()
     lost = Statistics(9, 9000, 900, (900, 0, 0, 0, 0, 0, 0, 0, 0), can_reject=True, note="")
     yield from unlike_the_others(lost, [str(i) for i in range(9)], 1000).values()
+    apart = Preparation(NoiseModel(16.0), np.array([500.0, 540.0]), None, None, None, "measured")
+    combined = Combined(agreement.rows, agreement.unstable, agreement.unstable, lost, Method.MEAN, apart.noise)
+    yield two_levels(Built(combined, apart, None, agreement), ["a", "b"], Kind.DARK)["a"]
 
 
 def test_every_reason_a_frame_is_not_stacked_is_explained_and_no_other() -> None:
     told = [*refused(), *left_out()]
     known = [pattern(one) for one in quoted("Why a frame is never stacked")]
-    assert len(told) == len(known) == 22
+    assert len(told) == len(known) == 23
     for sentence in told:
         assert sum(bool(one.fullmatch(sentence)) for one in known) == 1, sentence
     for one in known:

@@ -22,6 +22,9 @@ HITS = 0.001
 """Share of samples that cosmic rays and unstable pixels take in a long dark."""
 
 
+LEAST_HOT_KEPT = 0.5
+"""Hot pixels come and go with the years, not from one master to the next."""
+
 SHOWN = 6
 """Frames a sentence tells about; the rest are counted."""
 
@@ -66,6 +69,7 @@ class Measured:
     drift: float | None = None
     drift_share: float | None = None
     level: Level | None = None
+    hot_pixels_kept: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +125,7 @@ def judge(measured: Measured) -> GateResult:
         _steady(measured),
         _active(measured),
         _level(measured),
+        _hot_pixels(measured),
         _rejected(measured),
         _never_good(measured),
         _homogeneous(measured),
@@ -186,6 +191,18 @@ def _level(m: Measured) -> Check:
     verdict = Verdict.ACTIVE if abs(offset) <= allowed else Verdict.NEEDS_REVIEW
     text = f"level {offset:+.1f} ADU from that of {m.level.said_by} ({allowed:.1f} ADU allowed)"
     return Check("level", offset, -allowed, allowed, verdict, text)
+
+
+def _hot_pixels(m: Measured) -> Check:
+    """Ask a person about a dark without the hot pixels of the one in use: they are the mark of a detector."""
+    value = m.hot_pixels_kept
+    if value is None:
+        text = "no hot pixels of an active master to look for"
+        return Check("hot pixels", None, LEAST_HOT_KEPT, None, Verdict.ACTIVE, text)
+    verdict = Verdict.ACTIVE if value >= LEAST_HOT_KEPT else Verdict.NEEDS_REVIEW
+    text = f"{100 * value:.0f} % of the hot pixels of the active master are hot in this one "
+    text += f"({100 * LEAST_HOT_KEPT:g} % are needed)"
+    return Check("hot pixels", value, LEAST_HOT_KEPT, None, verdict, text)
 
 
 def _active(m: Measured) -> Check:

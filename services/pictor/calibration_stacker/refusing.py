@@ -16,6 +16,7 @@ REFUSED_FACTOR = 10.0
 MOST_REFUSED = 0.3
 """If more frames than this are unlike the rest, nobody can say which are right."""
 
+LEVEL_NOISES = 3.0
 LEAST_TO_COMPARE = 5
 LEAST_TO_SEE_STACKS = 3
 """A stack among single exposures is known by its own noise; of three frames two tell what that must be."""
@@ -47,13 +48,27 @@ def unlike_frames(built: Built, frame_ids: Sequence[str], kind: Kind, *, most: i
     quiet = {frame_ids[place]: told for place, told in stacks(agreement).items()}
     found = {frame_ids[place]: told for place, told in unlike(agreement, flat=kind is Kind.FLAT).items()}
     lost = unlike_the_others(built.combined.statistics, frame_ids, built.combined.sci.size)
-    every = {name: "; ".join(part[name] for part in (quiet, found, lost) if name in part) for name in frame_ids}
+    parts = (two_levels(built, frame_ids, kind), quiet, found, lost)
+    every = {name: "; ".join(part[name] for part in parts if name in part) for name in frame_ids}
     every = {name: told for name, told in every.items() if told}
     if len(frame_ids) >= LEAST_TO_COMPARE and len(every) <= most:
         return Unlike(every, {})
     if len(frame_ids) >= LEAST_TO_SEE_STACKS and len(quiet) == 1 and set(every) == set(quiet):
         return Unlike(every, {})
     return Unlike({}, every)
+
+
+def two_levels(built: Built, frame_ids: Sequence[str], kind: Kind) -> dict[str, str]:
+    """Name both of two frames that stand on different levels; of more the group tells which."""
+    if len(frame_ids) != 2 or kind is Kind.FLAT:
+        return {}
+    one, two = (float(level) for level in built.preparation.levels)
+    if abs(one - two) <= LEVEL_NOISES * built.preparation.seen.floor**0.5:
+        return {}
+    return {
+        frame_ids[0]: f"level {one:.1f} ADU, the other {two:.1f} ADU",
+        frame_ids[1]: f"level {two:.1f} ADU, the other {one:.1f} ADU",
+    }
 
 
 def unlike_the_others(statistics: Statistics, frame_ids: Sequence[str], pixels: int) -> dict[str, str]:

@@ -29,7 +29,7 @@ from pictor.imaging.calibration.masters import (
 )
 from pictor.imaging.calibration.sameness import cameras, differences
 from pictor.imaging.calibration.splitting import Difference
-from pictor.imaging.calibration.succession import compare_with_active
+from pictor.imaging.calibration.succession import compare_with_active, hot_pixels_kept
 from pictor.imaging.calibration.unlike import drift, unsteady_pixels
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
@@ -195,9 +195,15 @@ def measure(built: Built, order: Order) -> Measured:
         active_block_max=None if against is None else against.block_max,
         active_block_share=None if against is None else against.block_share,
         level=_level(built, order, against, noise),
+        hot_pixels_kept=_hot_pixels_kept(built, order),
         drift=None if drifted is None else drifted.largest,
         drift_share=None if drifted is None else drifted.share,
     )
+
+
+def _hot_pixels_kept(built: Built, order: Order) -> float | None:
+    dark = order.recipe.kind in {Kind.DARK, Kind.FLAT_DARK}
+    return hot_pixels_kept(built, order.active_path) if dark and order.active_path is not None else None
 
 
 def _level(built: Built, order: Order, against: Difference | None, noise: float | None) -> Level | None:
@@ -251,7 +257,7 @@ def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...])
     cards = master_cards(built, order.recipe, inputs, policy, version("pictor"))
     if order.dark_path is not None:
         with order.dark_path.open("rb") as file:
-            cards.append(("DARKSHA", hashlib.file_digest(file, "sha256").hexdigest(), "dark taken off"))
+            cards.append(("DARKSHA", hashlib.file_digest(file, "sha256").hexdigest(), ""))
     return master_header(first, cards, ())
 
 

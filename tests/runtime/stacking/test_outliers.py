@@ -67,6 +67,13 @@ def test_of_few_frames_the_one_far_from_others_that_agree_is_named(count: int) -
         assert list(outliers(FrameType.DARK, changed(group(count), **said))) == ["f0"]
 
 
+def test_cosmic_rays_that_move_the_mean_but_not_the_median_make_no_other_level() -> None:
+    for count in (3, 10):
+        middling = [replace(one, middle=500.0) for one in group(count)]
+        assert outliers(FrameType.DARK, changed(middling, level=508.0)) == {}
+        assert list(outliers(FrameType.DARK, changed(middling, level=508.0, middle=508.0))) == ["f0"]
+
+
 def test_of_two_frames_nobody_can_say_which_is_wrong() -> None:
     assert outliers(FrameType.DARK, changed(group(2), level=600.0)) == {}
 

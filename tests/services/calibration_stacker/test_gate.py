@@ -48,6 +48,8 @@ TABLE = [
     ("halves of the night as alike as allowed", replace(GOOD, drift=1.0, drift_share=0.0), Verdict.ACTIVE),
     ("halves of the night that differ", replace(GOOD, drift=1.1, drift_share=0.001), Verdict.NEEDS_REVIEW),
     ("the level of the active master", replace(GOOD, level=Level(9.0, 10.0, "the active master")), Verdict.ACTIVE),
+    ("a dark with the hot pixels of the active master", replace(GOOD, hot_pixels_kept=0.95), Verdict.ACTIVE),
+    ("a dark without them", replace(GOOD, hot_pixels_kept=0.1), Verdict.NEEDS_REVIEW),
     ("another level than it", replace(GOOD, level=Level(-11.0, 10.0, "the active master")), Verdict.NEEDS_REVIEW),
 ]
 

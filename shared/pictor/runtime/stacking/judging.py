@@ -145,5 +145,5 @@ def samples_of(measured: Sequence[Measured]) -> list[Sample]:
         level, spread = one.statistics.get("mean"), spread_of(one.statistics)
         if level is not None and spread is not None:
             share = one.statistics.get("repeated_fraction") or 0.0
-            found.append(Sample(str(one.id), level, spread, share, one.exposure_s))
+            found.append(Sample(str(one.id), level, spread, share, one.exposure_s, one.statistics.get("median")))
     return found

@@ -17,6 +17,9 @@ FEW_GAP = 5.0
 """Times the range of the others: levels that drift leave no such gap."""
 
 FEW_NOISE_SHARE = 1.5
+MEDIAN_SHARE = 0.5
+"""A level that changed takes the median along by at least this share; hits do not."""
+
 ALIKE = 1.1
 MOST_OUTLIERS = 0.3
 """If more frames than this are unlike the rest, nobody can say which are right; then the gate decides."""
@@ -36,13 +39,17 @@ SAME_VALUE_FACTOR = 1.25
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One frame of a group: mean level and robust standard deviation in ADU, and the share of its commonest value."""
+    """One frame of a group: mean level and robust standard deviation in ADU, and the share of its commonest value.
+
+    ``middle`` is the median, in ADU: cosmic rays move the mean alone.
+    """
 
     frame_id: str
     level: float
     spread: float
     one_value_share: float = 0.0
     exposure_s: float | None = None
+    middle: float | None = None
 
 
 def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]:
@@ -79,6 +86,14 @@ def outliers(frame_type: FrameType, samples: Sequence[Sample]) -> dict[str, str]
     return {name: AMONG + "; ".join(told) for name, told in found.items()}
 
 
+def _moved(samples: Sequence[Sample], one: Sample, centre: float) -> bool:
+    """Tell whether the median of a frame went with its mean, as far as whole ADU tell."""
+    middles = [other.middle for other in samples if other.middle is not None]
+    if one.middle is None or len(middles) < len(samples):
+        return True
+    return abs(one.middle - median(middles)) >= MEDIAN_SHARE * abs(one.level - centre) - 0.5
+
+
 def _alike(samples: Sequence[Sample], but: Sample) -> bool:
     """Tell whether the others scatter alike."""
     spreads = [one.spread for one in samples if one is not but]
@@ -89,7 +104,8 @@ def _level_test_of_few(samples: Sequence[Sample], noise: float) -> Callable[[Sam
     def test(one: Sample) -> str | None:
         others = [other.level for other in samples if other is not one]
         limit = max(FEW_NOISE_SHARE * noise, FEW_GAP * (max(others) - min(others)))
-        if min(abs(one.level - level) for level in others) <= limit:
+        near = min(abs(one.level - level) for level in others) <= limit
+        if near or not _moved(samples, one, median(others)):
             return None
         return _told(one, median(others), limit)
 
@@ -102,7 +118,7 @@ def _level_test(samples: Sequence[Sample], noise: float) -> Callable[[Sample], s
     limit = max(LEVEL_WIDTHS * width, LEVEL_NOISE_SHARE * noise)
 
     def test(one: Sample) -> str | None:
-        if abs(one.level - centre) <= limit:
+        if abs(one.level - centre) <= limit or not _moved(samples, one, centre):
             return None
         return _told(one, centre, limit)
 
