@@ -164,7 +164,13 @@ async def _keep(
     if made["bad_pixels_path"]:
         await step.keep(ProductKind.BAD_PIXELS, Path(made["bad_pixels_path"]), "application/fits", master_id=master.id)
     if master.state is not MasterState.ACTIVE:
-        step.fail(f"master-{master.state}", f"the master is not used: {'; '.join(master.reasons)}")
+        step.fail(f"master-{master.state}", f"{_fate(master)}: {'; '.join(master.reasons)}")
+
+
+def _fate(master: Master) -> str:
+    if master.state is MasterState.NEEDS_REVIEW:
+        return f"master {master.id} is kept and not used before a person accepts it"
+    return f"master {master.id} is rejected"
 
 
 async def _decide(

@@ -74,6 +74,10 @@ def _must_be_master(described: Mapping[str, Any], stated: Mapping[str, Any]) -> 
         )  # fmt: skip
     if described.get("is_master"):
         return
+    if "frame_type" not in stated and kind in {None, "unknown"}:
+        raise ImagingError(
+            "the header does not say what kind of master this is; state frame_type", reason="no-frame-type"
+        )
     if "frame_type" not in stated:
         raise ImagingError(
             f"the header says {kind}, not that it is a master; state frame_type and ncombine if it is one",

@@ -35,6 +35,7 @@ from pictor.imaging.calibration.splitting import compare
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.headers.describe import describe
+from pictor.imaging.types import Image
 
 HISTORY_WIDTH = 70
 """Characters of a HISTORY card; longer lines would be cut within words."""
@@ -93,40 +94,54 @@ def _told(judged: Judged, given: Given) -> dict[str, object]:
 
 def _compare(judged: Judged, given: Given, frames: InHand | None) -> None:
     """Do instead of the split-half test what can be done: compare with frames in hand and with the active master."""
-    bias = None
-    if judged.holds_bias is False:
-        bias = None if given.bias_path is None else read_master(given.bias_path, planes=()).sci
-        frames = None if bias is None or bias.shape != judged.shape else frames
+    bias = _bias_of(judged, given)
+    frames = None if judged.holds_bias is False and bias is None else frames
     against = [f"{frames.count} individual frames" if frames else "", "the active master" if given.active_path else ""]
     named = " and ".join(one for one in against if one)
     judged.checks.append(no_halves(f"compared with {named}" if named else "and there is nothing to compare it with"))
     if frames is not None:
-        raw = judged.sci if bias is None else judged.sci + bias
+        raw = judged.sci if bias is None or judged.holds_bias else np.add(judged.sci, bias, dtype=np.float32)
         judged.checks += checks_in_hand(raw, judged.mask, frames, flat=given.kind is Kind.FLAT, bayer=given.bayer)
     if given.active_path is not None:
-        _against_active(judged, given, given.active_path)
+        judged.checks += _against_active(judged, given, given.active_path, bias)
     elif frames is None:
         judged.checks.append(nothing_to_compare(len(given.in_hand), without_bias=judged.holds_bias is False))
 
 
-def _against_active(judged: Judged, given: Given, active: Path) -> None:
+def _bias_of(judged: Judged, given: Given) -> Image | None:
+    """Return the master bias a dark may be compared with after adding it."""
+    if given.bias_path is None or judged.holds_bias is None:
+        return None
+    bias = read_master(given.bias_path, planes=()).sci
+    return bias if bias.shape == judged.shape else None
+
+
+def _against_active(judged: Judged, given: Given, active: Path, bias: Image | None) -> list[Check]:
     """Compare blocks with the master in use: structure asks for a person, as does another level of a dark."""
     ranges = strips(*judged.shape)
     old = read_strips(active, ranges, judged.shape)
     rows = np.concatenate([np.arange(first, end) for first, end in ranges])
-    new, err = judged.sci[rows].copy(), judged.err[rows]
+    new, before = judged.sci[rows].copy(), old.sci
+    if judged.holds_bias is not None and judged.holds_bias != old.holds_bias:
+        if bias is None:
+            text = (
+                "the active master holds its bias, this one does not, or the other way round, and there is no master "
+            )
+            return [Check("active master", None, None, None, Verdict.NEEDS_REVIEW, f"{text}bias to compare them with")]
+        new, before = (new, before + bias[rows]) if judged.holds_bias else (new + bias[rows], before)
     new[(judged.mask[rows] | old.mask) != 0] = np.nan
-    variance = np.square(err) + np.square(old.err)
+    variance = np.square(judged.err[rows]) + np.square(old.err)
     variance[~(variance > 0)] = max(float(np.median(variance)), 1e-12)
-    found = compare(new, old.sci, variance)
+    found = compare(new, before, variance)
     failed = found.block_max > BLOCK_LIMIT and found.block_share > BLOCK_SHARE
     text = f"against the active master: largest block {found.block_max:.1f} sigma, {100 * found.block_share:.2f} % of "
     text += f"blocks beyond 5 sigma (limits {BLOCK_LIMIT:g} sigma and {100 * BLOCK_SHARE:g} % together)"
     verdict = Verdict.NEEDS_REVIEW if failed else Verdict.ACTIVE
-    judged.checks.append(Check("active master", found.block_max, None, BLOCK_LIMIT, verdict, text))
+    checks = [Check("active master", found.block_max, None, BLOCK_LIMIT, verdict, text)]
     if given.kind is not Kind.FLAT:
-        level = float(np.median(old.sci[:: max(1, old.sci.shape[0] // 256)]))
-        judged.checks.append(same_level(level + found.offset, level, "the active master"))
+        level = float(np.median(before[:: max(1, before.shape[0] // 256)]))
+        checks.append(same_level(level + found.offset, level, "the active master"))
+    return checks
 
 
 def _bad_pixels(judged: Judged, given: Given, scratch: Path) -> str | None:

@@ -159,3 +159,14 @@ async def in_hand(db: Connection, observatory_id: UUID, wanted: Wanted) -> list[
         wanted.temp_c, wanted.temperature_tolerance_c, IN_HAND,
     )  # fmt: skip
     return [frame_of(row) for row in rows]
+
+
+async def older(db: Connection, master_id: UUID, frame_ids: list[UUID]) -> set[UUID]:
+    """Return the frames that were there before an uploaded master: it stands for them, though it has no components."""
+    rows = await db.fetch(
+        """
+        SELECT f.id FROM frame f JOIN master m ON m.id = $1 WHERE f.id = ANY($2) AND f.received_at <= m.created_at
+        """,
+        master_id, frame_ids,
+    )  # fmt: skip
+    return {row["id"] for row in rows}

@@ -69,6 +69,7 @@ async def tried(db: Connection, observatory_id: UUID, group_key: str) -> set[UUI
         """
         SELECT frame_id FROM master_component WHERE master_id = (
             SELECT id FROM master WHERE observatory_id = $1 AND group_key = $2 AND state IN ('rejected', 'needs-review')
+                AND origin = 'stack'
             ORDER BY created_at DESC LIMIT 1
         )
         """,

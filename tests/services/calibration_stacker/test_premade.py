@@ -1,6 +1,7 @@
 """Masters of other programs brought into our form and judged: one truth whatever wrote them, or a clear refusal."""
 
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,17 @@ class TestBiasInside:
         assert made["verdict"] == "active", made["reasons"]
         alone = adopt(siril(DARK - BIAS, "dark"))
         assert "no master bias to add to it" in alone["reasons"][0]
+
+    def test_beside_an_active_dark_with_its_bias_the_bias_is_added(self, adopt: Adopt, tmp_path: Path) -> None:
+        bias = saved(tmp_path, "bias.fits", written(BIAS.astype(np.float32), {}))
+        active = shutil.copy(adopt(siril(DARK, "dark"))["master_path"], tmp_path / "active.fits")
+        made = adopt(siril(DARK - BIAS, "dark"), bias_path=str(bias), active_path=str(active))
+        assert made["verdict"] == "active", made["reasons"]
+        blind = adopt(siril(DARK - BIAS, "dark"), active_path=str(active))
+        assert "no master bias to compare them with" in " ".join(blind["reasons"])
+        bare = shutil.copy(made["master_path"], tmp_path / "bare.fits")
+        back = adopt(siril(DARK, "dark"), bias_path=str(bias), active_path=str(bare))
+        assert back["verdict"] == "active", back["reasons"]
 
     def test_where_nothing_tells_it_is_asked_for(self, adopt: Adopt) -> None:
         with pytest.raises(ImagingError, match="state bias_inside, or upload the master bias first"):

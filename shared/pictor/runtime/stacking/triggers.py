@@ -27,7 +27,7 @@ from pictor.runtime.stacking.judging import frames_of, judge_new, judge_together
 from pictor.runtime.stacking.library import facts_of, group_name
 from pictor.runtime.stacking.outliers import AMONG
 from pictor.runtime.stacking.roles import roles_of
-from pictor.state import groups, individuals, jobs, masters, observatories, outbox, policies, stacks
+from pictor.state import groups, individuals, jobs, masters, observatories, outbox, policies, premade, stacks
 from pictor.state.database import Connection
 from pictor.state.groups import NamedGroup, Note
 from pictor.state.masters import Master
@@ -124,8 +124,10 @@ async def _decide(
     library: list[Master], policy: Policy, force: bool,
 ) -> tuple[Outcome, int]:  # fmt: skip
     active = next((m for m in library if m.group_key == name and m.state is MasterState.ACTIVE), None)
-    used = await masters.components(db, active.id) if active else set()
     ids = {UUID(frame.frame_id) for frame in group.frames}
+    used = await masters.components(db, active.id) if active else set()
+    if active is not None and active.origin == "upload":
+        used = await premade.older(db, active.id, list(ids))
     seen = Group(
         frame_type=group.key.frame_type,
         usable_frames=len(ids),

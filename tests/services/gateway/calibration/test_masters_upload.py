@@ -1,7 +1,6 @@
 """Masters made elsewhere: kept as they are, brought into our form, judged, and never stacked."""
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,45 +11,21 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pictor.calibration_stacker.handlers import stack
-from pictor.contracts.access import Role
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterState
 from pictor.contracts.modules import Service
-from pictor.contracts.work import WorkOrder
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.stacking.triggers import evaluate
 from pictor.state import masters, products
 from pictor.state.database import Pool, open_pool
 from pictor.state.masters import Master
 from pictor.state.rights import ROLE_OF
 from tests.services.gateway.conftest import Api, sha
-from tests.support.foreign import Detector, individual, siril
-from tests.support.individuals import add_individuals
-
-UPLOAD = "/api/v1/calibration/masters/upload"
-SHAPE = (64, 64)
-CARDS = {
-    "INSTRUME": "a camera", "GAIN": 100, "OFFSET": 30, "XBINNING": 1, "YBINNING": 1, "SET-TEMP": -10.0,
-    "CCD-TEMP": -10.0, "DATE-OBS": "2026-01-01T20:00:00",
-}  # fmt: skip
-
-
-def fits_of(pixels: np.ndarray, **cards: object) -> bytes:
-    """Write a one-plane FITS file; a card that is None is left out."""
-    header = fits.Header()
-    for name, value in {**CARDS, **{name.replace("_", "-"): value for name, value in cards.items()}}.items():
-        if value is not None:
-            header[name] = value
-    out = io.BytesIO()
-    fits.PrimaryHDU(pixels, header).writeto(out)
-    return out.getvalue()
-
-
-def dark(seed: int = 1, *, level: float = 500.0, **cards: object) -> bytes:
-    pixels = np.random.default_rng(seed).normal(level, 2.0, SHAPE).astype(np.float32)
-    return fits_of(pixels, **{"IMAGETYP": "Master Dark", "EXPTIME": 300.0, "NCOMBINE": 20, "DARKBIAS": True, **cards})
+from tests.support.foreign import Detector, siril
+from tests.support.individuals import MODE, add_individuals
+from tests.support.uploading import SHAPE, add_exposures, dark, fits_of, in_use, judged, send
 
 
 @pytest.fixture(scope="session")
@@ -75,38 +50,6 @@ async def stacker_pool(database_server: Endpoints, gateway_pool: Pool) -> AsyncI
 async def stacker(api: Api, children: ChildPool, stacker_pool: Pool) -> Runtime:
     """The gateway's runtime as the stacker has it."""
     return replace(api.runtime, pool=stacker_pool, children=children)
-
-
-async def send(api: Api, body: bytes, token: str | None = None, **said: object) -> dict[str, object]:
-    answer = await api.request("POST", UPLOAD, token, content=body, params={"observatory": "home", **said})
-    assert answer.status_code in {200, 201}, answer.text
-    return dict(answer.json())
-
-
-async def judged(api: Api, stacker: Runtime, told: dict[str, object]) -> tuple[Master | None, str]:
-    """Let the stacker judge an upload; return the master and why its job failed, if it did."""
-    pool = api.runtime.pool
-    body = await pool.fetchval("SELECT order_body FROM module_run WHERE job_id = $1", UUID(str(told["job_id"])))
-    await stack(WorkOrder.model_validate(body), stacker)
-    found = await pool.fetchval(
-        "SELECT id FROM master WHERE statistics->'upload'->>'job_id' = $1", str(told["job_id"])
-    )  # fmt: skip
-    reasons = await pool.fetchval("SELECT reasons FROM job WHERE id = $1", UUID(str(told["job_id"])))
-    return (None if found is None else await masters.get(pool, found)), "; ".join(reasons)
-
-
-async def in_use(api: Api, stacker: Runtime, body: bytes, **said: object) -> Master:
-    """Upload a master nothing vouches for, and accept it as a person."""
-    master, reasons = await judged(api, stacker, await send(api, body, **said))
-    assert master is not None, reasons
-    assert master.state is MasterState.NEEDS_REVIEW, reasons
-    accepted = await api.post(
-        f"/api/v1/calibration/masters/{master.id}/review", json={"decision": "accept", "because": "our own"}
-    )
-    assert accepted.is_success, accepted.text
-    found = await masters.get(api.runtime.pool, master.id)
-    assert found is not None
-    return found
 
 
 async def pixels_of(api: Api, master: Master, folder: Path) -> fits.HDUList:
@@ -262,25 +205,15 @@ async def test_frames_in_hand_vouch_for_a_master_and_tell_another_camera(api: Ap
     assert "its pixel pattern is not that of the frames in hand" in reasons
 
 
-async def add_exposures(api: Api, detector: Detector, kind: str, count: int) -> list[UUID]:
-    """Register individual frames whose pixels are in the store."""
-    ids = await add_individuals(api.runtime.pool, api.home.id, count, kind=kind)
-    for number, frame_id in enumerate(ids):
-        body = individual(detector, kind, number)
-        key = await api.runtime.pool.fetchval(
-            """
-            UPDATE frame SET sha256 = $2, width = 128, height = 96, statistics = $3,
-                description = description || '{"width": 128, "height": 96, "row_order": "TOP-DOWN"}'
-            WHERE id = $1 RETURNING raw_key
-            """,
-            frame_id, sha(body), {"median": float(np.median(detector.exposure(kind, number)))},
-        )  # fmt: skip
-        await api.runtime.store.put_stream(key, _once(body), len(body))
-    return ids
-
-
-async def _once(body: bytes) -> AsyncIterator[bytes]:
-    yield body
+async def test_an_uploaded_master_stands_for_the_frames_that_were_there_before_it(api: Api, stacker: Runtime) -> None:
+    await add_individuals(api.runtime.pool, api.home.id, 12)
+    uploaded = await in_use(api, stacker, dark(1))
+    assert uploaded.camera_mode == MODE
+    assert await evaluate(stacker, api.home.id, MODE) == 0
+    await add_individuals(api.runtime.pool, api.home.id, 9)
+    assert await evaluate(stacker, api.home.id, MODE) == 0
+    await add_individuals(api.runtime.pool, api.home.id, 1)
+    assert await evaluate(stacker, api.home.id, MODE) == 1
 
 
 async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) -> None:
@@ -293,14 +226,6 @@ async def test_the_same_master_twice_is_judged_once(api: Api, stacker: Runtime) 
     assert (third["job_id"], third["master_id"], third["state"]) == (None, str(master.id), "needs-review")
 
 
-async def test_the_same_master_sent_five_times_at_once_is_judged_once(api: Api) -> None:
-    answers = await asyncio.gather(*(send(api, dark()) for _ in range(5)), return_exceptions=True)
-    jobs = {one["job_id"] for one in answers if isinstance(one, dict)}
-    assert len(jobs) == 1
-    assert await api.runtime.pool.fetchval("SELECT count(*) FROM job WHERE kind = 'stack'") == 1
-    assert await api.count("frame") == 1
-
-
 async def test_one_that_was_not_compared_with_the_active_master_waits_for_a_person(api: Api, stacker: Runtime) -> None:
     await in_use(api, stacker, dark(3))
     first, second = await send(api, dark(1)), await send(api, dark(2))
@@ -308,35 +233,3 @@ async def test_one_that_was_not_compared_with_the_active_master_waits_for_a_pers
     found = sorted(str(master.state) for master, _ in (one, two) if master is not None)
     assert found in (["active", "needs-review"], ["active", "superseded"], ["active", "active"])
     assert await api.runtime.pool.fetchval("SELECT count(*) FROM master WHERE state = 'active'") == 1
-
-
-async def test_bytes_uploaded_as_a_master_never_become_an_individual_frame(api: Api) -> None:
-    pool = api.runtime.pool
-    body = dark(IMAGETYP="DARK")
-    first = (await api.upload(body, params={"observatory": "home"})).json()
-    await pool.execute("UPDATE frame SET is_master = false WHERE id = $1", UUID(first["frame_id"]))
-    told = await send(api, body, frame_type="dark")
-    assert told["frame_id"] == first["frame_id"]
-    await pool.execute("UPDATE frame SET is_master = false WHERE id = $1", UUID(first["frame_id"]))
-    assert await pool.fetchval("SELECT is_master FROM frame WHERE id = $1", UUID(first["frame_id"]))
-
-
-async def test_uploads_keep_their_limits(api: Api) -> None:
-    wrong = "sha-256=:" + "A" * 43 + "=:"
-    refused = await api.post(UPLOAD, content=dark(), headers={"Content-Digest": wrong})
-    assert (refused.status_code, refused.json()["code"]) == (422, "digest-mismatch")
-    large = fits_of(np.zeros((600, 600), np.float32), IMAGETYP="Master Dark", EXPTIME=1.0)
-    assert (await api.post(UPLOAD, content=large)).json()["code"] == "too-large"
-    assert (await api.post(UPLOAD, content=b"no frame at all" * 400)).json()["code"] == "not-a-frame"
-    assert await api.count("master_upload") == 0
-    assert await api.count("frame") == 0
-
-
-async def test_who_may_upload(api: Api) -> None:
-    far = await api.observatory("far")
-    member, foreign = await api.token(Role.MEMBER), await api.token(Role.OBSERVATORY_ADMIN, far)
-    assert (await api.request("POST", UPLOAD, member, content=dark())).status_code == 403
-    there = await api.request("POST", UPLOAD, foreign, content=dark(), params={"observatory": "home"})
-    assert there.status_code == 404
-    own = await api.request("POST", UPLOAD, await api.token(Role.OBSERVATORY_ADMIN), content=dark())
-    assert own.status_code == 201
