@@ -62,6 +62,8 @@ def describe(cards: Iterable[Card], *, name: str = "") -> FrameDescription:
         **{field: reader.integer(field) for field in _INTEGERS},
         **{field: reader.text(field) for field in _TEXTS},
     }
+    if not fields["roi_x"] and not fields["roi_y"]:
+        fields["roi_x"] = fields["roi_y"] = None
     return FrameDescription(
         frame_type=kind, is_master=kind in CALIBRATION and (master or (combined or 1) > 1), exposure_s=exposure,
         start_utc=start, mid_utc=mid, utc_offset_h=_utc_offset(reader, start), ra_deg=pointing[0], dec_deg=pointing[1],
