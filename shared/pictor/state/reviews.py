@@ -17,8 +17,11 @@ async def lock(db: Connection, master_id: UUID) -> Master | None:
     return await masters.get(db, master_id)
 
 
-async def accept(db: Connection, master: Master, *, by: str) -> list[UUID]:
-    """Let a locked candidate replace the active master of its group; return what it supersedes."""
+async def accept(db: Connection, master: Master, *, by: str, because: str) -> list[UUID]:
+    """Let a locked candidate replace the active master of its group; return what it supersedes.
+
+    The reason joins what the gate found, so that whoever looks at the master knows both.
+    """
     rows = await db.fetch(
         """
         UPDATE master SET state = 'superseded', superseded_at = now(), superseded_by = $3
@@ -27,8 +30,12 @@ async def accept(db: Connection, master: Master, *, by: str) -> list[UUID]:
         master.observatory_id, master.group_key, master.id,
     )  # fmt: skip
     await db.execute(
-        "UPDATE master SET state = 'active', reviewed_at = now(), reviewed_by = $2 WHERE id = $1", master.id, by
-    )
+        """
+        UPDATE master SET state = 'active', reviewed_at = now(), reviewed_by = $2,
+            reasons = array_append(reasons, $3::text) WHERE id = $1
+        """,
+        master.id, by, because,
+    )  # fmt: skip
     await masters.claim_frames(db, master.id)
     return [row["id"] for row in rows]
 

@@ -96,7 +96,7 @@ async def review_master(request: Http, runtime: RuntimeDep, caller: Caller, mast
         async with changing(runtime, caller) as db:
             master = await _locked(db, caller, master_id)
             if wanted.decision is Verdict.ACCEPT:
-                done = await reviewing.accept(db, master, by=caller.actor)
+                done = await reviewing.accept(db, master, by=caller.actor, because=wanted.because)
             else:
                 done = await reviewing.reject(db, master, by=caller.actor, because=wanted.because)
             detail: dict[str, object] = {

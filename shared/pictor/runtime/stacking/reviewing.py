@@ -47,10 +47,10 @@ class Reviewed:
     unused_keys: list[str] = field(default_factory=list)
 
 
-async def accept(db: Connection, master: Master, *, by: str) -> Reviewed:
+async def accept(db: Connection, master: Master, *, by: str, because: str) -> Reviewed:
     """Let a locked candidate under review replace the active master of its group."""
     await _under_review(db, master)
-    superseded = await reviews.accept(db, master, by=by)
+    superseded = await reviews.accept(db, master, by=by, because=f"accepted by a person: {because}")
     keys = await light_sets.forget_calibrated(db, master.observatory_id, superseded) if superseded else []
     fact = MasterCreated(
         observatory=(await _observatory(db, master)).slug, master_id=master.id, job_id=_job_of(master),

@@ -54,6 +54,8 @@ async def test_an_accepted_candidate_replaces_the_active_master(api: Api) -> Non
     assert await pool.fetchval("SELECT count(*) FROM outbox WHERE subject LIKE '%master.created%'") == 1
     line = await pool.fetchrow("SELECT detail FROM audit WHERE action = 'calibration.review'")
     assert line["detail"]["because"] == "the sensor was cleaned"
+    reasons = await pool.fetchval("SELECT reasons FROM master WHERE id = $1", new)
+    assert reasons == ["accepted by a person: the sensor was cleaned"]
 
 
 async def test_a_rejected_candidate_leaves_the_active_master_in_use(api: Api) -> None:
