@@ -20,10 +20,11 @@ from functools import cached_property
 from typing import Any
 from uuid import UUID
 
-from pictor.imaging.matching.frames import Frame
+from pictor.imaging.matching.frames import Frame, FrameType
 from pictor.imaging.matching.policy import Policy, validate
 from pictor.imaging.matching.rules import MasterFrame
-from pictor.imaging.matching.selection import Candidate, MasterSet, Selection, select_set
+from pictor.imaging.matching.selection import Candidate, MasterSet, Selection, candidate, select_set
+from pictor.imaging.matching.shelf import Shelf as Index
 from pictor.runtime.library import calibrated_before, explain, frame_seen, master_seen
 from pictor.state import light_sets, masters, policies
 from pictor.state.database import Connection
@@ -57,15 +58,40 @@ class Choice:
 
 @dataclass(frozen=True)
 class Shelf:
-    """The settings of an observatory, and the masters a light of a rig may get."""
+    """The settings of an observatory, and the masters a light of a rig may get.
+
+    A ``brief`` one chooses the same, but tells of no candidate besides the chosen: for many lights of a large library.
+    """
 
     policy: Policy
     masters: Sequence[Master]
+    brief: bool = False
 
     @cached_property
-    def seen(self) -> list[MasterFrame]:
+    def seen(self) -> dict[str, MasterFrame]:
         """The masters as the rules see them."""
-        return [master_seen(master) for master in self.masters]
+        return {str(master.id): master_seen(master) for master in self.masters}
+
+    @cached_property
+    def index(self) -> Index:
+        """The masters by what the rules look at."""
+        return Index(self.seen.values())
+
+    def select(self, light: Frame, at: datetime | None, wanted: Mapping[str, UUID] | None = None) -> MasterSet:
+        """Choose for every place; where another master is wanted, how it compares is told as well."""
+        if not self.brief:
+            return select_set(light, list(self.seen.values()), self.policy, at=at)
+        return MasterSet(**{
+            place: self._with(self.index.select(light, self.policy, wanted=FrameType(place), at=at), light, at,
+                              (wanted or {}).get(place))
+            for place in PLACES
+        })  # fmt: skip
+
+    def _with(self, one: Selection, light: Frame, at: datetime | None, wanted: UUID | None) -> Selection:
+        master = None if wanted is None else self.seen.get(str(wanted))
+        if master is None or (one.master is not None and one.master.master_id == master.master_id):
+            return one
+        return replace(one, candidates=(*one.candidates, candidate(light, master, self.policy, at=at)))
 
 
 async def choose(db: Connection, frame: StoredFrame, *, keep: bool, now: datetime | None = None) -> Choice:
@@ -93,21 +119,21 @@ async def choose_among(
     """Choose as ``choose`` does, from settings and masters that were read before: for many lights of one rig."""
     done = calibrated_before(frame)
     if done is not None:
-        told = {place: {"master_id": None, "reason": done, "candidates": []} for place in PLACES}
+        told: dict[str, Any] = {place: {"master_id": None, "reason": done, "candidates": []} for place in PLACES}
         return Choice(applied={}, weak=False, explanation=told | {"notes": [done]}, reason=done)
-    policy, library, seen = shelf.policy, shelf.masters, shelf.seen
+    library = shelf.masters
     key, light = light_sets.key_of(frame), frame_seen(frame)
     if key is None:
-        return applicable(select_set(light, seen, policy), light, library)
+        return applicable(shelf.select(light, None), light, library)
     first = frame_seen(await light_sets.first_light(db, key) or frame)
     before = await light_sets.of_lights(db, key)
     at = before.reference_utc if before else first.start_utc
     over = (now or datetime.now(UTC)) - at > NIGHT
-    wanted = settle(key, before, select_set(first, seen, policy, at=at), {master.id for master in library}, over=over)
+    wanted = settle(key, before, shelf.select(first, at), {master.id for master in library}, over=over)
     wanted = replace(wanted, reference_utc=at)
     if keep and (before is None or before.masters != wanted.masters):
         wanted = await light_sets.put(db, wanted, before=before)
-    own = select_set(light, seen, policy, at=at)
+    own = shelf.select(light, at, wanted.masters)
     return applicable(as_set(own, wanted.masters), light, library)
 
 

@@ -123,17 +123,29 @@ async def heirs(db: Connection, master: Master) -> Heirs:
         return Heirs()
     policy = validate(await policies.policy_of(db, master.observatory_id))
     rigs = {(one.example.rig_id, one.example.camera_mode or "") for one in alike}
-    shelves = {rig: Shelf(policy, await masters.usable_for(db, master.observatory_id, rig[0], rig[1])) for rig in rigs}
+    shelves = {rig: Shelf(policy, await _fitting(db, master, *rig), brief=True) for rig in rigs}
     due: list[UUID] = []
     later: list[UUID] = []
     for one in alike:
         shelf = shelves[one.example.rig_id, one.example.camera_mode or ""]
         if await _gets(db, one, shelf, master.id, now=None):
             due += one.ids
-        elif await _gets(db, one, shelf, master.id, now=_night_over()):
+        elif _tonight(one) and await _gets(db, one, shelf, master.id, now=_night_over()):
             later += one.ids
     taken = {*due, *later}
     return Heirs(due, later, sum(len(one.ids) for one in alike if not one.bare and one.ids[0] not in taken))
+
+
+async def _fitting(db: Connection, master: Master, rig_id: UUID | None, camera_mode: str) -> list[Master]:
+    """Return the masters that may be chosen for lights of a rig; those of other camera modes never are."""
+    found = await masters.usable(db, master.observatory_id, camera_mode)
+    return [one for one in found if one.rig_id == rig_id]
+
+
+def _tonight(lights: LightsAlike) -> bool:
+    """Tell whether the night of a set may not be over, so that its masters are kept."""
+    start = lights.example.start_utc
+    return start is None or datetime.now(UTC) - start < 2 * NIGHT
 
 
 async def _gets(db: Connection, lights: LightsAlike, shelf: Shelf, wanted: UUID, *, now: datetime | None) -> bool:

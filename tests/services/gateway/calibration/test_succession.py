@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from pictor.contracts.masters import MasterState
-from pictor.runtime.choosing import NIGHT
+from pictor.imaging.matching.policy import Policy
+from pictor.runtime.choosing import NIGHT, Shelf, choose, choose_among
 from pictor.runtime.stacking.succession import superseded_for
 from pictor.state import frames, masters
 from tests.services.gateway.conftest import Api
-from tests.support.individuals import add_individuals, add_master
+from tests.support.individuals import MODE, add_individuals, add_master, dark_key
 
 LAST_WEEK = datetime.now(UTC).replace(microsecond=0) - timedelta(days=7)
 
@@ -133,3 +134,28 @@ async def test_lights_that_no_master_would_help_are_not_counted(api: Api) -> Non
     first = await add_master(api.runtime.pool, api.home.id, taken_at=LAST_WEEK)
     would = (await api.post(reprocess(first, "?dry_run=true"))).json()
     assert (would["due"], would["later"], would["kept"]) == (0, 0, 0)
+
+
+async def test_a_brief_choice_is_the_choice(api: Api) -> None:
+    pool = api.runtime.pool
+    for days in (1, 20, 40):
+        for temp in (-10.0, -11.5, 0.0):
+            await add_master(pool, api.home.id, taken_at=LAST_WEEK - timedelta(days=days), key=dark_key(temp_c=temp))
+    lights = [
+        light
+        for days, temp, exposure in ((0, -10.0, 300.0), (19, -10.8, 300.0), (38, 1.0, 300.0), (2, -10.0, 60.0))
+        for light in await add_individuals(
+            pool, api.home.id, 2, kind="light", start=LAST_WEEK - timedelta(days=days), temp_c=temp, exposure_s=exposure
+        )
+    ]
+    async with pool.acquire() as db:
+        library = await masters.usable_for(db, api.home.id, None, MODE)
+        brief = Shelf(Policy(), library, brief=True)
+        chosen = []
+        for light in lights:
+            frame = await frames.get(db, light)
+            assert frame is not None
+            full = await choose(db, frame, keep=False)
+            assert (await choose_among(db, frame, brief, keep=False)).ids == full.ids
+            chosen.append(full.ids["dark"])
+    assert len(set(chosen)) == 4, "three different darks, and none"
