@@ -20,6 +20,7 @@ from pictor.imaging.matching.selection import dark_for_flats, select
 from pictor.imaging.matching.spans import span_of
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
+from pictor.runtime.stacking.library import one_with
 from pictor.runtime.step import Step
 from pictor.state import badpixels, diary, individuals, light_sets, masters, observatories, outbox, products, stacks
 from pictor.state.badpixels import StoredList
@@ -204,7 +205,9 @@ def readings_of(found: dict[str, Any]) -> list[Reading]:
 async def _save_and_announce(
     db: Connection, step: Step, master: Master, frames: list[tuple[UUID, str]]
 ) -> Outgoing | None:
-    superseded = await masters.save(db, master, frames)
+    await masters.lock_library(db, master.observatory_id, master.camera_mode)
+    library = await masters.usable(db, master.observatory_id, master.camera_mode)
+    superseded = await masters.save(db, master, frames, also=one_with(master, library))
     if master.state is not MasterState.ACTIVE:
         return None
     order = step.order

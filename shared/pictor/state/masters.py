@@ -1,5 +1,6 @@
 """Masters, the requests that make them, and the individual frames they are made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -136,8 +137,12 @@ async def components(db: Connection, master_id: UUID) -> set[UUID]:
     return {row["frame_id"] for row in rows}
 
 
-async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) -> list[UUID]:
+async def save(
+    db: Connection, master: Master, sources: list[tuple[UUID, str]], *, also: Sequence[str] = ()
+) -> list[UUID]:  # fmt: skip
     """Record a master; an active one supersedes the group's old one in the same transaction.
+
+    ``also`` names groups that a change of settings made one with the master's own.
 
     Returns
     -------
@@ -145,7 +150,7 @@ async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) 
         The masters it superseded.
     """
     await lock_library(db, master.observatory_id, master.camera_mode)
-    superseded = await _supersede(db, master) if master.state is MasterState.ACTIVE else []
+    superseded = await _supersede(db, master, also) if master.state is MasterState.ACTIVE else []
     await _insert(db, master)
     await db.execute("UPDATE master SET superseded_by = $1 WHERE id = ANY($2)", master.id, superseded)
     await db.executemany(
@@ -157,13 +162,13 @@ async def save(db: Connection, master: Master, sources: list[tuple[UUID, str]]) 
     return superseded
 
 
-async def _supersede(db: Connection, master: Master) -> list[UUID]:
+async def _supersede(db: Connection, master: Master, also: Sequence[str]) -> list[UUID]:
     rows = await db.fetch(
         """
         UPDATE master SET state = 'superseded', superseded_at = now()
-        WHERE observatory_id = $1 AND group_key = $2 AND state = 'active' AND id <> $3 RETURNING id
+        WHERE observatory_id = $1 AND group_key = ANY($2) AND state = 'active' AND id <> $3 RETURNING id
         """,
-        master.observatory_id, master.group_key, master.id,
+        master.observatory_id, [master.group_key, *also], master.id,
     )  # fmt: skip
     return [row["id"] for row in rows]
 

@@ -124,6 +124,7 @@ def test_flats_need_a_dark_at_their_own_exposure_and_wait_for_it() -> None:
     assert (dark.exposure_s, dark.missing, dark.blocks) == (2.0, 10, (flat.need_id,))
     assert dark.waiting_lights == 40
     assert flat.deferred
+    assert flat.reason.endswith("12 of 10 frames in hand, but there is no master dark of their exposure")
     assert flat.waits_for == (dark.need_id,)
     (waiting,) = found.waiting
     assert waiting.deferred

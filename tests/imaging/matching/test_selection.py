@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from pictor.imaging.matching.explaining import explain
 from pictor.imaging.matching.frames import Frame, FrameType
 from pictor.imaging.matching.policy import CameraType, FlatRotation, Policy
-from pictor.imaging.matching.rules import MasterFrame, MasterStatus
+from pictor.imaging.matching.rules import HOLDS_BIAS, MasterFrame, MasterStatus
 from pictor.imaging.matching.selection import common_time, dark_for_flats, select, select_set
 from tests.support.rig import MODE, NIGHT
 
@@ -297,3 +298,10 @@ def test_a_flat_takes_a_dark_of_its_exposure_or_a_bias_only_where_allowed(frame:
     instead = dark_for_flats(flat, [DARK, BIAS], lenient).master
     assert instead is not None
     assert instead.master_id == "bias"
+
+
+def test_a_ccd_dark_that_holds_its_bias_says_why_it_is_not_scaled(frame: Maker) -> None:
+    (one,) = explain(frame(frame_type=FrameType.LIGHT, exposure_s=200.0), [DARK], CCD)[0].verdicts
+    (failed,) = one.candidate.failures
+    assert failed.sentence == f"exposure: frame 200, master 300, allowed 1 ({HOLDS_BIAS})"
+    assert one.changes is None, "no wider tolerance is proposed in place of a dark without bias"

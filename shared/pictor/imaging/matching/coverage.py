@@ -23,6 +23,8 @@ class Coverage(StrEnum):
     COVERED = "covered"
 
 
+STACK_DUE = ", the stack is due"
+
 SEVERITY = {coverage: number for number, coverage in enumerate(Coverage)}
 
 

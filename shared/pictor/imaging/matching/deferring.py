@@ -4,12 +4,14 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from pictor.imaging.matching.coverage import Coverage, Library, Need, Waiting
+from pictor.imaging.matching.coverage import STACK_DUE, Coverage, Library, Need, Waiting
 from pictor.imaging.matching.demand import Demand, PileGroup, flat_demand, frames_of, merged, unused_of
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType, Pile
 from pictor.imaging.matching.grouping import GroupKey, same_group
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame, MasterStatus
+
+NO_DARK = ", but there is no master dark of their exposure"
 
 
 def flat_demands(needs: Sequence[Need], library: Library) -> list[Demand]:
@@ -65,7 +67,9 @@ def linked(needs: Sequence[Need], for_flats: Sequence[Need], library: Library) -
 def _linked(need: Need, waits_for: Sequence[str], library: Library) -> Need:
     complete = need.missing == 0 and need.coverage is not Coverage.COVERED
     exposure = library.hand.exposure_of_flats(need.mode, need.filter)
-    return replace(need, waits_for=tuple(waits_for), deferred=bool(waits_for) and complete, exposure_s=exposure)
+    deferred = bool(waits_for) and complete
+    reason = need.reason.replace(STACK_DUE, NO_DARK) if deferred else need.reason
+    return replace(need, waits_for=tuple(waits_for), deferred=deferred, exposure_s=exposure, reason=reason)
 
 
 def under_way(masters: Sequence[MasterFrame], for_flats: Sequence[Need], library: Library) -> list[Waiting]:

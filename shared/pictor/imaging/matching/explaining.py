@@ -167,6 +167,9 @@ def _of_exposure(
     wanted: float, found: float, frame: Frame, master: MasterFrame, policy: Policy
 ) -> Iterator[tuple[str, Setting]]:  # fmt: skip
     apart = abs(wanted - found)
+    scales = policy.camera_type is CameraType.CCD and found > 0 and master.holds_bias
+    if frame.frame_type is FrameType.LIGHT and scales and _inside(wanted / found, policy):
+        return
     if frame.frame_type is FrameType.FLAT:
         if wanted:
             yield "flat_dark_exposure_share", _up(apart / wanted)
@@ -174,13 +177,17 @@ def _of_exposure(
         return
     if not master.holds_bias and found:
         ratio = wanted / found
-        if policy.dark_scale_min <= ratio <= policy.dark_scale_max:
+        if _inside(ratio, policy):
             yield "camera_type", str(CameraType.CCD)
         elif policy.camera_type is CameraType.CCD:
             yield ("dark_scale_max", _up(ratio)) if ratio > 1 else ("dark_scale_min", -_up(-ratio))
     yield "exposure_tolerance_s", _up(apart)
     if wanted:
         yield "exposure_tolerance_share", _up(apart / wanted)
+
+
+def _inside(ratio: float, policy: Policy) -> bool:
+    return policy.dark_scale_min <= ratio <= policy.dark_scale_max
 
 
 def _up(value: float) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from pictor.imaging.matching.coverage import SEVERITY, Aging, Assessment, Coverage, InHand, Library, Need
+from pictor.imaging.matching.coverage import SEVERITY, STACK_DUE, Aging, Assessment, Coverage, InHand, Library, Need
 from pictor.imaging.matching.deferring import flat_demands, linked, under_way
 from pictor.imaging.matching.demand import (
     Demand,
@@ -185,11 +185,12 @@ def _reason(need: Need, found: Selection, library: Library) -> str:
         text += f", {refused} refused, each for its reason" if refused else ""
         others = sum(one.frames for one in need.in_hand if not one.fits)
         text += f", {others} more at other temperatures" if others else ""
-        text += ", the stack is due" if need.missing == 0 else ""
+        text += STACK_DUE if need.missing == 0 else ""
         return text + ("; a master bias stands in for it" if need.stand_in else "")
     days = (need.age or timedelta()).total_seconds() / 86_400
     allowed = max_age(need.master.frame_type, library.policy).days
-    told = f"master {need.master.frame_type} of {need.master.start_utc:%Y-%m-%d} is {days:.0f} days old"
+    unit = "day" if round(days) == 1 else "days"
+    told = f"master {need.master.frame_type} of {need.master.start_utc:%Y-%m-%d} is {days:.0f} {unit} old"
     if need.coverage is Coverage.EXPIRED:
         told += f", {allowed} are allowed; it stays in use until it is replaced"
     elif need.coverage is Coverage.EXPIRING:

@@ -1,7 +1,7 @@
 """One rule at a time: whether this master may calibrate that frame."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -52,6 +52,7 @@ class MasterFrame:
 class Rule:
     """One comparison: both values, the tolerance, the outcome and the policy change that would turn it.
 
+    ``why`` says in words what the values alone do not tell.
     ``weak`` marks a rule that passed only because the frame does not state the value. ``miss`` ranks failures: how many
     tolerances the values are apart, 1 million for values that can only be equal.
     """
@@ -64,6 +65,7 @@ class Rule:
     tolerance: float | None = None
     miss: float = 0.0
     remedy: str | None = None
+    why: str | None = None
 
     @property
     def sentence(self) -> str:
@@ -71,10 +73,13 @@ class Rule:
         allowed = "" if self.tolerance is None else f", allowed {self.tolerance:g}"
         if self.weak:
             return f"{self.name}: not stated by the frame, master {_shown(self.found)}"
-        return f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}{allowed}"
+        told = f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}{allowed}"
+        return f"{told} ({self.why})" if self.why else told
 
 
 NEVER = 1e6
+
+HOLDS_BIAS = "it would be scaled, but it holds its bias: only a dark whose bias was taken off is"
 
 
 def _shown(value: Value) -> str:
@@ -150,12 +155,14 @@ def _exposure(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rul
         yield close("exposure", wanted, found, flat_dark_tolerance(wanted or 0.0, policy), None)
         return
     rule = close("exposure", wanted, found, exposure_tolerance(wanted or 0.0, policy), "exposure_tolerance_s")
-    scalable = policy.camera_type is CameraType.CCD and not master.holds_bias and wanted and found
-    if rule.passed or not scalable or wanted is None or found is None:
+    if rule.passed or policy.camera_type is not CameraType.CCD or not wanted or not found:
         yield rule
         return
     ratio = wanted / found
     inside = policy.dark_scale_min <= ratio <= policy.dark_scale_max
+    if master.holds_bias:
+        yield replace(rule, remedy=None, why=HOLDS_BIAS) if inside else rule
+        return
     yield Rule("exposure ratio", inside, False, wanted, found, policy.dark_scale_max, 0.0 if inside else ratio)
 
 

@@ -7,9 +7,10 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from pictor.contracts.frames import FrameType as StoredType
+from pictor.contracts.masters import MasterState
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
-from pictor.imaging.matching.policy import Policy
+from pictor.imaging.matching.policy import Policy, validate
 from pictor.runtime.stacking.judging import reasons
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.groups import NamedGroup
@@ -49,6 +50,15 @@ def group_name(group: FrameGroup, known: Iterable[Master | NamedGroup], policy: 
         if same_group(key_of(one.facts), group.key, policy):
             return one.group_key
     return name_of(group.key)
+
+
+def one_with(master: Master, library: Iterable[Master]) -> list[str]:
+    """Name the groups with an active flat that the settings make one with a master's own: rotations no longer told."""
+    if master.frame_type is not StoredType.FLAT:
+        return []
+    key, policy = key_of(master.facts), validate(master.policy)
+    active = (one for one in library if one.state is MasterState.ACTIVE and one.group_key != master.group_key)
+    return [one.group_key for one in active if same_group(key_of(one.facts), key, policy)]
 
 
 def name_of(key: GroupKey) -> str:
