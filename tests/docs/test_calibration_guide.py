@@ -29,6 +29,7 @@ from pictor.runtime.stacking import triggers
 from pictor.runtime.stacking.admission import FrameFacts, refusals
 from pictor.runtime.stacking.decide import Group, decide
 from pictor.runtime.stacking.outliers import Sample, outliers
+from tests.defects import planted
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "calibration.md").read_text(encoding="utf-8")
@@ -113,6 +114,16 @@ def test_every_reason_a_frame_is_not_stacked_is_explained_and_no_other() -> None
         assert sum(bool(one.fullmatch(sentence)) for one in known) == 1, sentence
     for one in known:
         assert any(one.fullmatch(sentence) for sentence in told), one.pattern
+
+
+def test_the_defects_of_the_guide_are_those_that_are_planted_and_what_is_not_caught_is_told() -> None:
+    told = {row[0]: row[1] for row in rows("What is caught, and what is not")}
+    sets = planted.rows()
+    assert list(told) == list(dict.fromkeys(one.defect for one in sets))
+    for one in sets:
+        size = f"{one.size}, {len(one.bad)} of {one.frames}: "
+        assert size in told[one.defect], one.title
+        assert (f"{size}**not caught**" in told[one.defect]) is planted.hopeless(one), one.title
 
 
 def test_every_reason_a_group_has_no_master_is_explained() -> None:
