@@ -70,6 +70,7 @@ class Measured:
     drift_share: float | None = None
     level: Level | None = None
     hot_pixels_kept: float | None = None
+    active_without_bias: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +210,8 @@ def _active(m: Measured) -> Check:
     value, share = m.active_block_max, m.active_block_share
     if value is None or share is None:
         text = "no active master to compare with"
+        if m.active_without_bias:
+            text = "the bias of the active master was subtracted: only its hot pixels can be compared"
         return Check("active master", None, None, BLOCK_LIMIT, Verdict.ACTIVE, text)
     failed = value > BLOCK_LIMIT and share > BLOCK_SHARE
     text = f"against the active master: largest block {value:.1f} sigma, {100 * share:.2f} % of blocks beyond 5 sigma "

@@ -179,7 +179,8 @@ def _dark_of(order: Order) -> Master | None:
 def measure(built: Built, order: Order) -> Measured:
     """Collect the numbers the gate judges."""
     statistics = built.combined.statistics
-    against = None if order.active_path is None else compare_with_active(built, order.active_path)
+    unlike_active = order.recipe.kind is not Kind.FLAT and _without_bias(order.active_path)
+    against = None if order.active_path is None or unlike_active else compare_with_active(built, order.active_path)
     split, clips = built.split, order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
     flat = order.recipe.kind is Kind.FLAT
     noise = None if flat else built.combined.noise.floor**0.5
@@ -195,10 +196,16 @@ def measure(built: Built, order: Order) -> Measured:
         active_block_max=None if against is None else against.block_max,
         active_block_share=None if against is None else against.block_share,
         level=_level(built, order, against, noise),
+        active_without_bias=unlike_active,
         hot_pixels_kept=_hot_pixels_kept(built, order),
         drift=None if drifted is None else drifted.largest,
         drift_share=None if drifted is None else drifted.share,
     )
+
+
+def _without_bias(active: Path | None) -> bool:
+    """Tell whether the bias of the dark in use was subtracted, as that of an upload may be."""
+    return active is not None and fits.getheader(active).get("DARKBIAS") is False
 
 
 def _hot_pixels_kept(built: Built, order: Order) -> float | None:

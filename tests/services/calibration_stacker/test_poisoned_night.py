@@ -15,6 +15,8 @@ from pictor.contracts.jobs import JobState
 from pictor.contracts.modules import Module, Service
 from pictor.runtime.child.pool import ChildPool
 from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.stacking import reviewing
+from pictor.state import masters, policies
 from tests.imaging.calibration.camera import Camera, make_camera
 from tests.support.pocket import Pocket, open_pocket
 from tests.support.servers import make_database
@@ -163,3 +165,31 @@ async def _wholly_poisoned(night: Night, rng: np.random.Generator, active: UUID)
     print(f"wholly poisoned: {[(one['state'], one['reasons']) for one in candidates]}")
     assert [one["state"] for one in candidates] == ["rejected"]
     assert [one["id"] for one in await night.masters("bias")] == [active]
+
+
+async def test_two_serial_numbers_accepted_once_are_not_asked_about_again(
+    pocket: Pocket, rng: np.random.Generator
+) -> None:
+    night = Night(pocket, make_camera(rng, side=SIDE), minute=100)
+    pool, place = pocket.runtime.pool, pocket.observatory_id
+    async with pool.acquire() as db:
+        before = await policies.policy_of(db, place)
+        await policies.save(db, place, {"min_frames": 3, "refresh_new_frames": 1}, changed_by="test")
+    for serial in ("A1", "A1", "B2"):
+        await night.send(serial, "BIAS", 0.0, night.camera.expose(0.0), GAIN=120, CAMERAID=serial)
+    (asked,) = [
+        one for one in await night.until("bias", 1, "needs-review") if one["facts"]["mode"]["gain_setting"] == 120
+    ]
+    assert "2 cameras by their serial numbers: A1, B2" in asked["reasons"][0]
+    async with pool.acquire() as db, db.transaction():
+        master = await masters.get(db, asked["id"])
+        assert master is not None
+        await reviewing.accept(db, master, by="test", because="numbered anew")
+    await night.send("B2 again", "BIAS", 0.0, night.camera.expose(0.0), GAIN=120, CAMERAID="B2")
+    async with asyncio.timeout(60):
+        while not (newer := [one for one in await night.masters("bias") if one["ncombine"] == 4]):
+            await asyncio.sleep(0.05)
+    await pocket.idle()
+    assert newer[0]["facts"]["mode"]["gain_setting"] == 120
+    async with pool.acquire() as db:
+        await policies.save(db, place, before, changed_by="test")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from astropy.io import fits
 
 from pictor.calibration_stacker.gate import Verdict
 from pictor.calibration_stacker.stacking import Order, stack_group
@@ -108,3 +109,35 @@ def test_a_set_gives_one_master_in_whatever_order_it_is_listed(camera: Camera, t
     one = stack_group(order(paths, tmp_path / "there", Kind.DARK)).master_path.read_bytes()
     two = stack_group(order(paths[::-1], tmp_path / "back", Kind.DARK)).master_path.read_bytes()
     assert one == two
+
+
+def test_a_dark_in_use_whose_bias_was_subtracted_is_compared_by_its_hot_pixels_alone(
+    rng: np.random.Generator, tmp_path: Path
+) -> None:
+    camera = make_camera(rng, side=256)
+    active = tmp_path / "active.fits"
+    (tmp_path / "first").mkdir()
+    paths = camera.write(tmp_path / "first", "dark", [camera.expose(60.0) for _ in range(8)], EXPTIME=60.0, **CARDS)
+    made = read_master(stack_group(order(paths, tmp_path / "made", Kind.DARK)).master_path)
+    planes = [fits.PrimaryHDU(made.sci - 500, fits.Header({"IMAGETYP": "Master Dark", "DARKBIAS": False}))]
+    fits.HDUList([*planes, fits.ImageHDU(made.err, name="ERR")]).writeto(active)
+    other = camera.write(tmp_path, "dark", [camera.expose(60.0) for _ in range(8)], EXPTIME=60.0, **CARDS)
+    found = stack_group(replace(order(other, tmp_path / "new", Kind.DARK), active_path=active)).gate
+    told = {check.name: check for check in found.checks}
+    print(told["hot pixels"].detail)
+    assert found.verdict is Verdict.ACTIVE, found.reasons
+    assert told["active master"].detail.startswith("the bias of the active master was subtracted")
+    assert told["hot pixels"].value is not None
+    assert told["hot pixels"].value > 0.9
+
+
+def test_turned_round_a_dark_has_not_the_hot_pixels_of_the_one_in_use(rng: np.random.Generator, tmp_path: Path) -> None:
+    camera = make_camera(rng, side=256)
+    paths = camera.write(tmp_path, "dark", [camera.expose(60.0) for _ in range(8)], EXPTIME=60.0, **CARDS)
+    active = stack_group(order(paths, tmp_path / "made", Kind.DARK)).master_path
+    turned = camera.write(
+        tmp_path, "turned", [camera.expose(60.0)[::-1, ::-1] for _ in range(8)], EXPTIME=60.0, **CARDS
+    )  # fmt: skip
+    found = stack_group(replace(order(turned, tmp_path / "new", Kind.DARK), active_path=active)).gate
+    assert found.verdict is Verdict.NEEDS_REVIEW
+    assert any("of the hot pixels of the active master are hot in this one" in told for told in found.reasons)
