@@ -1,5 +1,6 @@
 """Combining frames pixel by pixel."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.combine.combining import combine
+from pictor.imaging.combine.combining import combine, median_penalty
 from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -89,3 +90,12 @@ def test_inputs_stay_untouched(rng: np.random.Generator, write: Writer) -> None:
     combine(paths)
     assert [path.read_bytes() for path in paths] == before
     assert fits.getdata(paths[0]).shape == (40, 40)
+
+
+@pytest.mark.parametrize("n", range(1, 12))
+def test_the_error_of_a_median_of_few_is_what_medians_scatter_by(n: int, rng: np.random.Generator) -> None:
+    samples = rng.normal(0.0, 1.0, (n, 400_000))
+    seen = float(np.median(samples, axis=0).std())
+    told = math.sqrt(float(median_penalty(np.array([n], np.float32))[0]) / n)
+    print(f"median of {n}: told {told:.4f}, seen {seen:.4f}")
+    assert abs(told / seen - 1) < 0.016

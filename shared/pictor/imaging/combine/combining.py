@@ -72,9 +72,20 @@ class Combined:
         with np.errstate(divide="ignore"):
             variance /= n
         if self.method is Method.MEDIAN:
-            variance *= np.float32(np.pi / 2) * n / (n + np.float32(np.pi / 2 - 1))
+            variance *= median_penalty(n)
         err: NDArray[np.float32] = np.sqrt(variance, out=variance)
         return err
+
+
+def median_penalty(n: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the variance of the median of ``n`` normal samples over that of their mean.
+
+    Exact for one and two samples, of which the median is the mean; pi / 2 for many; within 3 % between.
+    """
+    least = np.float32(np.pi / 2 - 1) * (2 - np.remainder(n, 2, dtype=np.float32))
+    penalty: NDArray[np.float32] = np.divide(n, n + least, dtype=np.float32)
+    penalty *= np.float32(np.pi / 2)
+    return penalty
 
 
 def combine(
