@@ -14,7 +14,7 @@ from pictor.calibration_stacker.expected import beside_active, beside_expected
 from pictor.calibration_stacker.gate import GateResult, Level, Measured, expected_rejected_share, judge
 from pictor.calibration_stacker.refusing import MOST_REFUSED, unlike_frames
 from pictor.imaging.calibration.badlist import parse_bad_pixels
-from pictor.imaging.calibration.badpixels import BAD, bad_pixel_map, read_bad_pixel_list
+from pictor.imaging.calibration.badpixels import BAD, mark_bad_pixels, read_bad_pixel_list
 from pictor.imaging.calibration.building import Built, Recipe, build, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs, start_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
@@ -30,7 +30,7 @@ from pictor.imaging.calibration.masters import (
 from pictor.imaging.calibration.sameness import cameras, differences
 from pictor.imaging.calibration.splitting import Difference
 from pictor.imaging.calibration.succession import compare_with_active, hot_pixels_kept
-from pictor.imaging.calibration.unlike import drift, unsteady_pixels
+from pictor.imaging.calibration.unlike import drift, mark_unsteady
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy
@@ -228,18 +228,16 @@ def _level(built: Built, order: Order, against: Difference | None, noise: float 
 def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | None:
     """Find bad pixels of a dark, add the listed ones, put both in the mask and a map of their own."""
     combined = built.combined
-    shape = combined.sci.shape[0], combined.sci.shape[1]
+    mask, shape = combined.mask, (combined.sci.shape[0], combined.sci.shape[1])
     listed = _listed(order, shape)
-    unsteady = unsteady_pixels(built.agreement, flat=order.recipe.kind is Kind.FLAT)
-    combined.mask[unsteady != 0] |= BAD
+    mark_unsteady(built.agreement, mask, flat=order.recipe.kind is Kind.FLAT)
     if order.recipe.kind not in {Kind.DARK, Kind.FLAT_DARK}:
         if listed is not None:
-            combined.mask[listed != 0] |= BAD
+            mask[listed != 0] |= BAD
         return None
-    bad = bad_pixel_map(combined.sci, listed=listed) | unsteady
-    np.bitwise_or(combined.mask, bad, out=combined.mask)
+    mark_bad_pixels(combined.sci, mask, listed=listed)
     path = order.scratch / "bad_pixels.fits"
-    write_map(path, bad, master_header(first, (), ()))
+    write_map(path, mask, master_header(first, (), ()))
     return path
 
 

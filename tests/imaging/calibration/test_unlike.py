@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from pictor.imaging.calibration.agreement import Adjustment, Agreement, look_at
-from pictor.imaging.calibration.unlike import drift, stacks, unlike, unsteady_lines, unsteady_pixels
+from pictor.imaging.calibration.unlike import drift, mark_unsteady, stacks, unlike, unsteady_lines
 from pictor.imaging.combine.combining import combine
 from pictor.imaging.combine.noise import NoiseModel
 
@@ -96,7 +96,10 @@ def test_a_column_that_began_to_glow_is_bad(rng: np.random.Generator, tmp_path: 
     found = looked_at(cube, tmp_path)
     rows, columns = unsteady_lines(found, flat=False)
     assert (list(rows), list(columns)) == ([], [70])
-    assert unsteady_pixels(found, flat=False)[:, 70].all()
+    mask = np.full(cube.shape[1:], 4, np.uint8)
+    mark_unsteady(found, mask, flat=False)
+    assert (mask[:, 70] == 5).all()
+    assert (mask[:, 69] == 4).all()
     assert unlike(found, flat=False) == {}
 
 

@@ -109,12 +109,21 @@ def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:
     numpy.ndarray
         1 where bad, shape (ny, nx), uint8.
     """
-    bad = find_bad_pixels(dark)
-    bad[:, find_bad_lines(dark, axis=0)] = True
-    bad[find_bad_lines(dark, axis=1)] = True
-    if listed is not None:
-        bad |= listed != 0
-    return bad.view(np.uint8)
+    bad = np.zeros(dark.shape, np.uint8)
+    mark_bad_pixels(dark, bad, listed=listed)
+    return bad
+
+
+def mark_bad_pixels(dark: Image, mask: Mask, *, listed: Mask | None = None) -> None:
+    """Mark in a mask, in place and row by row, what `bad_pixel_map` finds."""
+    centre, limit = pixel_limits(dark)
+    for rows in row_chunks((dark.shape[0], dark.shape[1])):
+        bad = ~(np.abs(dark[rows] - centre) <= limit)
+        if listed is not None:
+            bad |= listed[rows] != 0
+        np.bitwise_or(mask[rows], bad.view(np.uint8), out=mask[rows])
+    mask[:, find_bad_lines(dark, axis=0)] |= BAD
+    mask[find_bad_lines(dark, axis=1)] |= BAD
 
 
 def read_bad_pixel_list(text: str, shape: tuple[int, int]) -> Mask:

@@ -9,7 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.planes import Plane, write_planes
+from pictor.imaging.calibration.planes import Plane, row_chunks, write_planes
 from pictor.imaging.errors import FrameMismatchError, ImagingError, UnreadableFrameError
 from pictor.imaging.types import Mask
 
@@ -195,11 +195,13 @@ def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> b
 
 
 def write_map(path: Path, bad: Mask, header: fits.Header) -> None:
-    """Write a bad-pixel map: 8-bit, 1 where bad, in the first plane so that any viewer shows it."""
+    """Write a bad-pixel map: 8-bit, 1 where a mask has that bit, in the first plane so that any viewer shows it."""
+    shape = bad.shape[0], bad.shape[1]
     own = fits.Header()
     for key in ("INSTRUME", "XBINNING", "YBINNING", "CAMERAID", "SET-TEMP", "DATE-OBS"):
         if key in header:
             own[key] = header[key]
     own["IMAGETYP"] = ("Bad Pixel Map", "1 marks a bad pixel")
-    own["NBAD"] = (int(np.count_nonzero(bad)), "bad pixels")
-    write_planes(path, own, [Plane("BADPIX", "u1", lambda rows: bad[rows])], (bad.shape[0], bad.shape[1]))
+    count = sum(int(np.count_nonzero(bad[rows] & 1)) for rows in row_chunks(shape))
+    own["NBAD"] = (count, "bad pixels")
+    write_planes(path, own, [Plane("BADPIX", "u1", lambda rows: bad[rows] & 1)], shape)

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.agreement import Agreement
+from pictor.imaging.calibration.badpixels import BAD
 from pictor.imaging.calibration.splitting import BLOCK
+from pictor.imaging.types import Mask
 
 STRUCTURE = 0.5
 """Of the noise of a pixel: what a block of one frame may differ by. Alone among ten it moves their mean by a sixth of
@@ -112,13 +114,12 @@ def unsteady_lines(agreement: Agreement, *, flat: bool) -> tuple[NDArray[np.int6
     return found[0], found[1]
 
 
-def unsteady_pixels(agreement: Agreement, *, flat: bool) -> NDArray[np.uint8]:
-    """Mark the pixels and lines with no one value: 1 where no combination of the samples is right, shape (ny, nx)."""
-    marked = agreement.unstable.copy()
+def mark_unsteady(agreement: Agreement, mask: Mask, *, flat: bool) -> None:
+    """Mark bad, in place, the pixels and lines with no one value: where no combination of the samples is right."""
+    np.bitwise_or(mask, agreement.unstable, out=mask)
     rows, columns = unsteady_lines(agreement, flat=flat)
-    marked[rows] = 1
-    marked[:, columns] = 1
-    return marked
+    mask[rows] |= BAD
+    mask[:, columns] |= BAD
 
 
 def _snr(agreement: Agreement) -> float:
