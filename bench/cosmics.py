@@ -1,19 +1,18 @@
 """Cosmic rays in crowded fields: what is found, what is taken for one and is none, and how long it takes.
 
-Run ``python bench/cosmics.py`` for a table: fields of 300 to 2,000 stars in 0.6 million pixels, mono and under a Bayer
+``python -m bench.cosmics`` prints a table: fields of 300 to 2,000 stars in 0.6 million pixels, mono and under a Bayer
 pattern, with tracks of known place, ours and astroscrappy side by side at the same settings. An event is found when one
 of its pixels is; a false pixel lies more than 1.5 pixels from any track, 3 under a pattern.
-With ``--json`` it prints one line: the time of both on a frame of N million pixels, and what they found there.
 """
 
-import argparse
-import json
-import resource
 import statistics
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from bench.clock import in_process, status_mib, timed
+from bench.rows import Bound, Of, Row
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -117,41 +116,34 @@ def table() -> None:
             )
 
 
-def line(megapixels: float) -> None:
-    """Print the time of both on one frame."""
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Time both on one frame, in a process of its own."""
+    found = in_process("bench.cosmics", {"megapixels": 4.0 if quick else 24.0})
+    yield Row(
+        f"cosmic rays, {found['megapixels']} MP", "s", float(str(found["ours_s"])), float(str(found["peer_s"])),
+        "astroscrappy sepmed, same settings, run once", n=3, rss_mib=float(str(found["rss_mib"])),
+        accuracy=str(found["accuracy"]), bounds=(Bound(Of.RATIO, 0.03),),
+    )  # fmt: skip
+
+
+def main(megapixels: float) -> dict[str, object]:
+    """Time both on one frame."""
     side = int((megapixels * 1e6) ** 0.5) // 2 * 2
     share = side * side / SIDE**2
     scene = make_scene(side, 2.5, round(300 * share), bayer=False, events=round(300 * share))
     warm()
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        found = ours(scene)
-        times.append(time.perf_counter() - start)
-    rss = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    times = timed(lambda: ours(scene), 3)
+    rss = status_mib("self", "VmHWM")
     start = time.perf_counter()
-    other = theirs(scene)
+    other = score(scene, theirs(scene))
     peer = time.perf_counter() - start
-    told = {"ours": score(scene, found).__dict__, "peer": score(scene, other).__dict__}
-    mine = statistics.median(times)
-    print(
-        json.dumps(
-            {"megapixels": megapixels, "ours_s": mine, "peer_s": peer, "ratio": mine / peer, "rss_mib": rss,
-             "events": int(scene.events.max()), **told}
-        )
-    )  # fmt: skip
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--json", action="store_true", help="time both on one frame")
-    parser.add_argument("--megapixels", type=float, default=24.0)
-    asked = parser.parse_args()
-    if asked.json:
-        line(asked.megapixels)
-    else:
-        table()
+    mine = score(scene, ours(scene))
+    told = f"ours {mine.events} of {scene.events.max()} events, {mine.false} false pixels; "
+    told += f"peer {other.events} and {other.false}"
+    return {
+        "megapixels": megapixels, "ours_s": statistics.median(times), "peer_s": peer, "rss_mib": rss, "accuracy": told,
+    }  # fmt: skip
 
 
 if __name__ == "__main__":
-    main()
+    table()

@@ -45,7 +45,9 @@ GROUPS: dict[str, Group] = {
     "extracting": _module("extracting"),
     "light": _module("light"),
     "background": _script(scripts.background),
-    "stacking": _script(scripts.stacking),
+    "stacking": _module("masters"),
+    "calibrating": _module("calibrating"),
+    "cosmics": _module("cosmics"),
 }
 
 

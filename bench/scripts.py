@@ -49,40 +49,6 @@ def solving(interpreter: str, *, quick: bool) -> Iterator[Row]:
         )
 
 
-PEERS = {
-    "astropy": "astropy.stats.sigma_clip in tiles, run once",
-    "ccdproc": "ccdproc.combine, run once on five frames, scaled",
-    "siril": "siril rej s 3 3, run once",
-    "ccdproc-light": "ccdproc.subtract_dark, one plane",
-}
-
-
-def stacking(interpreter: str, *, quick: bool) -> Iterator[Row]:
-    """Masters of 20 (and 50) darks, flats, and one calibrated light."""
-    cases = ["dark"] if quick else ["dark", "many", "flat", "calibrate"]
-    for found in lines(interpreter, "stack.py", *cases):
-        ours, peer = found["ours"], found.get("peer")
-        accuracy = ""
-        if found.get("left") is not None:
-            accuracy = f"hit pixels left: ours {found['left']}, peer {found.get('peer_left')}"
-        bounds = ()
-        if peer and peer["name"] == "siril":
-            bounds = (Bound(Of.RATIO, 0.2),)
-        elif peer and peer["name"] == "ccdproc-light":
-            bounds = (Bound(Of.RATIO, 1.0),)
-        yield Row(
-            f"master or light: {found['name']}, combination inside a warm process", "s", ours["inner_s"],
-            peer["inner_s"] if peer else None, _named(found), n=found["n"],
-            rss_mib=found["rss_mib"], accuracy=accuracy, bounds=bounds,
-            more={"process_s": round(ours["process_s"], 3), "peer_rss_mib": peer["rss_mib"] if peer else None},
-        )  # fmt: skip
-
-
-def _named(found: dict[str, Any]) -> str:
-    peer = found.get("peer")
-    return PEERS[peer["name"]] if peer else str(found.get("note", ""))
-
-
 def background(interpreter: str, *, quick: bool) -> Iterator[Row]:
     """Background, catalogue and metrics on arrays, against sep."""
     for found in lines(interpreter, "stars.py", "small" if quick else "large"):

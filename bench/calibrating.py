@@ -1,0 +1,113 @@
+"""One light calibrated, read to written: ours with error and mask planes and repair, in turns with ccdproc and Siril.
+
+ccdproc subtracts the dark and divides by the flat, keeps the masters in memory and repairs nothing. Siril calibrates
+the same lights with dark, flat and cosmetic correction: its own clock per frame, reading of the masters included, as
+ours.
+"""
+
+import statistics
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import ccdproc
+import numpy as np
+from astropy import units as u
+from astropy.io import fits
+from astropy.nddata import CCDData
+from bench import siril
+from bench.clock import in_process, status_mib, timed
+from bench.masterframes import SKY_ADU, make_lights
+from bench.peers import here
+from bench.rows import Bound, Of, Row
+from numpy.typing import NDArray
+
+from pictor.calibration_stacker import compute
+
+LIGHTS = 4
+OFF_ADU = 200.0
+"""More than six times the noise: a pixel this far off was not repaired."""
+
+
+def rows(*, quick: bool) -> Iterator[Row]:
+    """Measure ours and both peers in turns."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        lights, dark, flat = make_lights(folder, LIGHTS)
+        yield from _rows(folder, lights, {"dark": str(dark), "flat": str(flat)}, 2 if quick else 5)
+
+
+def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int) -> Iterator[Row]:
+    compute.warm()
+    peer, room, out = Ccdproc(folder, masters), folder / "siril", folder / "ours"
+    out.mkdir()
+    with_siril = here("siril-cli")
+    if with_siril:
+        siril.sequence(room, lights)
+        siril.masters(room, Path(masters["dark"]), Path(masters["flat"]))
+    mine, theirs, others = [], [], []
+    for turn in range(turns + 1):
+        for kind in (out, room):
+            for path in (*kind.glob("pp_*"), *kind.glob("calibrated*")):
+                path.unlink()
+        first = 0 if turn else 1
+        mine += timed(lambda: ours(str(lights[0]), str(out), masters), 1, warm=False)[first:]
+        theirs += timed(lambda: peer.run(lights[0]), 1, warm=False)[first:]
+        if with_siril:
+            others += [siril.run(room, "preprocess f -dark=dark -flat=flat -cc=dark 3 3").own_s / LIGHTS][first:]
+    rss = in_process("bench.calibrating", {"light": str(lights[0]), "scratch": str(out), "masters": masters})["rss_mib"]
+    told = f"ours {accuracy(fits.getdata(out / compute.CALIBRATED_FILE))}"
+    name = "calibrate a light 24 MP: dark, flat, repair, error, mask, read to written"
+    own = statistics.median(mine)
+    yield Row(
+        name, "s", own, statistics.median(theirs), "ccdproc dark + flat, no repair, one plane", n=turns,
+        rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 1.0),),
+        accuracy=f"{told}; ccdproc {accuracy(fits.getdata(peer.out))}",
+    )  # fmt: skip
+    if with_siril:
+        seen = siril.pixels(room / "pp_f_00001.fit")
+        seen *= np.float32(SKY_ADU / np.median(seen))
+        yield Row(
+            name, "s", own, statistics.median(others), f"Siril dark + flat + cosmetic, a frame of {LIGHTS}", n=turns,
+            rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 0.4), Bound(Of.RSS, 450)),
+            accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth",
+        )  # fmt: skip
+
+
+def ours(light: str, scratch: str, masters: dict[str, str]) -> None:
+    """Calibrate as the service does."""
+    compute.calibrate(path=light, scratch=scratch, masters=masters, egain=1.0, read_noise_e=9.0, saturation_adu=65535)
+
+
+class Ccdproc:
+    """The usual package with its masters read beforehand."""
+
+    def __init__(self, folder: Path, masters: dict[str, str]) -> None:
+        self.out = folder / "ccdproc.fits"
+        self.dark, self.flat = (
+            CCDData(fits.getdata(masters[kind]).astype(np.float32), unit="adu") for kind in ("dark", "flat")
+        )
+
+    def run(self, light: Path) -> None:
+        """Read, subtract, divide, write."""
+        self.out.unlink(missing_ok=True)
+        raw = CCDData.read(light, unit="adu")
+        net = ccdproc.subtract_dark(raw, self.dark, dark_exposure=1 * u.s, data_exposure=1 * u.s)
+        done = ccdproc.flat_correct(net, self.flat, norm_value=1.0)
+        fits.writeto(self.out, done.data.astype(np.float32))
+
+
+def accuracy(sci: NDArray[np.number]) -> str:
+    """Say how far a calibrated light is off its sky."""
+    off = sci.astype(np.float32) - np.float32(SKY_ADU)
+    middle = float(np.median(off))
+    spread = 1.4826 * float(np.median(np.abs(off - middle)))
+    return f"median {middle:+.2f} ADU, scatter {spread:.2f} ADU, {int((np.abs(off) > OFF_ADU).sum())} pixels off"
+
+
+def main(light: str, scratch: str, masters: dict[str, str]) -> dict[str, object]:
+    """Calibrate twice in a process of its own; its highest memory."""
+    compute.warm()
+    for _ in range(2):
+        ours(light, scratch, masters)
+    return {"rss_mib": status_mib("self", "VmHWM")}
