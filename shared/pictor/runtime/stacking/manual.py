@@ -12,7 +12,9 @@ from pictor.state.asking import Configuration
 from pictor.state.database import Connection
 from pictor.state.outbox import Outgoing
 
-PER_HOUR = 6
+PER_HOUR = 30
+"""Enough for every filter, temperature and exposure of a night at once."""
+
 HOUR_S = 3600.0
 
 
@@ -138,8 +140,8 @@ async def _narrowed(db: Connection, observatory_id: UUID, wanted: Wanted) -> Con
 
 
 def _is_meant(shelf: Shelf, name: str, wanted: Wanted) -> bool:
-    if wanted.group_key is not None:
-        return name == wanted.group_key
+    if wanted.group_key is not None and name != wanted.group_key:
+        return False
     return fits(shelf.groups[name].key, wanted.known, shelf.policy)
 
 

@@ -2,8 +2,11 @@
 
 import asyncio
 
+import pytest
+
 from pictor.contracts.access import Role
 from pictor.contracts.masters import MasterState
+from pictor.runtime.stacking import manual
 from pictor.runtime.stacking.decide import DEFERRED
 from pictor.runtime.stacking.triggers import evaluate, sweep
 from tests.services.gateway.conftest import Api
@@ -88,7 +91,8 @@ async def test_twenty_asks_with_trigger_and_sweep_make_one_stack(api: Api) -> No
     assert await api.runtime.pool.fetchval("SELECT count(*) FROM outbox WHERE module = 'stack'") == 1
 
 
-async def test_six_stacks_an_hour_may_be_asked_for(api: Api) -> None:
+async def test_so_many_stacks_an_hour_may_be_asked_for(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(manual, "PER_HOUR", 6)
     for number in range(7):
         await add_individuals(api.runtime.pool, api.home.id, 2, exposure_s=10.0 * (number + 1))
     for number in range(6):
@@ -130,3 +134,11 @@ async def test_a_request_says_which_group(api: Api) -> None:
     assert answer.status_code == 400
     assert "group_key" in answer.json()["detail"]
     assert (await api.post(CREATE, json=body(api, frame_type="light"))).status_code == 400
+
+
+async def test_a_key_that_contradicts_the_rest_names_no_group(api: Api) -> None:
+    await add_individuals(api.runtime.pool, api.home.id, 10)
+    key = (await api.post(CREATE, json=body(api))).json()["group_key"]
+    wrong = {"observatory_id": str(api.home.id), "group_key": key, "frame_type": "flat"}
+    assert (await api.post(CREATE, json=wrong)).status_code == 404
+    assert (await api.post(CREATE, json={**wrong, "frame_type": "dark"})).status_code == 202
