@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy.ndimage import uniform_filter
 
 from pictor.calibration_stacker.gate import BLOCK_LIMIT, BLOCK_SHARE, STD_RATIO, Check, Verdict
 from pictor.imaging.calibration.building import strips
-from pictor.imaging.calibration.splitting import block_means, compare
+from pictor.imaging.calibration.splitting import BLOCK, STRONG, Difference, block_means, compare
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.fits.reading import read_frame
@@ -135,8 +135,28 @@ def nothing_to_compare(count: int, *, without_bias: bool = False) -> Check:
     return Check("comparison", None, None, None, Verdict.NEEDS_REVIEW, text)
 
 
+def structure(one: Pixels, two: Pixels, variance: Pixels) -> Difference:
+    """Compare two combined frames of the same scene, of which some exposures may be in both.
+
+    What is in both cancels, and rejections alone would look like structure; so the noise is taken as what the variance
+    says at least.
+    """
+    found = compare(one, two, variance)
+    if found.std_ratio >= 1:
+        return found
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pull = np.subtract(one, two, dtype=np.float32) / np.sqrt(variance)
+    pull -= np.float32(clipped_moments(pull)[0])
+    pull[~(np.abs(pull) <= STRONG)] = np.nan
+    blocks = block_means(pull)
+    blocks = np.abs(blocks[np.isfinite(blocks)]) * BLOCK
+    if blocks.size == 0:
+        return found
+    return replace(found, block_max=float(blocks.max()), block_share=float(np.mean(blocks > STRONG)))
+
+
 def _blocks(mine: Pixels, frames: InHand) -> Check:
-    found = compare(mine, frames.mean, np.ones_like(mine))
+    found = structure(mine, frames.mean, np.full_like(mine, max(frames.noise**2 / frames.count, 1e-12)))
     failed = found.block_max > BLOCK_LIMIT and found.block_share > BLOCK_SHARE
     text = f"against the mean of {frames.count} individual frames in hand: largest block {found.block_max:.1f} sigma, "
     text += f"{100 * found.block_share:.2f} % of blocks beyond 5 sigma "

@@ -13,6 +13,7 @@ from pictor.calibration_stacker.comparing import (
     no_halves,
     nothing_to_compare,
     read_in_hand,
+    structure,
 )
 from pictor.calibration_stacker.foreign import Given, Judged, read_foreign
 from pictor.calibration_stacker.gate import BLOCK_LIMIT, BLOCK_SHARE, SEVERITY, Check, Verdict
@@ -31,8 +32,9 @@ from pictor.imaging.calibration.masters import (
     write_map,
     write_master,
 )
-from pictor.imaging.calibration.splitting import compare
-from pictor.imaging.fits.reading import read_frame
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.fits.prescan import prescan_file
+from pictor.imaging.fits.reading import read_cards
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.headers.describe import describe
 from pictor.imaging.types import Image
@@ -50,7 +52,7 @@ def inspect(path: Path, name: str, scratch: Path) -> dict[str, object]:
         If it is not a frame that can be read.
     """
     plain = unpack(path, scratch).path
-    description = describe(read_frame(plain).cards, name=name)
+    description = describe(read_cards(plain, prescan_file(plain)), name=name)
     return {"path": str(plain), "description": asdict(description)}
 
 
@@ -64,6 +66,19 @@ def adopt(path: Path, scratch: Path, given: Given) -> dict[str, object]:
     """
     judged = read_foreign(path, given)
     judged.checks += [Check("identity", None, None, None, Verdict.NEEDS_REVIEW, doubt) for doubt in given.doubts]
+    try:
+        frames = _judge(judged, given)
+    except ImagingError as error:
+        raise ImagingError("; ".join([*given.doubts, str(error)]), reason=error.reason) from error
+    _compare(judged, given, frames)
+    bad_path = _bad_pixels(judged, given, scratch)
+    header = _header(path, judged, given)
+    write_master(scratch / "adopted.fits", Master(judged.sci, judged.err, judged.mask, judged.nused, header))
+    return {**_told(judged, given), "master_path": str(scratch / "adopted.fits"), "bad_pixels_path": bad_path}
+
+
+def _judge(judged: Judged, given: Given) -> InHand | None:
+    """Judge a master by itself and by the level of its frames; return the frames in hand."""
     finite(judged)
     constant(judged)
     below = given.bias_level or 0.0
@@ -73,11 +88,7 @@ def adopt(path: Path, scratch: Path, given: Given) -> dict[str, object]:
     else:
         to_adu(judged, given, frames)
         dark_level(judged, given, frames)
-    _compare(judged, given, frames)
-    bad_path = _bad_pixels(judged, given, scratch)
-    header = _header(path, judged, given)
-    write_master(scratch / "adopted.fits", Master(judged.sci, judged.err, judged.mask, judged.nused, header))
-    return {**_told(judged, given), "master_path": str(scratch / "adopted.fits"), "bad_pixels_path": bad_path}
+    return frames
 
 
 def _told(judged: Judged, given: Given) -> dict[str, object]:
@@ -125,14 +136,14 @@ def _against_active(judged: Judged, given: Given, active: Path, bias: Image | No
     if judged.holds_bias is not None and judged.holds_bias != old.holds_bias:
         if bias is None:
             text = (
-                "the active master holds its bias, this one does not, or the other way round, and there is no master "
+                "the bias is inside one of this and the active master, and there is no master bias to compare them with"
             )
-            return [Check("active master", None, None, None, Verdict.NEEDS_REVIEW, f"{text}bias to compare them with")]
+            return [Check("active master", None, None, None, Verdict.NEEDS_REVIEW, text)]
         new, before = (new, before + bias[rows]) if judged.holds_bias else (new + bias[rows], before)
     new[(judged.mask[rows] | old.mask) != 0] = np.nan
     variance = np.square(judged.err[rows]) + np.square(old.err)
     variance[~(variance > 0)] = max(float(np.median(variance)), 1e-12)
-    found = compare(new, before, variance)
+    found = structure(new, before, variance)
     failed = found.block_max > BLOCK_LIMIT and found.block_share > BLOCK_SHARE
     text = f"against the active master: largest block {found.block_max:.1f} sigma, {100 * found.block_share:.2f} % of "
     text += f"blocks beyond 5 sigma (limits {BLOCK_LIMIT:g} sigma and {100 * BLOCK_SHARE:g} % together)"
@@ -155,7 +166,7 @@ def _bad_pixels(judged: Judged, given: Given, scratch: Path) -> str | None:
 
 
 def _header(path: Path, judged: Judged, given: Given) -> fits.Header:
-    first = [(card.keyword, card.value, card.comment) for card in read_frame(path).cards]
+    first = [(card.keyword, card.value, card.comment) for card in read_cards(path, prescan_file(path))]
     cards: list[Card] = [
         ("IMAGETYP", IMAGE_TYPE[given.kind], "kind of master"),
         ("CALROLE", str(given.kind), "role in calibration"),

@@ -232,6 +232,17 @@ class TestFramesInHand:
         leak[:32, :32] += 6
         assert "frames in hand" in failing(adopt(siril(leak, "dark")))
 
+    def test_a_master_of_the_very_frames_in_hand_is_no_structure(self, adopt: Adopt) -> None:
+        exposures = np.array([ONE.exposure("dark", n) for n in range(6)], float)
+        clipped = exposures.mean(axis=0)
+        clipped[:40, :40] = np.sort(exposures[:, :40, :40], axis=0)[:-1].mean(axis=0)
+        made = adopt(siril(clipped, "dark"))
+        assert "frames in hand" in failing(made), "the upper samples of a region left out are structure"
+        few = exposures.mean(axis=0)
+        few[::97] = np.sort(exposures[:, ::97], axis=0)[:-1].mean(axis=0)
+        made = adopt(siril(few, "dark"))
+        assert made["verdict"] == "active", made["reasons"]
+
     def test_rows_the_other_way_up_are_turned_when_the_header_says_so(self, adopt: Adopt) -> None:
         made = adopt(siril(DARK[::-1], "dark", ROWORDER="BOTTOM-UP"))
         assert made["verdict"] == "active", made["reasons"]
@@ -317,6 +328,8 @@ class TestHostile:
         made = adopt(siril(DARK[:, :100], "dark"), in_hand=[], doubts=doubt)
         assert failing(made)["identity"] == "needs-review"
         assert "width: master 100, frames 128" in made["reasons"][0]
+        told = self.refused(adopt, siril(DARK[:, :100], "dark"), in_hand=[], doubts=doubt, bias_level_adu=None)
+        assert "width: master 100, frames 128; nothing tells whether the bias is inside" in told
 
     def test_a_flat_without_light(self, adopt: Adopt) -> None:
         with pytest.raises(ImagingError, match="it holds no light"):
