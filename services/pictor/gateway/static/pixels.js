@@ -87,6 +87,17 @@
     });
     addEventListener("beforeunload", (event) => { if (area.value !== area.dataset.saved) event.preventDefault(); });
   }
+  // Where the pointer is, in pixels of the unbinned sensor: what to write into the list.
+  if (canvas) {
+    const image = $("img", canvas.parentElement), place = $("output", canvas.parentElement), unbinned = Number(root.dataset.binning);
+    image.addEventListener("pointermove", (event) => {
+      const across = event.offsetX / image.clientWidth, down = event.offsetY / image.clientHeight;
+      const column = Math.min(root.dataset.width * unbinned, 1 + Math.floor(across * root.dataset.width * unbinned));
+      const row = Math.min(root.dataset.height * unbinned, 1 + Math.floor((root.dataset.top === "true" ? down : 1 - down) * root.dataset.height * unbinned));
+      place.textContent = `column ${column}, row ${row}`;
+    });
+    image.addEventListener("pointerleave", () => { place.textContent = ""; });
+  }
   document.addEventListener("pictor:theme", draw);
   if (canvas) new ResizeObserver(draw).observe(canvas.parentElement);
   send("GET", root.dataset.url).then((answer) => answer.json()).then(show).catch((problem) => say(problem.message, true));
