@@ -1,10 +1,8 @@
 """One stack from frames to files: what `compute.stack` does with its arguments."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -13,26 +11,25 @@ from astropy.io import fits
 from pictor.calibration_stacker.expected import beside_active, beside_expected
 from pictor.calibration_stacker.gate import GateResult, Level, Measured, expected_rejected_share, judge
 from pictor.calibration_stacker.refusing import MOST_REFUSED, unlike_frames
+from pictor.imaging.calibration import stackfiles
 from pictor.imaging.calibration.badlist import parse_bad_pixels
-from pictor.imaging.calibration.badpixels import BAD, mark_bad_pixels, read_bad_pixel_list
+from pictor.imaging.calibration.badpixels import read_bad_pixel_list
 from pictor.imaging.calibration.building import Built, Recipe, build, write_built
-from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs, start_of
+from pictor.imaging.calibration.cards import Inputs, mean_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
 from pictor.imaging.calibration.masters import (
     Card,
     Kind,
     Master,
-    check_holds_bias,
     master_header,
-    read_master,
     write_map,
 )
 from pictor.imaging.calibration.sameness import cameras, differences
 from pictor.imaging.calibration.splitting import Difference
+from pictor.imaging.calibration.stackfiles import Group
 from pictor.imaging.calibration.succession import compare_with_active, hot_pixels_kept
-from pictor.imaging.calibration.unlike import drift, mark_unsteady
+from pictor.imaging.calibration.unlike import drift
 from pictor.imaging.combine.method import Method
-from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.types import Mask
 
@@ -103,7 +100,8 @@ def stack_group(order: Order) -> Stacked:
         If the frames cannot be combined, or a flat comes without a usable dark.
     """
     dark = _dark_of(order)
-    order, inputs, first = in_order(order)
+    order, group = in_order(order)
+    inputs = group.inputs
     built = _build(order, dark)
     found: dict[str, str] = {}
     most = int(MOST_REFUSED * len(order.paths))
@@ -121,27 +119,17 @@ def stack_group(order: Order) -> Stacked:
     serials = cameras(inputs.descriptions)
     measured = replace(measure(built, order), differences=differing, cameras=serials, disputed=dict(unlike.disputed))
     gate = judge(replace(measured, accepted_cameras=order.accepted_cameras))
-    bad_path = _mark_bad(order, built, first)
+    bad_path = _mark_bad(order, built, group.first)
     path = order.scratch / "master.fits"
-    write_built(path, built, _header(order, built, inputs, first))
+    write_built(path, built, _header(order, built, inputs, group))
     return Stacked(path, bad_path, built, facts, gate, order.recipe.kind, found, serials)
 
 
-def in_order(order: Order) -> tuple[Order, Inputs, tuple[Card, ...]]:
-    """Read the headers and put the frames in the order of time: a set gives one master however it is listed."""
-    inputs, _ = read_inputs(order.paths, order.frame_ids, order.sha256s)
-    starts = [start_of(header) or NEVER for header in inputs.headers]
-    places = sorted(range(len(starts)), key=lambda i: (starts[i], order.sha256s[i], order.frame_ids[i]))
-    ordered = _only(order, places)
-    _, first = read_inputs(ordered.paths[:1], ordered.frame_ids[:1], ordered.sha256s[:1])
-    headers, described = inputs.headers, inputs.descriptions
-    return (
-        ordered,
-        Inputs(
-            ordered.frame_ids, ordered.sha256s, tuple(headers[i] for i in places), tuple(described[i] for i in places)
-        ),
-        first,
-    )
+def in_order(order: Order) -> tuple[Order, Group]:
+    """Put the frames in the order of time."""
+    group = stackfiles.in_order(order.paths, order.frame_ids, order.sha256s)
+    inputs = group.inputs
+    return replace(order, paths=group.paths, frame_ids=inputs.frame_ids, sha256s=inputs.sha256s), group
 
 
 def _build(order: Order, dark: Master | None) -> Built:
@@ -164,16 +152,7 @@ def _dark_of(order: Order) -> Master | None:
     """Read the dark of a flat, which must still hold its bias."""
     if order.recipe.kind is not Kind.FLAT:
         return None
-    if order.dark_path is None:
-        raise ImagingError("a flat cannot be stacked without a matching master dark", reason="no-matching-dark")
-    dark = read_master(order.dark_path, planes=("ERR",))
-    is_bias = str(dark.header.get("IMAGETYP", "")).lower().startswith("master bias")
-    if not is_bias and not check_holds_bias(dark, order.recipe.bias_level):
-        raise ImagingError(
-            "the master dark for these flats has its bias subtracted; a dark with bias is needed",
-            reason="dark-without-bias",
-        )
-    return dark
+    return stackfiles.dark_for_flats(order.dark_path, order.recipe.bias_level)
 
 
 def measure(built: Built, order: Order) -> Measured:
@@ -227,15 +206,10 @@ def _level(built: Built, order: Order, against: Difference | None, noise: float 
 
 def _mark_bad(order: Order, built: Built, first: tuple[Card, ...]) -> Path | None:
     """Find bad pixels of a dark, add the listed ones, put both in the mask and a map of their own."""
-    combined = built.combined
-    mask, shape = combined.mask, (combined.sci.shape[0], combined.sci.shape[1])
-    listed = _listed(order, shape)
-    mark_unsteady(built.agreement, mask, flat=order.recipe.kind is Kind.FLAT)
-    if order.recipe.kind not in {Kind.DARK, Kind.FLAT_DARK}:
-        if listed is not None:
-            mask[listed != 0] |= BAD
+    mask, kind = built.combined.mask, order.recipe.kind
+    stackfiles.mark_bad(built, kind, _listed(order, (mask.shape[0], mask.shape[1])))
+    if kind not in {Kind.DARK, Kind.FLAT_DARK}:
         return None
-    mark_bad_pixels(combined.sci, mask, listed=listed)
     path = order.scratch / "bad_pixels.fits"
     write_map(path, mask, master_header(first, (), ()))
     return path
@@ -250,7 +224,7 @@ def _listed(order: Order, shape: tuple[int, int]) -> Mask | None:
     return parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning, origin=order.origin)
 
 
-def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...]) -> fits.Header:
+def _header(order: Order, built: Built, inputs: Inputs, group: Group) -> fits.Header:
     """Write down what the master is made of."""
     policy: dict[str, str | float] = {
         "method": str(order.policy.stacking_method),
@@ -259,11 +233,8 @@ def _header(order: Order, built: Built, inputs: Inputs, first: tuple[Card, ...])
         "min_frames": order.policy.min_frames,
         "temp_tol": order.policy.temperature_tolerance_c,
     }
-    cards = master_cards(built, order.recipe, inputs, policy, version("pictor"))
-    if order.dark_path is not None:
-        with order.dark_path.open("rb") as file:
-            cards.append(("DARKSHA", hashlib.file_digest(file, "sha256").hexdigest(), ""))
-    return master_header(first, cards, ())
+    group = replace(group, inputs=inputs)
+    return stackfiles.header_of(built, order.recipe, group, policy, order.dark_path)
 
 
 def report(done: Stacked) -> dict[str, object]:
