@@ -16,7 +16,7 @@ from pictor.state.masters import Master
 from pictor.state.observatories import Rig
 from pictor.state.products import Product
 
-METHOD = 2
+METHOD = 3
 """Version of the way pixels are calibrated; raise it when the same inputs give other pixels."""
 
 NO_MASTERS = "no-masters"

@@ -172,3 +172,30 @@ def test_the_example_in_the_documentation_runs() -> None:
     found = doctest.testmod(files)
     assert found.attempted > 0
     assert found.failed == 0
+
+
+def test_without_a_known_read_noise_that_of_the_masters_closes_the_noise(
+    tmp_path: Path, rng: np.random.Generator
+) -> None:
+    shape, frames, egain, scatter_e, sky_e = (256, 256), 10, 1.5, 6.0, 400.0
+    none = np.zeros(shape, np.uint8)
+    err = np.full(shape, scatter_e / egain / np.sqrt(frames), np.float32)
+    header = fits.Header({"DARKBIAS": True, "NCOMBINE": frames, "COMBMETH": "sigma_clip"})
+    dark = 520.0 + rng.normal(0, 1, shape) * err
+    write_master(tmp_path / "dark.fits", Master(dark.astype(np.float32), err, none, none, header))
+    electrons = rng.poisson(sky_e, shape) + rng.normal(0, scatter_e, shape)
+    fits.writeto(tmp_path / "light.fits", np.rint(520.0 + electrons / egain).astype(np.uint16))
+    done = calibrate_file(tmp_path / "light.fits", tmp_path / "out.fits", dark=tmp_path / "dark.fits", egain=egain)
+    with fits.open(tmp_path / "out.fits") as units:
+        pulls = (units["SCI"].data - sky_e / egain) / units["ERR"].data
+    print(f"read noise found {done.read_noise_e:.3f} e-, pulls {pulls.std():.4f}")
+    assert done.read_noise_e == pytest.approx(scatter_e, rel=0.01)
+    assert 0.97 < pulls.std() < 1.03
+
+
+def test_an_error_plane_without_read_noise_says_so(tmp_path: Path) -> None:
+    foreign = np.full((16, 16), 500, np.float32)
+    fits.writeto(tmp_path / "dark.fits", foreign, fits.Header({"DARKBIAS": True, "NCOMBINE": 10}))
+    fits.writeto(tmp_path / "light.fits", np.full((16, 16), 700, np.uint16))
+    calibrate_file(tmp_path / "light.fits", tmp_path / "out.fits", dark=tmp_path / "dark.fits", egain=1.5)
+    assert "no read noise is known" in str(fits.getheader(tmp_path / "out.fits")["HISTORY"])

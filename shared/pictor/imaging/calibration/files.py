@@ -1,5 +1,6 @@
 """Calibrate a light from file to file: read, computed and written tile by tile."""
 
+import math
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -17,7 +18,9 @@ from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrat
 from pictor.imaging.calibration.opened import OpenMaster, open_map, open_masters, real
 from pictor.imaging.calibration.planes import Plane, PlaneFile, write_planes
 from pictor.imaging.calibration.repair import halo, repair_rows
-from pictor.imaging.calibration.rows import Held, Room, Rows, Stored
+from pictor.imaging.calibration.rows import Held, Room, Rows, Stored, sampled
+from pictor.imaging.combine.combining import median_penalty
+from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.sources import plain_layout
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.fits.checksum import fold
@@ -69,7 +72,8 @@ def calibrate_file(
     egain
         Conversion gain, in electrons per ADU; None: as the light or a master says, else 1 and marked as assumed.
     read_noise_e
-        Read noise, in electrons RMS; None: as the light or a master says, else 0.
+        Read noise, in electrons RMS; None: as the light or a master says, else what single exposures of the bias or
+        dark scatter by (of a dark with its dark current, which is part of the light's noise), else 0.
     bias_level
         Level without signal, in ADU; None: that of the bias, or what the dark's header says.
     saturation
@@ -123,8 +127,9 @@ def calibrate_file(
         mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
         masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, sensor))
         known = _fact(egain, header, opened, "EGAIN")
-        noise = _fact(read_noise_e, header, opened, "RDNOISE") or 0.0
-        how = How(known or ASSUMED_EGAIN, noise, dark_scale, bias_level, saturation, bayer)
+        gain = known or ASSUMED_EGAIN
+        noise = _fact(read_noise_e, header, opened, "RDNOISE") or _scatter(masters) * gain
+        how = How(gain, noise, dark_scale, bias_level, saturation, bayer)
         job = job_of(pixels, masters, how)
         begun = CalibratedFile(out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
         cards = _Cards(header, told, how, cosmics=cosmics)
@@ -169,6 +174,20 @@ def _fact(given: float | None, header: fits.Header, masters: Mapping[str, OpenMa
     found = [given, header.get(key), *(master.header.get(key) for master in masters.values())]
     numbers = [float(value) for value in found if isinstance(value, int | float) and value > 0]
     return numbers[0] if numbers else None
+
+
+def _scatter(masters: Masters) -> float:
+    """Return what one exposure of the bias, else of the dark, scatters by, in ADU; 0 where neither tells."""
+    for master in (masters.bias, masters.dark):
+        count = 0 if master is None else master.header.get("NCOMBINE", 0)
+        if master is None or master.err is None or not isinstance(count, int) or count < 2:
+            continue
+        by_median = str(master.header.get("COMBMETH", "")).strip() == Method.MEDIAN
+        penalty = float(median_penalty(np.array([count], np.float32))[0]) if by_median else 1.0
+        found = float(np.median(sampled(master.err))) * math.sqrt(count / penalty)
+        if 0 < found < math.inf:
+            return found
+    return 0.0
 
 
 @dataclass(frozen=True, slots=True)

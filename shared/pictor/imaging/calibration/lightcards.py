@@ -74,4 +74,6 @@ def _tell_masters(header: fits.Header, told: Told, how: How, *, cosmics: bool) -
         header.add_history(f"dark current scaled by {how.dark_scale:.4g}")
     if cosmics:
         header.add_history("cosmic rays found by their Laplacian, replaced by the median of good neighbours")
+    if how.read_noise_e <= 0:
+        header.add_history("no read noise is known: ERR has the noise of the signal only")
     header.add_history("planes: SCI, ERR (1 sigma), MASK (1 bad, 2 saturated, 4 low flat, 8 hit, 16 no data)")
