@@ -1,7 +1,7 @@
 """Groups of individual frames in words: what they are, how far they are, what would help."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pictor.gateway.pages.formats import NOTHING
@@ -37,9 +37,11 @@ class Waiting:
         return self.decision == "defer" or self.remedy == AFTER_FAILURE
 
 
-def waiting(note: Note, rigs: Mapping[str, str]) -> Waiting:
-    """Describe a group from what was last decided about it."""
+def waiting(note: Note, rigs: Mapping[str, str], *, has_master: bool = False) -> Waiting:
+    """Describe a group from what was last decided about it; one with a master below the threshold lacks nothing."""
     facts = note.facts
+    if has_master and note.decision == "accumulate":
+        note = replace(note, decision="keep", message=f"{note.message}; its active master was made of fewer")
     remedy = REMEDIES.get(note.decision, "").format(missing=max(0, note.needed - note.have)) or None
     if note.decision == "keep" and "last stack" in note.message:
         remedy = AFTER_FAILURE

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from pictor.gateway.pages.calibration_coverage import coverage
-from pictor.gateway.pages.calibration_groups import Waiting, camera_of, mode_of, waiting, what_of
-from pictor.gateway.pages.calibration_tabs import Wanted, rig_names
+from pictor.gateway.pages.calibration_groups import Waiting, camera_of, mode_of, what_of
+from pictor.gateway.pages.calibration_tabs import Wanted, groups_of, rig_names
 from pictor.imaging.matching.coverage import Aging, Assessment, Coverage, Need
 from pictor.imaging.matching.plan import PlanItem, plan
 from pictor.runtime.runtime import Runtime
@@ -86,9 +86,8 @@ async def read_needs(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> 
     _, found = await look(runtime, observatory_id)
     async with runtime.pool.acquire() as db:
         names = await rig_names(db, observatory_id)
-        notes = await shelves.notes(db, observatory_id)
+        groups = await groups_of(db, observatory_id)
     lines = [need_line(need, names) for need in found.needs]
-    groups = [waiting(note, names) for note in notes]
     return {
         "open": [line for need, line in zip(found.needs, lines, strict=True) if need.coverage in OPEN],
         "covered": [line for need, line in zip(found.needs, lines, strict=True) if need.coverage not in OPEN],

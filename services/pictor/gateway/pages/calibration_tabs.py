@@ -97,4 +97,7 @@ async def read_frames(runtime: Runtime, observatory_id: UUID, wanted: Wanted) ->
 async def groups_of(db: Connection, observatory_id: UUID) -> list[Waiting]:
     """Return the groups of an observatory and how far each is."""
     names = await rig_names(db, observatory_id)
-    return [waiting(note, names) for note in await shelves.notes(db, observatory_id)]
+    in_use = {master.group_key for master in await shelves.active_masters(db, observatory_id)}
+    return [
+        waiting(note, names, has_master=note.group_key in in_use) for note in await shelves.notes(db, observatory_id)
+    ]

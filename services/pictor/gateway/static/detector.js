@@ -12,7 +12,7 @@
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const day = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 10);
   const moment = (text) => Date.parse(text) / 1000;
-  const modes = $("#diary-mode"), period = $("#diary-period");
+  const modes = $("#diary-mode"), period = $("#diary-period"), kind = $("#diary-kind");
   let series = [], charts = [];
 
   const modeOf = (one) => `${one.rig_id}|${one.camera_mode}`;
@@ -121,7 +121,7 @@
   }
 
   function table(shown) {
-    const lines = shown.flatMap((one) => [...one.readings.map((r) => ({ ...r, one })), ...one.gaps.map((gap) => ({ ...gap, one, gap: true }))])
+    const lines = shown.filter((one) => !kind.value || one.kind === kind.value).flatMap((one) => [...one.readings.map((r) => ({ ...r, one })), ...one.gaps.map((gap) => ({ ...gap, one, gap: true }))])
       .filter(seen).sort((a, b) => moment(b.taken_at) - moment(a.taken_at));
     const body = $("#diary-table tbody");
     body.replaceChildren();
@@ -156,6 +156,7 @@
     const shown = series.filter((one) => modeOf(one) === modes.value && KINDS[one.kind]).sort((a, b) => order.indexOf(a.kind) - order.indexOf(b.kind));
     for (const one of shown) if (one.readings.some(seen)) figure(one);
     table(shown);
+    for (const part of ["choices", "hint"]) $(`#diary-${part}`).hidden = !series.length;
     $("#diary-empty").hidden = series.length > 0;
   }
 
@@ -171,7 +172,8 @@
     draw();
   }
 
-  for (const field of [modes, period]) field.addEventListener("change", draw);
+  kind.append(...Object.entries(KINDS).map(([name, [title]]) => new Option(title, name)));
+  for (const field of [modes, period, kind]) field.addEventListener("change", draw);
   document.addEventListener("pictor:theme", draw);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
   document.addEventListener("pictor:library", read);

@@ -50,7 +50,7 @@ async def test_the_address_narrows_the_masters(browser: Client, db: Connection, 
     flats = (await browser.get("/calibration?type=flat&filter=L&status=active")).text
     shown = {name for name, one in found.items() if f"/calibration/masters/{one}" in flats}
     assert shown == {"flat"}
-    assert "No masters here" in (await browser.get("/calibration?camera=QHY600")).text
+    assert "No masters like these" in (await browser.get("/calibration?camera=QHY600")).text
 
 
 async def test_components_stay_named_when_they_are_deleted(browser: Client, db: Connection, place: Place) -> None:

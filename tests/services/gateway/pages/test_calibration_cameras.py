@@ -6,14 +6,16 @@ from uuid import UUID, uuid4
 
 from pictor.contracts.access import Role
 from pictor.contracts.frames import FrameType, ProductKind
+from pictor.gateway.pages.calibration_groups import waiting
 from pictor.state import badpixels, masters, products
 from pictor.state.database import Connection
+from pictor.state.groups import Note
 from pictor.state.products import Product
 from tests.services.gateway.pages.conftest import Client
 from tests.services.gateway.pages.test_calibration import TABS, actions, lights_without_masters, signed_in
 from tests.services.gateway.pages.test_pages import Elements
 from tests.support.nights import Place
-from tests.support.shelves import add_individual, add_master, fill_library
+from tests.support.shelves import add_individual, add_master, facts, fill_library
 
 CONTRACT = json.loads((Path(__file__).parents[4] / "contracts" / "openapi.json").read_text())
 
@@ -123,3 +125,10 @@ async def test_what_changes_by_itself_is_fetched_again_and_what_is_typed_is_not(
             assert (tab in {"settings", "detector", "pixels"}) == (not live - {"tally"}), tab
     form = (await client.get("/calibration")).text
     assert form.index("data-live") < form.index("</section>") < form.index("data-upload")
+
+
+def test_a_group_with_a_master_below_the_threshold_is_not_asked_for_more(place: Place) -> None:
+    note = Note("dark/60s", "accumulate", "2 of 10 frames", 2, 10, facts(place, FrameType.DARK))
+    assert waiting(note, {}).remedy == "Take 8 more, or create the master now below the threshold."
+    shown = waiting(note, {}, has_master=True)
+    assert (shown.message, shown.remedy) == ("2 of 10 frames; its active master was made of fewer", None)
