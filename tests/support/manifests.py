@@ -30,7 +30,7 @@ CLUSTER_KINDS = {"Namespace"}
 
 def documents(path: Path) -> list[Manifest]:
     """Read every document of a YAML file."""
-    return [found for found in yaml.safe_load_all(path.read_text(encoding="utf-8")) if found is not None]
+    return [found for found in yaml.load_all(path.read_text(encoding="utf-8"), yaml.CSafeLoader) if found is not None]
 
 
 def build(folder: Path) -> list[Manifest]:

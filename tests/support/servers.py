@@ -66,10 +66,10 @@ async def _cheapen_passwords(endpoints: Endpoints) -> None:
 
 
 @pytest.fixture(scope="session")
-async def store_server(quick_folder: Path) -> AsyncIterator[Endpoints]:
-    """A SeaweedFS for all tests."""
+async def store_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Endpoints]:
+    """A SeaweedFS for all tests; what they send would fill the memory of a small machine."""
     config = EmbeddedConfig(servers=frozenset({ServerName.STORE}))
-    async with Embedded(quick_folder / "store", config) as embedded:
+    async with Embedded(tmp_path_factory.mktemp("store"), config) as embedded:
         yield embedded.endpoints
 
 
