@@ -145,12 +145,15 @@ async def test_a_master_made_elsewhere_is_uploaded_and_judged(house: House, came
     frames = camera.write(tmp_path, "own", [camera.expose(11.0) for _ in range(6)], **CARDS, **exposed("DARK", 11.0))
     made = tmp_path / "made.fits"
     assert (await house.pictor("stack", *frames, "-o", made)).exit_code == 0
-    told = await house.json("upload", made, "--wait")
-    assert told["job"]["state"] == "completed"
+    alone = await house.pictor("upload", made, "--wait", "--temperature", -10)
+    assert (alone.exit_code, "is kept and not used before a person accepts it" in alone.output) == (1, True)
+    (waits,) = (await house.json("masters", "--status", "needs-review"))["items"]
+    done = await house.pictor("review", waits["id"], "accept", "--because", "made here")
+    assert done.exit_code == 0, done.output
     found = (await house.json("masters", "--type", "dark", "--status", "active"))["items"]
     (ours,) = [one for one in found if one["exposure_s"] == 11.0]
     assert ours["origin"] == "upload"
-    again = await house.pictor("upload", made)
+    again = await house.pictor("upload", made, "--temperature", -10)
     assert (again.exit_code, "were judged before" in again.output) == (0, True)
     broken = tmp_path / "broken.fits"
     broken.write_bytes(b"no master")
