@@ -27,6 +27,7 @@ class DatedReading:
     camera_name: str | None
     camera_mode: str
     gain_setting: float | None
+    offset_setting: float | None
     binning_x: int | None
     kind: str
     unit: str
@@ -76,8 +77,8 @@ async def readings(
     rows = await db.fetch(
         """
         SELECT * FROM (
-            SELECT d.master_id, d.rig_id, r.name AS rig, d.camera_name, d.camera_mode, d.gain_setting, d.binning_x,
-                d.kind, d.unit, d.taken_at, d.value, d.temp_c, d.exposure_s,
+            SELECT d.master_id, d.rig_id, r.name AS rig, d.camera_name, d.camera_mode, d.gain_setting,
+                m.offset_setting, d.binning_x, d.kind, d.unit, d.taken_at, d.value, d.temp_c, d.exposure_s,
                 m.state IS DISTINCT FROM 'active' AS superseded
             FROM detector_reading d LEFT JOIN master m ON m.id = d.master_id LEFT JOIN rig r ON r.id = d.rig_id
             WHERE d.observatory_id = $1 AND (m.id IS NULL OR m.state IN ('active', 'superseded'))

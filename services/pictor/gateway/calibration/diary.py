@@ -69,6 +69,7 @@ class DiarySeries(View):
     camera_name: str | None
     camera_mode: str
     gain_setting: float | None
+    offset_setting: float | None = Field(description="Null once retention deleted all of its masters")
     binning_x: int | None
     readings: list[DiaryReading]
     gaps: list[DiaryGap] = Field(description="Masters that were rejected or wait for review: a line breaks there")
@@ -107,6 +108,7 @@ def _series(part: list[DatedReading], refused: list[RejectedMaster]) -> DiarySer
     return DiarySeries(
         kind=ReadingKind(first.kind), unit=first.unit, rig_id=first.rig_id, rig=first.rig,
         camera_name=first.camera_name, camera_mode=first.camera_mode, gain_setting=first.gain_setting,
+        offset_setting=next((one.offset_setting for one in part if one.offset_setting is not None), None),
         binning_x=first.binning_x, readings=[DiaryReading.model_validate(one) for one in part],
         gaps=[DiaryGap.model_validate(one) for one in gaps],
     )  # fmt: skip

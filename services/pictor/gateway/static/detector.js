@@ -20,6 +20,7 @@
     const parts = [one.rig || one.camera_name || "unknown rig"];
     if (one.rig && one.camera_name) parts.push(one.camera_name);
     if (one.gain_setting !== null) parts.push(`gain ${one.gain_setting}`);
+    if (one.offset_setting !== null) parts.push(`offset ${one.offset_setting}`);
     if (one.binning_x) parts.push(`bin ${one.binning_x}×${one.binning_x}`);
     return parts.join(" · ");
   }
@@ -78,7 +79,7 @@
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       scales: { x: { time: true, range: (self, low, high) => (low === null ? [0, 86400] : self.data[0].length < 2 ? [self.data[0][0] - 43200, self.data[0][0] + 43200] : [low, high]) }, y: { range: (_, low, high) => spread(low, high) } },
       cursor: { y: false, drag: { x: true, y: false } },
-      axes: [{ ...axis, size: 22, space: 76, values: (_, splits) => splits.map(day) }, { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((v) => String(Number(v.toPrecision(5)))) }],
+      axes: [{ ...axis, size: 22, space: 76, values: (_, splits) => splits.map(splits[splits.length - 1] - splits[0] < 3 * 86400 ? (at) => new Date(at * 1000).toISOString().slice(5, 16).replace("T", " ") : day) }, { ...axis, size: 58, space: 26, values: (_, splits) => splits.map((v) => String(Number(v.toPrecision(5)))) }],
       series: [{}, ...lines.map((_, number) => ({ stroke: css(COLOURS[number]), width: 1.5, spanGaps: false, points: { show: true, size: 6, fill: css(COLOURS[number]) } }))],
       hooks: {
         setCursor: [(self) => {

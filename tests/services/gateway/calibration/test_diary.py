@@ -42,6 +42,7 @@ async def test_the_diary_is_a_series_with_temperatures_of_masters_that_were_used
     first, second = told[0]["readings"]
     assert (first["value"], first["temp_c"], first["exposure_s"], first["superseded"]) == (0.01, -10.0, 300.0, True)
     assert (second["value"], second["master_id"], second["superseded"]) == (0.012, str(new), False)
+    assert (told[0]["gain_setting"], told[0]["offset_setting"]) == (100.0, 30.0)
     (gap,) = told[0]["gaps"]
     assert (gap["id"], gap["state"]) == (str(bad), "rejected")
     since = (await api.get(f"{path}?kind=hot-pixels&since=2026-06-01T00:00:00Z")).json()["series"]
