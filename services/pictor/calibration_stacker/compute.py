@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pictor.calibration_stacker import premade
+from pictor.calibration_stacker.foreign import Given
 from pictor.calibration_stacker.picturing import draw
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.agreement import warm as warm_agreement
@@ -145,18 +146,36 @@ def adopt(
     kind: str,
     cards: Mapping[str, str | float | int | bool],
     notes: Sequence[str] = (),
+    doubts: Sequence[str] = (),
     bayer: bool = False,
     ncombine: int = 1,
     bias_level_adu: float | None = None,
     usual_level_adu: float | None = None,
     active_path: str | None = None,
+    bias_path: str | None = None,
+    in_hand: Sequence[str] = (),
+    stated: Mapping[str, float | bool] | None = None,
+    egain: float | None = None,
+    row_order: str | None = None,
 ) -> dict[str, object]:
-    """Bring an uploaded master into our form, ``adopted.fits`` in the scratch folder, and judge it."""
-    given = premade.Given(
+    """Bring an uploaded master into our form, ``adopted.fits`` in the scratch folder, judge it and draw it.
+
+    ``stated`` may hold adu_per_unit and bias_inside, ``in_hand`` the paths of individual frames of its group.
+    """
+    said = stated or {}
+    given = Given(
         Kind(kind), dict(cards), bayer, ncombine, bias_level_adu, usual_level_adu,
-        None if active_path is None else Path(active_path), tuple(notes),
+        None if active_path is None else Path(active_path), tuple(notes), tuple(Path(one) for one in in_hand),
+        said.get("adu_per_unit"), _truth(said.get("bias_inside")), egain, row_order, tuple(doubts),
+        None if bias_path is None else Path(bias_path),
     )  # fmt: skip
-    return finite(premade.adopt(Path(path), Path(scratch), given))
+    told = premade.adopt(Path(path), Path(scratch), given)
+    pictures = draw(str(told["master_path"]), scratch)
+    return finite({**told, "pictures": pictures if told["counted"] else {**pictures, "rejection": None}})
+
+
+def _truth(said: object) -> bool | None:
+    return None if said is None else bool(said)
 
 
 def warm() -> None:
