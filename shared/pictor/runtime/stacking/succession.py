@@ -14,8 +14,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from pictor.imaging.matching.policy import validate
-from pictor.runtime.choosing import NIGHT, Choice, Shelf, choose
-from pictor.runtime.choosing import choose_among as choose_from
+from pictor.runtime.choosing import NIGHT, Choice, Shelf, choose_among
 from pictor.runtime.library import frame_seen
 from pictor.runtime.stacking.reviewing import order_again
 from pictor.state import light_sets, masters, policies, succession
@@ -78,12 +77,14 @@ async def superseded_for(db: Connection, frame: Frame) -> list[Succeeded]:
     bare = [] if used is None else [place for place in FILLED_LATER if used[f"{place}_id"] is None]
     if not found and not bare:
         return []
-    now = await choose(db, frame, keep=False)
+    policy = validate(await policies.policy_of(db, frame.observatory_id))
+    shelf = Shelf(policy, await _fitting(db, frame.observatory_id, frame.rig_id, frame.camera_mode or ""), brief=True)
+    now = await choose_among(db, frame, shelf, keep=False)
     came = [Succeeded(place, None, None, None, new, None, CAME.format(place=place))
             for place in bare if (new := now.ids[place]) is not None]  # fmt: skip
     if not found:
         return came
-    later = await choose(db, frame, keep=False, now=_night_over())
+    later = await choose_among(db, frame, shelf, keep=False, now=_night_over()) if _tonight(frame) else now
     end = await _end_of_night(db, frame)
     told = [_succeeded(one, now, later, end) for one in found]
     return [one for one, of in zip(told, found, strict=True) if one.would_use != one.master_id or _since(of)] + came
@@ -123,33 +124,32 @@ async def heirs(db: Connection, master: Master) -> Heirs:
         return Heirs()
     policy = validate(await policies.policy_of(db, master.observatory_id))
     rigs = {(one.example.rig_id, one.example.camera_mode or "") for one in alike}
-    shelves = {rig: Shelf(policy, await _fitting(db, master, *rig), brief=True) for rig in rigs}
+    shelves = {rig: Shelf(policy, await _fitting(db, master.observatory_id, *rig), brief=True) for rig in rigs}
     due: list[UUID] = []
     later: list[UUID] = []
     for one in alike:
         shelf = shelves[one.example.rig_id, one.example.camera_mode or ""]
         if await _gets(db, one, shelf, master.id, now=None):
             due += one.ids
-        elif _tonight(one) and await _gets(db, one, shelf, master.id, now=_night_over()):
+        elif _tonight(one.example) and await _gets(db, one, shelf, master.id, now=_night_over()):
             later += one.ids
     taken = {*due, *later}
     return Heirs(due, later, sum(len(one.ids) for one in alike if not one.bare and one.ids[0] not in taken))
 
 
-async def _fitting(db: Connection, master: Master, rig_id: UUID | None, camera_mode: str) -> list[Master]:
+async def _fitting(db: Connection, observatory_id: UUID, rig_id: UUID | None, camera_mode: str) -> list[Master]:
     """Return the masters that may be chosen for lights of a rig; those of other camera modes never are."""
-    found = await masters.usable(db, master.observatory_id, camera_mode)
+    found = await masters.usable(db, observatory_id, camera_mode)
     return [one for one in found if one.rig_id == rig_id]
 
 
-def _tonight(lights: LightsAlike) -> bool:
-    """Tell whether the night of a set may not be over, so that its masters are kept."""
-    start = lights.example.start_utc
-    return start is None or datetime.now(UTC) - start < 2 * NIGHT
+def _tonight(light: Frame) -> bool:
+    """Tell whether the night of a light may not be over, so that the masters of its set are kept."""
+    return light.start_utc is None or datetime.now(UTC) - light.start_utc < 2 * NIGHT
 
 
 async def _gets(db: Connection, lights: LightsAlike, shelf: Shelf, wanted: UUID, *, now: datetime | None) -> bool:
-    found = await choose_from(db, lights.example, shelf, keep=False, now=now)
+    found = await choose_among(db, lights.example, shelf, keep=False, now=now)
     return wanted in found.ids.values()
 
 
