@@ -147,10 +147,20 @@ def harm(taken: Taken, path: Path) -> Harm:
     good = master.mask == 0
     truth = taken.truth
     if taken.kind is Kind.FLAT:
-        truth = truth * float(np.median(master.sci[good] / truth[good]))
+        truth = _brought_to(master.sci, np.where(good, truth, np.nan), step=2 if taken.bayer else 1)
     pull = np.where(good, (master.sci - truth) / master.err, np.nan).astype(np.float32)
     far = float(np.mean(np.abs(pull[good]) > BAD_SIGMA)) if good.any() else 1.0
     return Harm(far, float(np.nanmax(np.abs(block_means(pull)))))
+
+
+def _brought_to(sci: NDArray[np.float32], truth: NDArray[np.float64], *, step: int) -> NDArray[np.float64]:
+    """Bring the truth of a flat to the level of its master, each colour by itself."""
+    found = truth.copy()
+    for y in range(step):
+        for x in range(step):
+            part = np.s_[y::step, x::step]
+            found[part] *= np.nanmedian(sci[part] / truth[part])
+    return found
 
 
 def header(taken: Taken, number: int) -> fits.Header:

@@ -276,6 +276,8 @@ def _dark_rows() -> Iterator[Row]:
     yield row("amplifier glow changed", "4 ADU in a corner", ONE, added(darks, lambda _: glow(4)))
     yield row("amplifier glow changed", "4 ADU in a corner", LATE, added(darks, lambda _: glow(4)))
     yield row("dome light on during one dark", "300 e-", ONE, lit_darks(lambda _: 300.0))
+    yield row("level jumps, nothing else", "1.5 ADU", LATE, added(biases, lambda _: 1.5), take=biases)
+    yield row("level jumps, nothing else", "40 ADU", LATE, added(biases, lambda _: 40.0), take=biases)
     yield row("dome light on during half the darks", "300 e-", LATE, lit_darks(lambda _: 300.0))
     yield row("frame cut off, rows zero", "64 rows", ONE, transformed(darks, _zero_rows(64)))
     yield row("frame cut off, rows zero", "8 rows", ONE, transformed(darks, _zero_rows(8)))

@@ -22,6 +22,9 @@ HITS = 0.001
 """Share of samples that cosmic rays and unstable pixels take in a long dark."""
 
 
+LEVEL_RANGE = 4.0
+"""A bias without overscan drifts by a noise or two during a night; light, or an offset that jumps, moves it farther."""
+
 LEAST_HOT_KEPT = 0.5
 """Hot pixels come and go with the years, not from one master to the next."""
 
@@ -68,6 +71,8 @@ class Measured:
     """Frames unlike the others, each with its sentence, where nobody can say which are right."""
     drift: float | None = None
     drift_share: float | None = None
+    level_range: float | None = None
+    """Of the frames of a bias or dark, in the noise of a pixel."""
     level: Level | None = None
     hot_pixels_kept: float | None = None
     active_without_bias: bool = False
@@ -124,6 +129,7 @@ def judge(measured: Measured) -> GateResult:
         _split_blocks(measured),
         _agreeing(measured),
         _steady(measured),
+        _steady_level(measured),
         _active(measured),
         _level(measured),
         _hot_pixels(measured),
@@ -182,6 +188,16 @@ def _steady(m: Measured) -> Check:
     text = f"earlier and later frames differ by {m.drift:.2f} of what is allowed in the worst block, "
     text += f"{100 * m.drift_share:.1f} % of blocks by too much"
     return Check("steady frames", m.drift, None, 1.0, verdict, text)
+
+
+def _steady_level(m: Measured) -> Check:
+    """Levels are aligned before they are combined; where they are far apart nobody knows which is right."""
+    if m.level_range is None:
+        return Check("steady level", None, None, LEVEL_RANGE, Verdict.ACTIVE, "flats follow the light")
+    verdict = Verdict.ACTIVE if m.level_range <= LEVEL_RANGE else Verdict.NEEDS_REVIEW
+    text = f"levels of the frames are up to {m.level_range:.1f} times the noise of a pixel apart "
+    text += f"({LEVEL_RANGE:g} allowed)"
+    return Check("steady level", m.level_range, None, LEVEL_RANGE, verdict, text)
 
 
 def _level(m: Measured) -> Check:

@@ -174,6 +174,7 @@ def measure(built: Built, order: Order) -> Measured:
         split_block_share=None if split is None else split.block_share,
         active_block_max=None if against is None else against.block_max,
         active_block_share=None if against is None else against.block_share,
+        level_range=None if noise is None else float(np.ptp(built.preparation.levels)) / noise,
         level=_level(built, order, against, noise),
         active_without_bias=unlike_active,
         hot_pixels_kept=_hot_pixels_kept(built, order),

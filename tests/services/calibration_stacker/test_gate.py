@@ -50,6 +50,8 @@ TABLE = [
     ("the level of the active master", replace(GOOD, level=Level(9.0, 10.0, "the active master")), Verdict.ACTIVE),
     ("a dark with the hot pixels of the active master", replace(GOOD, hot_pixels_kept=0.95), Verdict.ACTIVE),
     ("a dark without them", replace(GOOD, hot_pixels_kept=0.1), Verdict.NEEDS_REVIEW),
+    ("levels that drift by four noises", replace(GOOD, level_range=4.0), Verdict.ACTIVE),
+    ("levels that jump by five", replace(GOOD, level_range=5.0), Verdict.NEEDS_REVIEW),
     ("another level than it", replace(GOOD, level=Level(-11.0, 10.0, "the active master")), Verdict.NEEDS_REVIEW),
 ]
 

@@ -25,7 +25,7 @@ FLAT_TILT = 0.005
 DRIFT = 1.0
 """Of the master's error: what the earlier and the later half of the frames may differ by in a block."""
 
-FLAT_DRIFT = 0.003
+FLAT_DRIFT = 0.0015
 SIGNIFICANT = 7.0
 """Deviations below this many of their own standard deviations are noise: a hundred thousand blocks stay below six."""
 
@@ -93,7 +93,8 @@ def drift(agreement: Agreement, *, flat: bool) -> Drift | None:
     least = SIGNIFICANT * math.sqrt(2 / half) / BLOCK
     limit = np.maximum(DRIFT / math.sqrt(count), least)
     if flat:
-        limit = np.maximum(limit, FLAT_DRIFT * agreement.snr)
+        snr = np.maximum(agreement.snr, 1e-3)
+        limit, difference = np.maximum(limit, FLAT_DRIFT * snr), _without_tilt(difference / snr) * snr
     share = np.abs(difference) / limit
     return Drift(float(share.max()), float(np.mean(share > 1)))
 
