@@ -116,7 +116,7 @@ def checks_in_hand(sci: Pixels, mask: Mask, frames: InHand, *, flat: bool, bayer
     mine[mask[frames.rows] != 0] = np.nan
     found = _flat_blocks(mine, frames, bayer=bayer) if flat else [_blocks(mine, frames)]
     if flat:
-        mine *= np.nanmedian(frames.mean / mine)
+        mine = frames.mean * level_colours(mine / frames.mean, bayer=bayer)
     return [*found, _noise(mine, frames), _pattern(sci[middle_of(sci.shape)], frames, bayer=bayer)]
 
 

@@ -47,6 +47,8 @@ def _show(found: Mapping[str, Any]) -> None:
     print_facts({name: value for name, value in {**part, **found}.items() if name not in QUIET})
     for check in part.get("checks") or []:
         print(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
+    for note in (part.get("statistics") or {}).get("notes") or []:
+        print(f"on adoption: {note}")
     settings = ", ".join(f"{name} {cell(value)}" for name, value in (part.get("policy") or {}).items())
     if settings:
         print(f"made with {settings}")

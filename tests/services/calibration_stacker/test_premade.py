@@ -1,6 +1,5 @@
 """Masters of other programs brought into our form and judged: one truth whatever wrote them, or a clear refusal."""
 
-import io
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,66 +10,24 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from pictor.calibration_stacker import compute
 from pictor.calibration_stacker.premade import inspect
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.fits.unpack import unpack
 from tests.imaging.fits.support import write_xisf
+from tests.support.adopting import BIAS, DARK, FLAT, ONE, Adopt, failing, pixels_of
 from tests.support.foreign import (
     BIAS_ADU,
     CAMERA,
     FLAT_ADU,
     FULL,
     SHAPE,
-    Detector,
     astrophotography,
     ccddata,
-    individual,
     maxim,
     pixinsight,
     saved,
     siril,
     written,
 )
-
-ONE = Detector()
-DARK, BIAS = ONE.stack("dark"), ONE.stack("bias")
-FLAT = ONE.stack("flat", below=BIAS_ADU)
-Adopt = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def in_hand(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """Six individual frames of every kind, as the stacker fetches them."""
-    folder = tmp_path_factory.mktemp("frames")
-    return {
-        kind: [str(saved(folder, f"{kind}{n}.fits", individual(ONE, kind, n))) for n in range(6)]
-        for kind in ("bias", "dark", "flat")
-    }
-
-
-@pytest.fixture
-def adopt(tmp_path: Path, in_hand: dict[str, list[str]]) -> Adopt:
-    """Adopt the bytes of a master as the stacker does, with frames in hand unless told otherwise."""
-
-    def run(body: bytes, kind: str = "dark", **known: Any) -> dict[str, Any]:
-        path = saved(tmp_path, "master.fits", body)
-        plain = unpack(path, tmp_path).path
-        given = {
-            "cards": {"EXPTIME": 300.0}, "in_hand": in_hand[kind], "row_order": "TOP-DOWN", "ncombine": 10,
-            "bias_level_adu": None if kind == "bias" else BIAS_ADU, **known,
-        }  # fmt: skip
-        return dict(compute.adopt(path=str(plain), scratch=str(tmp_path), kind=kind, **given))
-
-    return run
-
-
-def pixels_of(made: dict[str, Any]) -> np.ndarray:
-    return np.asarray(fits.getdata(made["master_path"], 0))
-
-
-def failing(made: dict[str, Any]) -> dict[str, str]:
-    return {one["name"]: str(one["verdict"]) for one in made["checks"] if one["verdict"] != "active"}
 
 
 @pytest.mark.parametrize("writer", [siril, pixinsight, maxim, ccddata, astrophotography])
@@ -105,6 +62,23 @@ def test_a_flat_that_is_normalised_already_keeps_its_shape_and_has_no_level(adop
     made = adopt(written((FLAT / FLAT.mean()).astype(np.float32), {**CAMERA, "IMAGETYP": "Master Flat"}), "flat")
     assert made["verdict"] == "active", made["reasons"]
     assert made["flat_level_adu"] is None
+
+
+def test_a_flat_of_a_colour_camera_keeps_its_colours_apart(adopt: Adopt, tmp_path: Path) -> None:
+    colours = np.tile([[0.5, 1.0], [1.0, 0.6]], (SHAPE[0] // 2, SHAPE[1] // 2))
+    rng = np.random.default_rng(3)
+    light = (ONE.truth("flat") - BIAS_ADU) * colours
+    taken = [rng.poisson(light) + BIAS_ADU + rng.normal(0, 3, SHAPE) for _ in range(16)]
+    frames = [str(saved(tmp_path, f"c{n}.fits", written(np.rint(one).astype(np.uint16), CAMERA)))
+              for n, one in enumerate(taken[:6])]  # fmt: skip
+    stack = np.mean(taken[6:], axis=0)
+    made = adopt(siril(stack - BIAS_ADU, "flat", BAYERPAT="RGGB"), "flat", bayer=True, in_hand=frames)
+    assert made["verdict"] == "active", made["reasons"]
+    found = pixels_of(made)[24:72, 32:96]
+    for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        assert found[y::2, x::2].mean() == pytest.approx(1, abs=0.005)
+    wet = adopt(siril(stack, "flat", BAYERPAT="RGGB"), "flat", bayer=True, in_hand=frames)
+    assert "nothing under the light" in failing(wet)
 
 
 def test_siril_s_whole_numbers_are_adu(adopt: Adopt) -> None:
@@ -211,131 +185,6 @@ class TestBiasInside:
         assert made["levels_adu"] == [pytest.approx(np.median(DARK - BIAS), abs=0.1)]
 
 
-class TestFramesInHand:
-    """What individual frames show of a single file."""
-
-    def test_a_single_file_has_no_halves_and_says_so(self, adopt: Adopt) -> None:
-        (check,) = [one for one in adopt(siril(DARK, "dark"))["checks"] if one["name"] == "split-half noise"]
-        assert check["value"] is None
-        assert check["detail"] == "not possible: a single file has no halves; compared with 6 individual frames"
-
-    def test_without_frames_and_active_master_a_person_decides(self, adopt: Adopt) -> None:
-        made = adopt(siril(DARK, "dark"), in_hand=[])
-        assert (made["verdict"], list(failing(made))) == ("needs-review", ["comparison"])
-        assert "nothing to compare it with" in made["reasons"][0]
-
-    def test_another_level_asks_a_person(self, adopt: Adopt) -> None:
-        assert "usual level" in failing(adopt(siril(DARK + 60, "dark")))
-
-    def test_structure_asks_a_person(self, adopt: Adopt) -> None:
-        leak = DARK.copy()
-        leak[:32, :32] += 6
-        assert "frames in hand" in failing(adopt(siril(leak, "dark")))
-
-    def test_a_master_of_the_very_frames_in_hand_is_no_structure(self, adopt: Adopt) -> None:
-        exposures = np.array([ONE.exposure("dark", n) for n in range(6)], float)
-        clipped = exposures.mean(axis=0)
-        clipped[:40, :40] = np.sort(exposures[:, :40, :40], axis=0)[:-1].mean(axis=0)
-        made = adopt(siril(clipped, "dark"))
-        assert "frames in hand" in failing(made), "the upper samples of a region left out are structure"
-        few = exposures.mean(axis=0)
-        few[::97] = np.sort(exposures[:, ::97], axis=0)[:-1].mean(axis=0)
-        made = adopt(siril(few, "dark"))
-        assert made["verdict"] == "active", made["reasons"]
-
-    def test_rows_the_other_way_up_are_turned_when_the_header_says_so(self, adopt: Adopt) -> None:
-        made = adopt(siril(DARK[::-1], "dark", ROWORDER="BOTTOM-UP"))
-        assert made["verdict"] == "active", made["reasons"]
-        assert np.abs(pixels_of(made) - DARK).max() < 0.01
-        assert fits.getheader(made["master_path"])["ROWORDER"] == "TOP-DOWN"
-
-    @pytest.mark.parametrize("kind", ["dark", "bias", "flat"])
-    def test_rows_the_other_way_up_without_a_word_are_found_by_the_pattern(self, adopt: Adopt, kind: str) -> None:
-        truth = {"dark": DARK, "bias": BIAS, "flat": FLAT}[kind]
-        made = adopt(siril(truth[::-1], kind, ROWORDER=None), kind)
-        assert "same detector" in failing(made)
-        assert "upside down it is: correct the file or its ROWORDER" in " ".join(made["reasons"])
-
-    @pytest.mark.parametrize("kind", ["dark", "bias", "flat"])
-    def test_a_master_of_another_camera_of_the_model_is_found_by_the_pattern(self, adopt: Adopt, kind: str) -> None:
-        made = adopt(siril(Detector(7).stack(kind, below=BIAS_ADU if kind == "flat" else 0.0), kind), kind)
-        assert made["verdict"] == "needs-review"
-        assert "is it of another camera" in " ".join(made["reasons"])
-
-    def test_one_exposure_instead_of_a_master_is_found_by_its_noise(self, adopt: Adopt) -> None:
-        made = adopt(siril(ONE.exposure("dark", 55).astype(float), "dark", STACKCNT=10))
-        assert "more than one exposure" in failing(made)
-        same = adopt(written(ONE.exposure("dark", 0), {**CAMERA, "IMAGETYP": "Master Dark"}))
-        assert failing(same)["more than one exposure"] == "rejected"
-
-    def test_a_flat_whose_bias_was_not_subtracted_is_found(self, adopt: Adopt) -> None:
-        made = adopt(siril(ONE.stack("flat"), "flat"), "flat")
-        assert "nothing under the light" in failing(made)
-        print(made["reasons"])
-
-    def test_dust_that_moved_asks_a_person(self, adopt: Adopt) -> None:
-        dusty = FLAT.copy()
-        dusty[32:64, 32:64] *= 0.96
-        assert "frames in hand" in failing(adopt(siril(dusty, "flat"), "flat"))
-
-
-class TestHostile:
-    """Files that cannot be masters answer with what is wrong and what to do."""
-
-    def refused(self, adopt: Adopt, body: bytes, **known: Any) -> str:
-        with pytest.raises(ImagingError) as caught:
-            adopt(body, **known)
-        return str(caught.value)
-
-    def test_several_images(self, adopt: Adopt) -> None:
-        units = [fits.PrimaryHDU(), *(fits.ImageHDU(DARK.astype(np.float32), name=f"AMP{n}") for n in (1, 2))]
-        told = self.refused(adopt, _bytes(fits.HDUList(units)))
-        assert told == "the file holds 2 images (AMP1, AMP2); a master is one: upload each by itself"
-
-    def test_colour_planes(self, adopt: Adopt) -> None:
-        told = self.refused(adopt, written(np.stack([DARK] * 3).astype(np.float32), CAMERA))
-        assert "a master has two: upload each plane by itself" in told
-
-    def test_no_value_at_all(self, adopt: Adopt) -> None:
-        assert self.refused(adopt, siril(DARK * np.nan, "dark")) == "no pixel of the file has a value"
-
-    def test_a_plane_with_holes(self, adopt: Adopt) -> None:
-        holes = DARK.copy()
-        holes[:8] = np.nan
-        assert failing(adopt(siril(holes, "dark")))["finite pixels"] == "rejected"
-
-    def test_all_zeros(self, adopt: Adopt) -> None:
-        made = adopt(written(np.zeros(SHAPE, np.uint16), CAMERA))
-        assert failing(made)["repeated value"] == "rejected"
-
-    def test_a_stack_that_siril_cut_off_at_its_top(self, adopt: Adopt) -> None:
-        made = adopt(siril(np.full(SHAPE, FULL), "bias"), "bias")
-        assert made["verdict"] == "rejected"
-        assert "the top of the range, where Siril cut its input off" in made["reasons"][0]
-
-    def test_unsigned_numbers_written_without_bzero(self, adopt: Adopt) -> None:
-        wrapped = (np.rint(DARK * 64).astype(np.uint16)).astype(np.int16)
-        made = adopt(written(wrapped, {**CAMERA, "IMAGETYP": "Master Dark"}), in_hand=[])
-        assert made["verdict"] == "rejected"
-        assert "unsigned numbers written without BZERO 32768" in " ".join(made["reasons"])
-
-    def test_axes_larger_than_the_file(self, adopt: Adopt) -> None:
-        body = siril(DARK, "dark").replace(b"NAXIS1  =                  128", b"NAXIS1  =           2000000000")
-        assert "2000000000" in self.refused(adopt, body)
-
-    def test_another_size_than_the_frames(self, adopt: Adopt) -> None:
-        doubt = ("no frame has its camera mode; the nearest differs in width: master 100, frames 128",)
-        made = adopt(siril(DARK[:, :100], "dark"), in_hand=[], doubts=doubt)
-        assert failing(made)["identity"] == "needs-review"
-        assert "width: master 100, frames 128" in made["reasons"][0]
-        told = self.refused(adopt, siril(DARK[:, :100], "dark"), in_hand=[], doubts=doubt, bias_level_adu=None)
-        assert "width: master 100, frames 128; nothing tells whether the bias is inside" in told
-
-    def test_a_flat_without_light(self, adopt: Adopt) -> None:
-        with pytest.raises(ImagingError, match="it holds no light"):
-            adopt(siril(-np.abs(DARK), "flat"), "flat")
-
-
 def test_the_picture_of_an_uploaded_master_shows_its_pixels(adopt: Adopt) -> None:
     made = adopt(siril(DARK, "dark"))
     assert made["pictures"]["rejection"] is None
@@ -344,9 +193,3 @@ def test_the_picture_of_an_uploaded_master_shows_its_pixels(adopt: Adopt) -> Non
         drawn = np.asarray(picture, float)
     assert np.corrcoef(drawn.ravel(), DARK.ravel())[0, 1] > 0.9
     assert made["pictures"]["black"] > 400
-
-
-def _bytes(units: fits.HDUList) -> bytes:
-    out = io.BytesIO()
-    units.writeto(out)
-    return out.getvalue()

@@ -11,6 +11,7 @@ from pictor.calibration_stacker import compute
 from pictor.imaging.calibration.badpixels import bad_pixel_map
 from pictor.imaging.calibration.calibrating import apply_masters
 from pictor.imaging.calibration.masters import read_master
+from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.grouping import group_frames
@@ -83,3 +84,32 @@ def test_the_defects_of_the_huntsman_dark_are_among_our_bad_pixels(real_data: Pa
     share = float(found[defects].mean())
     print(f"{100 * share:.1f} % of {int(defects.sum())} defects are in our map of {int(found.sum())} pixels")
     assert share > 0.9
+
+
+def uploaded(path: Path, kind: str, scratch: Path, **known: object) -> dict[str, object]:
+    return dict(compute.adopt(path=str(path), scratch=str(scratch), kind=kind, cards={"EXPTIME": 300.0}, **known))
+
+
+def test_the_masters_of_the_lsst_pipeline_are_told_apart_when_uploaded(real_data: Path, tmp_path: Path) -> None:
+    folder = real_data / "calibration" / "huntsman" / "lsst-masters"
+    bias, dark, flat = (next((folder / kind).glob("*.fits")) for kind in ("bias", "dark", "flat"))
+    drawn = uploaded(bias, "bias", tmp_path)
+    assert drawn["verdict"] == "rejected"
+    assert "one value fills 100 % of the pixels" in str(drawn["reasons"])
+    with pytest.raises(ImagingError, match="state adu_per_unit"):
+        uploaded(dark, "dark", tmp_path)
+    seconds = uploaded(dark, "dark", tmp_path, stated={"adu_per_unit": 300.0, "bias_inside": False})
+    assert seconds["levels_adu"] == [pytest.approx(5.0, abs=0.01)]
+    relative = uploaded(flat, "flat", tmp_path)
+    assert relative["verdict"] == "needs-review"
+    assert "nothing to compare it with" in str(relative["reasons"])
+    print(f"LSST dark: {seconds['levels_adu']} ADU; flat: {relative['notes']}")
+
+
+def test_real_biases_in_hand_vouch_for_their_stack_and_not_for_another_level(real_data: Path, tmp_path: Path) -> None:
+    paths = [str(p) for p in sorted((real_data / "calibration" / "msumastro-apogee").glob("biastest*"))]
+    mean = np.mean([read_frame(Path(path)).data for path in paths], axis=0).astype(np.float32)
+    for offset, verdict in ((0.0, "active"), (-32768.0, "needs-review")):
+        fits.PrimaryHDU(mean + np.float32(offset)).writeto(tmp_path / "m.fits", overwrite=True)
+        made = uploaded(tmp_path / "m.fits", "bias", tmp_path, in_hand=paths)
+        assert made["verdict"] == verdict, made["reasons"]
