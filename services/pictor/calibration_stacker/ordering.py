@@ -1,5 +1,6 @@
 """What a stack is made of, and what is kept of it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -60,7 +61,7 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
     described = frames[0].description or {}
     rig = await step.read(observatories.rig, frames[0].rig_id) if frames[0].rig_id else None
     typical = sorted(frames, key=lambda frame: frame.exposure_s or 0.0)[len(frames) // 2]
-    dark = await _dark_of(step, request, typical)
+    dark = await _dark_of(step, request, newest_of(frames))
     bias_level = await _bias_level(step, request, typical)
     active = await _active(step, request, frames[0])
     made_with = {"dark_id": str(dark.master_id), "dark_sha256": dark.sha256} if dark else {}
@@ -83,6 +84,11 @@ async def sources(step: Step) -> tuple[Sources, dict[str, Any]]:
         "bad_pixel_list": await _listed_pixels(step, frames[0]),
         "sensor": place_of(described),
     }
+
+
+def newest_of(frames: Sequence[Frame]) -> Frame:
+    """Return the frame whose dark is taken off flats of any exposure: the one the stack was decided about with."""
+    return max(frames, key=lambda frame: (frame_seen(frame).start_utc, str(frame.id)))
 
 
 async def _listed_pixels(step: Step, frame: Frame) -> str | None:

@@ -193,3 +193,19 @@ async def test_two_serial_numbers_accepted_once_are_not_asked_about_again(
     assert newer[0]["facts"]["mode"]["gain_setting"] == 120
     async with pool.acquire() as db:
         await policies.save(db, place, before, changed_by="test")
+
+
+async def test_flats_of_growing_exposures_take_the_dark_of_the_last(pocket: Pocket, rng: np.random.Generator) -> None:
+    night = Night(pocket, make_camera(rng, side=SIDE))
+    expose, mode = night.camera.expose, {"GAIN": 7}
+    for i in range(GOOD):
+        await night.send(f"dark {i}", "DARK", 8.0, expose(8.0), **mode)
+    for i in range(GOOD):
+        at_dusk = 1.0 + 7.0 * i / (GOOD - 1)
+        await night.send(f"flat {i}", "FLAT", at_dusk, expose(at_dusk, 30_000.0), FILTER="sky", **mode)
+    async with asyncio.timeout(60):
+        while not (found := [one for one in await night.masters("flat") if "/sky/" in one["group_key"]]):
+            await asyncio.sleep(0.05)
+    (dark,) = [one for one in await night.masters("dark") if "/8s/" in one["group_key"]]
+    assert found[0]["statistics"]["made_with"]["dark_id"] == str(dark["id"])
+    assert await night.members(found[0]["id"]) == {f"flat {i}" for i in range(GOOD)}
