@@ -16,7 +16,8 @@ from pictor.imaging.calibration.facts import pixel_facts
 from pictor.imaging.calibration.files import calibrate_file
 from pictor.imaging.calibration.lightcards import Told
 from pictor.imaging.calibration.masters import Kind
-from pictor.imaging.combine.impulses import warm as warm_flats
+from pictor.imaging.combine.flats import warm as warm_flats
+from pictor.imaging.combine.impulses import warm as warm_impulses
 from pictor.imaging.combine.tiles import warm as warm_combine
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.matching.policy import validate
@@ -183,4 +184,5 @@ def warm() -> None:
     warm_combine()
     warm_agreement()
     warm_flats()
+    warm_impulses()
     warm_calibrate()

@@ -12,6 +12,7 @@ from pictor.imaging.calibration.measuring import conversion_gain, dark_current, 
 from pictor.imaging.combine.flats import central_quarter
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.pixels import Pixels, as_pixels
 from pictor.imaging.types import Image
 
 
@@ -67,13 +68,13 @@ def detector_facts(
         noise = read_noise_adu(one, two)
         return DetectorFacts(read_noise_adu=noise, read_noise_e=noise * recipe.egain if recipe.egain else None)
     known = (recipe.read_noise_e or 0.0) / recipe.egain if recipe.egain else 0.0
-    below = np.zeros(one.shape, np.float32)
+    below = np.broadcast_to(np.float32(0), one.shape)
     if dark is not None:
         below = dark[central_quarter((dark.shape[0], dark.shape[1]))]
     return DetectorFacts(egain=_gain(one, two, below, known, bayer=recipe.bayer))
 
 
-def _gain(one: Image, two: Image, dark: Image, read_noise: float, *, bayer: bool) -> float | None:
+def _gain(one: Pixels, two: Pixels, dark: Image, read_noise: float, *, bayer: bool) -> float | None:
     """Measure the gain; under a Bayer pattern each colour by itself, for levels must not mix, then their mean."""
     starts = [(0, 0), (0, 1), (1, 0), (1, 1)] if bayer else [(0, 0)]
     step, found = 2 if bayer else 1, []
@@ -86,9 +87,8 @@ def _gain(one: Image, two: Image, dark: Image, read_noise: float, *, bayer: bool
     return float(np.mean(found)) if found else None
 
 
-def _pair(paths: Sequence[Path], scratch: Path | None) -> tuple[Image, Image]:
+def _pair(paths: Sequence[Path], scratch: Path | None) -> tuple[Pixels, Pixels]:
     """Read the central quarters of two frames."""
     with Sources(list(paths), scratch=scratch) as sources:
         rows, columns = central_quarter(sources.shape)
-        one, two = (sources.read_reals(i, rows.start, rows.stop - rows.start)[:, columns] for i in (0, 1))
-    return np.ascontiguousarray(one), np.ascontiguousarray(two)
+        return as_pixels(sources.read_box(0, rows)[:, columns]), as_pixels(sources.read_box(1, rows)[:, columns])

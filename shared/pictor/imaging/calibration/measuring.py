@@ -4,27 +4,32 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pictor.imaging.calibration.badpixels import pixel_limits
 from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
-from pictor.imaging.combine.sampling import clipped_moments
+from pictor.imaging.combine.sampling import SUBSAMPLE, clipped_moments
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.types import Image
 
 BLOCK = 32
 """Flats are compared in blocks of this side, in pixels, so that vignetting does not count as noise."""
 
+MOST_BLOCKS = 1500
+"""Of more an even choice is looked at: a million and a half pixels tell the gain to 0.15 %."""
+
+LEVEL_PIXELS = 250_000
 LEAST_SIGNAL = 100.0
 """ADU; a flat pair darker than this says nothing about the gain."""
 
 
-def _check(one: Image, two: Image) -> None:
+def _check(one: NDArray[np.number], two: NDArray[np.number]) -> None:
     if one.shape != two.shape:
         raise FrameMismatchError(f"frames of a pair differ: {one.shape}, {two.shape}")
 
 
-def read_noise_adu(bias1: Image, bias2: Image) -> float:
+def read_noise_adu(bias1: NDArray[np.number], bias2: NDArray[np.number]) -> float:
     """Measure read noise from two bias frames, in ADU.
 
     Their difference cancels the fixed pattern and carries twice the read-noise variance [1]_; five-sigma clipping
@@ -50,12 +55,13 @@ def read_noise_adu(bias1: Image, bias2: Image) -> float:
     .. [1] Janesick J. R., 2001, Scientific Charge-Coupled Devices, SPIE Press.
     """
     _check(bias1, bias2)
-    difference = np.subtract(bias1, bias2, dtype=np.float64)
+    step = max(1, bias1.size // SUBSAMPLE)
+    difference = np.subtract(bias1.ravel()[::step], bias2.ravel()[::step], dtype=np.float64)
     variance = clipped_moments(difference, least=0.5)[1] / 2
     return math.sqrt(max(variance - QUANTISATION_VARIANCE, 0.0))
 
 
-def read_noise(bias1: Image, bias2: Image, *, egain: float) -> float:
+def read_noise(bias1: NDArray[np.number], bias2: NDArray[np.number], *, egain: float) -> float:
     """Measure read noise from two bias frames, in electrons RMS per pixel; see `read_noise_adu`.
 
     Parameters
@@ -78,7 +84,9 @@ def read_noise(bias1: Image, bias2: Image, *, egain: float) -> float:
     return egain * read_noise_adu(bias1, bias2)
 
 
-def conversion_gain(flat1: Image, flat2: Image, *, dark: Image | float, read_noise: float) -> float:
+def conversion_gain(
+    flat1: NDArray[np.number], flat2: NDArray[np.number], *, dark: Image | float, read_noise: float
+) -> float:
     """Measure the conversion gain from two flats by the mean-variance method [1]_.
 
     The second flat is scaled to the first; mean and variance of the difference are taken in blocks, for variance grows
@@ -110,13 +118,15 @@ def conversion_gain(flat1: Image, flat2: Image, *, dark: Image | float, read_noi
     .. [1] Janesick J. R., 2007, Photon Transfer, SPIE Press.
     """
     _check(flat1, flat2)
-    one, two = np.subtract(flat1, dark, dtype=np.float64), np.subtract(flat2, dark, dtype=np.float64)
-    level1, level2 = clipped_moments(one)[0], clipped_moments(two)[0]
+    below = np.broadcast_to(np.asarray(dark), flat1.shape)
+    step = max(1, math.isqrt(flat1.size // LEVEL_PIXELS))
+    thin = slice(None, None, step), slice(None, None, step)
+    level1, level2 = clipped_moments(_net(flat1, below, thin))[0], clipped_moments(_net(flat2, below, thin))[0]
     if min(level1, level2) < LEAST_SIGNAL:
         low = min(level1, level2)
         raise ImagingError(f"a flat with {low:.0f} ADU above its dark is too dark for its gain", reason="flat-too-dark")
     factor = level1 / level2
-    found = np.array([_block(one[box], two[box], factor) for box in _blocks(one.shape)])
+    found = np.array([_block(_net(flat1, below, b), _net(flat2, below, b), factor) for b in _blocks(flat1.shape)])
     photon = found[:, 1] - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
     ratio = photon / found[:, 0]
     centre = np.median(ratio)
@@ -130,7 +140,14 @@ def conversion_gain(flat1: Image, flat2: Image, *, dark: Image | float, read_noi
 def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
     side = [min(BLOCK, n) for n in shape]
     starts = [range(0, n - s + 1, s) for n, s in zip(shape, side, strict=True)]
-    return [(slice(y, y + side[0]), slice(x, x + side[1])) for y in starts[0] for x in starts[1]]
+    boxes = [(slice(y, y + side[0]), slice(x, x + side[1])) for y in starts[0] for x in starts[1]]
+    return boxes[:: max(1, len(boxes) // MOST_BLOCKS)]
+
+
+def _net(flat: NDArray[np.number], dark: NDArray[np.number], part: tuple[slice, slice]) -> NDArray[np.float64]:
+    """Subtract the dark from a part of a flat."""
+    found: NDArray[np.float64] = np.subtract(flat[part], dark[part], dtype=np.float64)
+    return found
 
 
 def _block(one: Image, two: Image, factor: float) -> tuple[float, float]:

@@ -1,15 +1,27 @@
 """What flats need besides combining: one level for all, unity in the end, and the pixels they expose."""
 
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.impulses import find_impulses
+from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.types import Image, Mask
+
+Stored = NDArray[np.uint16] | NDArray[np.float32]
+"""Pixels as a frame keeps them."""
+
+Strips = Callable[[], Iterable[tuple[Stored, Reals]]]
+"""Gives some rows of a frame and of its dark after the other, from the beginning each time."""
+
+STRIP = 128
+"""Rows read together; even, so that colours keep their place."""
 
 LEVEL_CLIP = 3.5
 LOW_FLAT = 0.2
@@ -56,12 +68,18 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
         If a flat holds no light above its dark.
     """
     rows, columns = central_quarter(sources.shape)
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    below = np.zeros((1, width), np.float32) if dark is None else dark[rows, columns]
+    starts = range(0, height, STRIP)
 
     def level(index: int) -> NDArray[np.float64]:
-        box = sources.read_reals(index, rows.start, rows.stop - rows.start)[:, columns]
-        if dark is not None:
-            box -= dark[rows, columns]
-        return channel_levels(box, bayer=bayer)
+        def strips() -> Iterator[tuple[Stored, Reals]]:
+            for y in starts:
+                end = min(y + STRIP, height)
+                under = below if dark is None else np.ascontiguousarray(below[y:end], np.float32)
+                yield sources.read_box(index, slice(rows.start + y, rows.start + end)), under
+
+        return _frame_level(strips, height * width, columns.start, bayer=bayer)
 
     with ThreadPoolExecutor(2) as pool:
         levels = np.array(list(pool.map(level, range(len(sources.frames)))))
@@ -70,6 +88,61 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
         found = f"{levels[index].min():.1f} ADU above the dark"
         raise ImagingError(f"flat {sources.frames[index].name} holds no light: {found}", reason="flat-without-light")
     return levels
+
+
+def _frame_level(strips: Strips, pixels: int, left: int, *, bayer: bool) -> NDArray[np.float64]:
+    """Return what `channel_levels` finds in the columns from ``left`` on less their dark, without holding them."""
+    if not bayer:
+        return np.full((2, 2), _net_level(strips, pixels, np.array([0, 0, 1, left])))
+    return np.array([[_net_level(strips, pixels, np.array([y, x, 2, left])) for x in (0, 1)] for y in (0, 1)])
+
+
+def _net_level(strips: Strips, pixels: int, grid: NDArray[np.int64]) -> float:
+    every = max(1, pixels // (int(grid[2]) ** 2 * SUBSAMPLE))
+    thin = np.concatenate([_thin(strip, dark, grid, every) for strip, dark in strips()])
+    centre, variance = clipped_moments(thin, clip=LEVEL_CLIP, least=0.5)
+    reach = LEVEL_CLIP * max(float(np.sqrt(variance)), 0.5)
+    bounds, total, count = np.array([centre, reach], np.float32), 0.0, 0.0
+    for strip, dark in strips():
+        some, number = _sum_inside(strip, dark, grid, bounds)
+        total, count = total + some, count + number
+    return float(total / count) if count else centre
+
+
+def _thin(strip: Stored, dark: Reals, grid: NDArray[np.int64], every: int) -> Reals:
+    """Take a subsample of a strip less its dark."""
+    first, start, step, left = (int(value) for value in grid)
+    ny, nx = -(-(len(strip) - first) // step), -(-(dark.shape[1] - start) // step)
+    y, x = np.divmod(np.arange(0, ny * nx, every), nx)
+    y, x = first + y * step, start + x * step
+    return np.asarray(strip[y, left + x].astype(np.float32) - dark[y if len(dark) > 1 else 0, x], np.float32)
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
+def _sum_row(row: Stored, dark: Reals, bounds: Reals, step: int) -> tuple[float, float]:
+    total, count = 0.0, 0.0
+    for x in range(0, dark.size, step):
+        value = np.float32(row[x]) - dark[x]
+        inside = abs(value - bounds[0]) <= bounds[1]
+        total += np.float64(value) if inside else 0.0
+        count += 1.0 if inside else 0.0
+    return total, count
+
+
+@njit(cache=True, nogil=True)
+def _sum_inside(box: Stored, below: Reals, grid: NDArray[np.int64], bounds: Reals) -> tuple[float, float]:
+    """Add up the values less their dark that lie within ``bounds``, centre and reach; return sum and number.
+
+    ``grid`` is (first row, first column, step, column of the box that is the first of the dark).
+    """
+    total, count = 0.0, 0.0
+    for y in range(grid[0], box.shape[0], grid[2]):
+        dark = below[y if below.shape[0] > 1 else 0][grid[1] :]
+        row = box[y][grid[3] + grid[1] : grid[3] + below.shape[1]]
+        some, number = _sum_row(row, dark, bounds, 1) if grid[2] == 1 else _sum_row(row, dark, bounds, grid[2])
+        total += some
+        count += number
+    return total, count
 
 
 def normalise(sci: NDArray[np.float32], mask: Mask, *, bayer: bool) -> NDArray[np.float64]:
@@ -88,11 +161,19 @@ def normalise(sci: NDArray[np.float32], mask: Mask, *, bayer: bool) -> NDArray[n
         The levels divided out, by parity of row and column, shape (2, 2).
     """
     levels = channel_levels(sci[central_quarter((sci.shape[0], sci.shape[1]))], bayer=bayer)
-    for y in (0, 1):
-        for x in (0, 1):
-            sci[y::2, x::2] /= np.float32(levels[y, x])
+    if not bayer:
+        sci /= np.float32(levels[0, 0])
+    for y, x in np.ndindex(2, 2) if bayer else ():
+        sci[y::2, x::2] /= np.float32(levels[y, x])
     mask[find_impulses(sci, step=2 if bayer else 1)] |= BAD_BIT
     low = ~(sci >= LOW_FLAT)
     mask[low] |= LOW_FLAT_BIT
     sci[low] = 1.0
     return levels
+
+
+def warm() -> None:
+    """Compile the kernels for frames as they are kept."""
+    below = np.zeros((8, 4), np.float32)
+    for box in (np.zeros((8, 8), np.uint16), np.zeros((8, 8), np.float32)):
+        _net_level(lambda box=box: [(box, below)], below.size, np.array([0, 0, 1, 2]))  # type: ignore[misc]

@@ -161,14 +161,21 @@ class Sources:
         decode_words(out[: words_of(count) * 4].view(np.uint64))
         return tile
 
+    def read_box(self, index: int, rows: slice) -> NDArray[np.uint16] | NDArray[np.float32]:
+        """Read rows of one frame as they are kept: native integers or float32."""
+        frame, count = self.frames[index], (rows.stop - rows.start) * self.shape[1]
+        if not frame.raw:
+            return self.read_reals(index, rows.start, rows.stop - rows.start)
+        stored = np.empty(words_of(count) * 4, np.uint16)
+        frame.read_rows(rows.start, stored[:count])
+        decode_words(stored.view(np.uint64))
+        return stored[:count].reshape(-1, self.shape[1])
+
     def read_reals(self, index: int, first: int, rows: int) -> NDArray[np.float32]:
         """Read rows of one frame as float32 values."""
-        frame, count = self.frames[index], rows * self.shape[1]
+        frame = self.frames[index]
         if frame.raw:
-            stored = np.empty(words_of(count) * 4, np.uint16)
-            frame.read_rows(first, stored[:count])
-            decode_words(stored.view(np.uint64))
-            return stored[:count].reshape(rows, -1).astype(np.float32)
+            return self.read_box(index, slice(first, first + rows)).astype(np.float32)
         values = np.empty((rows, self.shape[1]), np.float32)
         frame.read_rows(first, values)
         return values
