@@ -71,7 +71,11 @@ async def add_light(
         "target_name": target,
         "start_utc": start.isoformat(),
     }
-    cards = [["SIMPLE", True, "C# FITS"], ["OBJECT", target, "Name of the object of interest"], ["GAIN", 100, None]]
+    cards: list[list[Any]] = [
+        ["SIMPLE", True, "C# FITS"],
+        ["OBJECT", target, "Name of the object of interest"],
+        ["GAIN", 100, None],
+    ]
     cards += [[f"KEY{n:03d}", 1.5 * n, "a card among many"] for n in range(60)]
     await frames.register(
         db,
@@ -113,19 +117,35 @@ async def add_job(db: Connection, place: Place, frame_id: UUID, job_id: UUID, st
         )
     failed = RunState.FAILED in states.values()
     open_ = {RunState.PENDING, RunState.RUNNING} & set(states.values())
-    state = "running" if open_ else "failed" if failed else "completed"
+    whole = "running" if open_ else "failed" if failed else "completed"
     reasons = ["astrometry: only 7 stars were found, 12 are needed: clouds?"] if failed else []
     await db.execute(
-        "UPDATE job SET state = $2, reasons = $3, started_at = now() WHERE id = $1", job_id, state, reasons
+        "UPDATE job SET state = $2, reasons = $3, started_at = now() WHERE id = $1", job_id, whole, reasons
     )
 
 
 async def add_results(db: Connection, place: Place, frame_id: UUID, number: int, *, solved: bool = True) -> None:
     """Give a light metrics, a grade, tiles and a position; every eleventh is bad."""
-    rng = np.random.default_rng(number)
     bad = number % 11 == 10
+    await quality.save_quality(db, frame_id, uuid4(), measured(number, bad=bad), {})
+    grade = Grade(
+        letter="D" if bad else "AAB"[number % 3],
+        status=GradeStatus.REJECTED if bad else GradeStatus.ACCEPTED,
+        reasons=("FWHM 5.5 px is 71 % above the night's 3.2 px",) if bad else (),
+        rules="baseline 1",
+    )
+    await quality.save_grade(db, frame_id, uuid4(), grade, by=None)
+    for kind in (ProductKind.TILES, ProductKind.PROCESSED, ProductKind.PREVIEW):
+        await products.save(db, product(place, frame_id, kind))
+    if solved:
+        await solutions.save_solution(db, frame_id, uuid4(), solution(), healpix=None, cards=[], details={})
+
+
+def measured(number: int, *, bad: bool) -> Quality:
+    """Metrics of the light of a number: a slow wave and some noise."""
+    rng = np.random.default_rng(number)
     fwhm = 3.1 + 0.5 * math.sin(number / 9) + rng.normal(0, 0.09) + 2.4 * bad
-    measured = Quality(
+    return Quality(
         star_count=int((1450 + 220 * math.cos(number / 14) + rng.normal(0, 40)) * (0.3 if bad else 1)),
         fwhm_px=fwhm,
         beta=3.4,
@@ -141,39 +161,30 @@ async def add_results(db: Connection, place: Place, frame_id: UUID, number: int,
         trail_count=int(number % 7 == 3),
         method="pictor-stars 1",
     )
-    await quality.save_quality(db, frame_id, uuid4(), measured, {})
-    grade = Grade(
-        letter="D" if bad else "AAB"[number % 3],
-        status=GradeStatus.REJECTED if bad else GradeStatus.ACCEPTED,
-        reasons=("FWHM 5.5 px is 71 % above the night's 3.2 px",) if bad else (),
-        rules="baseline 1",
+
+
+def product(place: Place, frame_id: UUID, kind: ProductKind) -> Product:
+    """A product of a light of the usual camera."""
+    return Product(
+        uuid4(),
+        place.observatory_id,
+        kind,
+        f"{kind}/{frame_id}",
+        3_100_000,
+        "0" * 64,
+        "application/zip",
+        "pictor 0.1.0",
+        frame_id=frame_id,
+        parameters={
+            "width": 6248,
+            "height": 4176,
+            "tile_size": 512,
+            "levels": 14,
+            "debayered": None,
+            "row_order": "TOP-DOWN",
+            "stretch": "stf",
+        },
     )
-    await quality.save_grade(db, frame_id, uuid4(), grade, by=None)
-    tiles = {
-        "width": 6248,
-        "height": 4176,
-        "tile_size": 512,
-        "levels": 14,
-        "debayered": None,
-        "row_order": "TOP-DOWN",
-        "stretch": "stf",
-    }
-    for kind in (ProductKind.TILES, ProductKind.PROCESSED, ProductKind.PREVIEW):
-        made = Product(
-            uuid4(),
-            place.observatory_id,
-            kind,
-            f"{kind}/{frame_id}",
-            3_100_000,
-            "0" * 64,
-            "application/zip",
-            "pictor 0.1.0",
-            frame_id=frame_id,
-            parameters=tiles,
-        )
-        await products.save(db, made)
-    if solved:
-        await solutions.save_solution(db, frame_id, uuid4(), solution(), healpix=None, cards=[], details={})
 
 
 def solution() -> Solution:

@@ -198,6 +198,13 @@ async def api(
         yield Api(runtime, js, client, admin, home, app)
 
 
+async def uploaded(api: Api, number: int = 0, token: str | None = None) -> dict[str, str]:
+    """Upload the frame of a number, which must be accepted."""
+    answer = await api.upload(tiny_frame(number), token)
+    assert answer.status_code in {200, 201}, answer.text
+    return dict(answer.json())
+
+
 def client_of(app: Litestar) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://gateway.test", timeout=30)
