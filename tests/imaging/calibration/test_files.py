@@ -199,3 +199,17 @@ def test_an_error_plane_without_read_noise_says_so(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "light.fits", np.full((16, 16), 700, np.uint16))
     calibrate_file(tmp_path / "light.fits", tmp_path / "out.fits", dark=tmp_path / "dark.fits", egain=1.5)
     assert "no read noise is known" in str(fits.getheader(tmp_path / "out.fits")["HISTORY"])
+
+
+@pytest.mark.parametrize(("stored", "refused"), [("BOTTOM-UP", True), ("TOP-DOWN", False), (None, False)])
+def test_a_master_stored_upside_down_is_refused(tmp_path: Path, stored: str | None, *, refused: bool) -> None:
+    fits.writeto(tmp_path / "light.fits", np.full((8, 8), 700, np.uint16), fits.Header({"ROWORDER": "TOP-DOWN"}))
+    header = fits.Header({"DARKBIAS": True} | ({"ROWORDER": stored} if stored else {}))
+    fits.writeto(tmp_path / "dark.fits", np.full((8, 8), 500, np.float32), header)
+    paths = {"light": tmp_path / "light.fits", "out": tmp_path / "out.fits", "dark": tmp_path / "dark.fits"}
+    if not refused:
+        assert calibrate_file(**paths).calstat == "BD"
+        return
+    with pytest.raises(ImagingError, match="stored TOP-DOWN, those of the master dark BOTTOM-UP") as error:
+        calibrate_file(**paths)
+    assert error.value.reason == "flipped"

@@ -124,6 +124,7 @@ def calibrate_file(
     with ExitStack() as stack:
         pixels, header = stack.enter_context(open_light(light))
         opened = stack.enter_context(open_masters(given))
+        _require_same_way_up(header, opened)
         mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
         masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, sensor))
         known = _fact(egain, header, opened, "EGAIN")
@@ -141,6 +142,16 @@ def _require_other(out: Path, inputs: list[Path]) -> None:
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
             raise ImagingError(f"{out.name} would be written over {path.name}; name another file", reason="same-file")
+
+
+def _require_same_way_up(light: fits.Header, masters: Mapping[str, OpenMaster]) -> None:
+    """Refuse a master whose rows are stored the other way round, where both say how; its pixels are others."""
+    order = str(light.get("ROWORDER", "")).strip().upper()
+    for place, master in masters.items():
+        other = str(master.header.get("ROWORDER", "")).strip().upper()
+        if order and other and order != other:
+            told = f"the rows of the light are stored {order}, those of the master {place} {other}: it is upside down"
+            raise ImagingError(f"{told}; take {place} frames with the program that takes the lights", reason="flipped")
 
 
 @contextmanager

@@ -35,6 +35,7 @@ def differences(inputs: Sequence[FrameDescription], kind: Kind, policy: Policy) 
     """
     exact = [*EXACT, "filter"] if kind is Kind.FLAT else list(EXACT)
     found = [told for name in exact if (told := _exact(name, [getattr(one, name) for one in inputs]))]
+    found += [told for told in [_exact("row_order", [one.row_order for one in inputs if one.row_order])] if told]
     if kind in EXPOSED:
         exposures = [one.exposure_s for one in inputs if one.exposure_s is not None]
         tolerance = exposure_tolerance(max(exposures, default=0.0), policy)
