@@ -149,8 +149,9 @@ async def _keep(
         "program": identity.described.get("program"), "stated": claimed.stated, "job_id": str(order.job_id),
     }  # fmt: skip
     facts = {**facts_of(identity.key), "holds_bias": made["holds_bias"] is not False}
+    rig_id = frame.rig_id or (identity.known.rig_id if identity.known else None)
     master = Master(
-        id=uuid5(order.job_id, f"master/{order.run}"), observatory_id=frame.observatory_id, rig_id=frame.rig_id,
+        id=uuid5(order.job_id, f"master/{order.run}"), observatory_id=frame.observatory_id, rig_id=rig_id,
         job_id=None, state=MasterState(made["verdict"]), frame_type=identity.kind, group_key="",
         camera_mode=identity.camera_mode, facts=facts,
         ncombine=identity.described.get("n_combined") or 1, policy={}, reasons=tuple(made["reasons"]),

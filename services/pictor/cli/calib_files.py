@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid5
 
+from pictor.calibration_stacker.scaling import Evidence, decide_scale, values_of
 from pictor.cli.client import CommandError
 from pictor.contracts.frames import FrameState
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.prescan import prescan_file
-from pictor.imaging.fits.reading import read_cards
+from pictor.imaging.fits.reading import luminance, read_cards, read_frame
 from pictor.imaging.headers.describe import describe as describe_header
 from pictor.imaging.headers.description import FrameDescription
+from pictor.imaging.headers.stacks import ADU, StackFacts, read_stack
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.ingest.compute import describe
@@ -66,12 +68,15 @@ def as_kind(frame: LocalFrame, kind: str) -> LocalFrame:
 
 
 def read_master_file(path: Path) -> MasterFrame:
-    """Read what the header of a master tells the rules; its pixels are not touched."""
-    found = describe_header(read_cards(path, prescan_file(path)), name=path.name)
-    cards = {card.keyword: card.value for card in reversed(read_cards(path, prescan_file(path)))}
+    """Read what the header of a master tells the rules; a bias or dark that is not in ADU is refused."""
+    written = read_cards(path, prescan_file(path))
+    found = describe_header(written, name=path.name)
+    cards = {card.keyword: card.value for card in reversed(written)}
     role = str(cards.get("CALROLE") or found.frame_type)
     if role not in set(FrameType) - {FrameType.LIGHT}:
         raise CommandError(f"{path.name} does not say what it is a master of; IMAGETYP must name bias, dark or flat")
+    if role != FrameType.FLAT:
+        _require_adu(path, read_stack(written), found)
     start = _moment(found.start_utc) or datetime.fromtimestamp(path.stat().st_mtime, UTC)
     temperature = found.set_temp_c if found.set_temp_c is not None else found.ccd_temp_c
     return MasterFrame(
@@ -79,6 +84,22 @@ def read_master_file(path: Path) -> MasterFrame:
         frames=found.n_combined or 1, exposure_s=found.exposure_s, filter=found.filter,
         rotator_deg=found.rotator_deg, temp_c=temperature, holds_bias=bool(cards.get("DARKBIAS", True)),
     )  # fmt: skip
+
+
+def _require_adu(path: Path, facts: StackFacts, found: FrameDescription) -> None:
+    """Refuse real numbers that are shares of a range, or of which nothing tells what they stand for."""
+    if facts.unit in ADU or not facts.real_valued:
+        return
+    try:
+        known = Evidence(facts, egain=found.egain, exposure_s=found.exposure_s)
+        scale = decide_scale(values_of(luminance(read_frame(path).data)), known)
+    except ImagingError as error:
+        raise CommandError(f"{path.name}: {error}. Here it must be in ADU, with BUNIT = adu") from error
+    if scale.adu_per_unit != 1.0:
+        raise CommandError(
+            f"{path.name} is not in ADU: {scale.sentence}. Write it as 16-bit whole numbers, or multiply it and say so "
+            "by BUNIT = adu; the upload of masters does that by itself"
+        )
 
 
 def _mode(found: FrameDescription) -> CameraMode:

@@ -310,6 +310,23 @@ def test_a_bias_beside_a_dark_that_holds_it_is_not_taken_off_twice(
     assert told["calstat"] == "B"
 
 
+@pytest.mark.parametrize(
+    ("cards", "told"),
+    [({"PROGRAM": "Siril v1.0.6"}, "is not in ADU: Siril writes real numbers as shares"), ({}, "state adu_per_unit")],
+)
+def test_a_master_in_shares_of_a_range_is_never_taken_off_a_light(
+    camera: Camera, tmp_path: Path, cards: dict[str, str], told: str
+) -> None:
+    taken = light(camera, tmp_path)
+    for kind, option in (("Master Dark", "--dark"), ("Master Bias", "--bias")):
+        header = fits.Header({**NINA, "SWCREATE": "", "IMAGETYP": kind, "EXPTIME": 60.0, **cards})
+        fits.PrimaryHDU((camera.expose(60.0) / 65535).astype(np.float32), header).writeto(
+            tmp_path / "m.fits", overwrite=True
+        )
+        done = pictor("apply", taken, option, tmp_path / "m.fits", "-o", tmp_path, "--insist")
+        assert (done.exit_code, told in " ".join(done.output.split())) == (1, True), done.output
+
+
 def test_a_light_that_is_calibrated_is_not_calibrated_again(
     camera: Camera, library: dict[str, Path], tmp_path: Path
 ) -> None:
