@@ -33,8 +33,11 @@ LIGHTS = 50
 
 PICTURES = {"preview": ProductKind.PREVIEW, "rejection": ProductKind.REJECTION}
 
-SHARES = {"rejected samples", "never-good pixels"}
-"""Tests whose numbers are shares, written in percent."""
+UNITS = {
+    "rejected samples": "%", "never-good pixels": "%", "hot pixels": "%", "split-half structure": "sigma",
+    "active master": "sigma", "level": "ADU",
+}  # fmt: skip
+"""Units of the tests' numbers; shares are written in percent."""
 
 DETECTOR = {
     "read_noise_e": ("Read noise", "{:.2f} e\N{SUPERSCRIPT MINUS}"),
@@ -159,33 +162,34 @@ def shown_check(check: Mapping[str, Any]) -> ShownCheck:
     if value is None:
         verdict = "not possible" if verdict == "active" and (low is not None or high is not None) else verdict
     word = {"active": "active", "needs-review": "review", "rejected": "rejected"}.get(verdict, "")
-    share = check.get("name") in SHARES
+    unit = UNITS.get(str(check.get("name")), "")
     shown = ShownCheck(
-        str(check.get("name") or NOTHING), _digits(value, share=share), _allowed(low, high, share=share),
+        str(check.get("name") or NOTHING), _digits(value, unit), _allowed(low, high, unit),
         "passed" if verdict == "active" else verdict, word, str(check.get("detail") or ""),
     )  # fmt: skip
     if value is None or not high:
         return shown
-    scale = 1.5 * high
+    least = 1.5 * low if low is not None and low < 0 else 0.0
+    span = 1.5 * high - least
     return ShownCheck(
         shown.name, shown.value, shown.allowed, shown.verdict, shown.word, shown.detail,
-        bar=round(min(1.0, max(0.0, value / scale)), 4), low=round((low or 0.0) / scale, 4),
-        high=round(high / scale, 4),
+        bar=round(min(1.0, max(0.0, (value - least) / span)), 4), low=round(((low or 0.0) - least) / span, 4),
+        high=round((high - least) / span, 4),
     )  # fmt: skip
 
 
-def _digits(value: float | None, *, share: bool) -> str:
+def _digits(value: float | None, unit: str) -> str:
     if value is None:
         return NOTHING
-    return f"{100 * value:.3g} %" if share else f"{value:.3g}"
+    return f"{100 * value if unit == '%' else value:.3g} {unit}".strip()
 
 
-def _allowed(low: float | None, high: float | None, *, share: bool) -> str:
+def _allowed(low: float | None, high: float | None, unit: str) -> str:
     if low is not None and high is not None:
-        return f"{low:g} to {high:g}"
+        return f"{_digits(low, '' if unit != '%' else unit)} to {_digits(high, unit)}"
     if high is not None:
-        return f"at most {_digits(high, share=share)}"
-    return "" if low is None else f"at least {_digits(low, share=share)}"
+        return f"at most {_digits(high, unit)}"
+    return "" if low is None else f"at least {_digits(low, unit)}"
 
 
 def facts_of(master: Master, rigs: Mapping[str, str]) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 from pictor.contracts.access import Role
 from pictor.contracts.frames import FrameType, ProductKind
 from pictor.gateway.pages.calibration_groups import waiting
+from pictor.gateway.pages.calibration_master import shown_check
 from pictor.state import badpixels, masters, products
 from pictor.state.database import Connection
 from pictor.state.groups import Note
@@ -132,3 +133,13 @@ def test_a_group_with_a_master_below_the_threshold_is_not_asked_for_more(place: 
     assert waiting(note, {}).remedy == "Take 8 more, or create the master now below the threshold."
     shown = waiting(note, {}, has_master=True)
     assert (shown.message, shown.remedy) == ("2 of 10 frames; its active master was made of fewer", None)
+
+
+def test_the_gate_is_shown_with_units_and_bars_within_their_limits() -> None:
+    level = shown_check({"name": "level", "value": 0.0, "low": -12.9727, "high": 12.9727, "verdict": "active"})
+    assert (level.value, level.allowed) == ("0 ADU", "-13 to 13 ADU")
+    assert (level.bar, level.low, level.high) == (0.5, 0.1667, 0.8333)
+    rejected = shown_check({"name": "rejected samples", "value": 0.00215, "high": 0.016, "verdict": "active"})
+    assert (rejected.value, rejected.allowed) == ("0.215 %", "at most 1.6 %")
+    noise = shown_check({"name": "split-half noise", "value": 1.016, "low": 0.9, "high": 1.1, "verdict": "active"})
+    assert (noise.value, noise.allowed, noise.low) == ("1.02", "0.9 to 1.1", 0.5455)
