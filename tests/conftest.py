@@ -6,7 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest_plugins = ["tests.support.hangs", "tests.support.servers", "tests.support.flow", "tests.faults.harness.table"]
+pytest_plugins = [
+    "tests.support.hangs",
+    "tests.support.sharing",
+    "tests.support.servers",
+    "tests.support.flow",
+    "tests.faults.harness.table",
+]
 
 
 @pytest.fixture
