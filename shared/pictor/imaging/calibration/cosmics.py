@@ -104,8 +104,9 @@ def _prepared(sci: Image, mask: Mask, err: Image, detector: Detector, step: int)
     """Fill what is bad from its neighbours and bring the colours to one level."""
     blank = ~(np.isfinite(sci) & np.isfinite(err))
     skip = ((mask != 0) | blank).astype(np.uint8)
-    image, noise = np.array(sci, np.float32, order="C"), np.array(err, np.float32, order="C")
-    noise[blank] = np.float32(detector.read_noise_e / detector.egain)
+    image, noise = np.array(sci, np.float32, order="C"), np.ascontiguousarray(err, np.float32)
+    if blank.any():
+        noise = np.where(blank, np.float32(detector.read_noise_e / detector.egain), noise)
     dull = blank | ((mask & DULL) != 0)
     for y, x in np.ndindex(step, step):
         part = np.ascontiguousarray(image[y::step, x::step])
