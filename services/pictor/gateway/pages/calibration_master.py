@@ -9,7 +9,7 @@ from litestar import Response, get
 from litestar.params import Parameter
 from litestar.response import Stream
 
-from pictor.contracts.frames import ProductKind
+from pictor.contracts.frames import FrameType, ProductKind
 from pictor.contracts.masters import MasterState
 from pictor.gateway.files import Stored, send
 from pictor.gateway.pages.calibration import SEES, may_act
@@ -30,6 +30,9 @@ from pictor.state.products import Product
 
 LIGHTS = 50
 """Lights listed on the page of a master."""
+
+UNIT_OF = {FrameType.FLAT: " of the mean"}
+"""What the pixels of a master are in, where that is not ADU."""
 
 PICTURES = {"preview": ProductKind.PREVIEW, "rejection": ProductKind.REJECTION}
 
@@ -82,6 +85,7 @@ async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) ->
         components = await shelves.components(db, master_id)
         made = await products.of_master(db, master_id)
         names = await rig_names(db, master.observatory_id)
+    unit = UNIT_OF.get(master.frame_type, " ADU")
     how = standing(
         master.state, master.frame_type, master.last_at or master.taken_at, policy,
         recalled=master.recalled_at is not None,
@@ -91,7 +95,7 @@ async def show_master(runtime: RuntimeDep, visitor: Visitor, master_id: UUID) ->
         how=how, lights=lights, total=total, components=components, may_act=may_act(visitor, master.observatory_id),
         checks=[shown_check(one) for one in master.statistics.get("checks") or []],
         facts=facts_of(master, names), policy=settings_of(master.policy),
-        pictures=[(name, legend_of(made[kind])) for name, kind in PICTURES.items() if kind in made],
+        pictures=[(name, legend_of(made[kind], unit)) for name, kind in PICTURES.items() if kind in made],
     )  # fmt: skip
 
 
@@ -142,7 +146,7 @@ def settings_of(policy: Mapping[str, Any]) -> list[tuple[str, str]]:
     return written
 
 
-def legend_of(picture: Product) -> str:
+def legend_of(picture: Product, unit: str) -> str:
     """Say what a picture shows, and what black and white stand for."""
     known = picture.parameters
     if picture.kind is ProductKind.REJECTION:
@@ -151,7 +155,7 @@ def legend_of(picture: Product) -> str:
         return f"Share of the frames rejected, averaged{share}"
     black, white = known.get("black"), known.get("white")
     return "Pixels, averaged and stretched" + (
-        "" if black is None or white is None else f": {black:.5g} to {white:.5g}"
+        "" if black is None or white is None else f": {black:.5g} to {white:.5g}{unit}"
     )
 
 
