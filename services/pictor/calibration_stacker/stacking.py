@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 
-from pictor.calibration_stacker.expected import beside_active, beside_expected
+from pictor.calibration_stacker.expected import beside_active, beside_expected, level_range
 from pictor.calibration_stacker.gate import GateResult, Level, Measured, expected_rejected_share, judge
 from pictor.calibration_stacker.refusing import MOST_REFUSED, unlike_frames
 from pictor.imaging.calibration import stackfiles
@@ -174,7 +174,7 @@ def measure(built: Built, order: Order) -> Measured:
         split_block_share=None if split is None else split.block_share,
         active_block_max=None if against is None else against.block_max,
         active_block_share=None if against is None else against.block_share,
-        level_range=None if noise is None else float(np.ptp(built.preparation.levels)) / noise,
+        level_range=None if noise is None else level_range(built.preparation, order.recipe),
         level=_level(built, order, against, noise),
         active_without_bias=unlike_active,
         hot_pixels_kept=_hot_pixels_kept(built, order),

@@ -1,6 +1,12 @@
 """What level a dark should have."""
 
-from pictor.calibration_stacker.expected import KnownDark, beside_active, beside_expected, expected_level
+import numpy as np
+import pytest
+
+from pictor.calibration_stacker.expected import KnownDark, beside_active, beside_expected, expected_level, level_range
+from pictor.imaging.calibration.building import Preparation, Recipe
+from pictor.imaging.calibration.masters import Kind
+from pictor.imaging.combine.noise import NoiseModel
 
 LONG = KnownDark(600.0, 530.0)
 
@@ -24,3 +30,13 @@ def test_a_level_may_differ_by_noise_by_wandering_and_by_half_of_the_current() -
     assert beside_active(3.0, noise_adu=1.0).allowed == 10.0
     assert beside_expected(700.0, 600.0, 4.0, bias_level=500.0).allowed == 50.0
     assert beside_expected(700.0, 600.0, 4.0, bias_level=500.0).offset == 100.0
+
+
+def test_levels_apart_count_in_noises_and_dark_current_may_follow_the_temperature() -> None:
+    def ready(*levels: float) -> Preparation:
+        return Preparation(NoiseModel(16.0), np.array(levels), None, None, None, "measured")
+
+    assert level_range(ready(500.0, 520.0), Recipe(Kind.BIAS)) == pytest.approx(5.0)
+    assert level_range(ready(500.0, 520.0), Recipe(Kind.DARK, bias_level=505.0)) == pytest.approx(5.0)
+    assert level_range(ready(1400.0, 1800.0), Recipe(Kind.DARK, bias_level=500.0)) < 4.0
+    assert level_range(ready(1000.0, 2200.0), Recipe(Kind.DARK, bias_level=500.0)) > 4.0
