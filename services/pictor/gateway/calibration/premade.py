@@ -42,6 +42,8 @@ from pictor.state.premade import Claimed
 WRITE = [require(Scope.CALIBRATION_WRITE, role=Role.OBSERVATORY_ADMIN)]
 Word = Annotated[str | None, Parameter(min_length=1, max_length=200)]
 Number = Annotated[float | None, Parameter(ge=-1e6, le=1e6)]
+Seconds = Annotated[float | None, Parameter(ge=0, le=86_400)]
+Celsius = Annotated[float | None, Parameter(ge=-273.15, le=100)]
 Stated = dict[str, str | float | int | bool]
 
 
@@ -60,8 +62,8 @@ class MasterUploaded(BaseModel):
 def provide_stated(
     *, frame_type: FrameType | None = None, camera_name: Word = None,
     filter_name: Annotated[str | None, Parameter(query="filter", min_length=1, max_length=200)] = None,
-    exposure_s: Number = None, gain_setting: Number = None, offset_setting: Number = None,
-    binning_x: Annotated[int | None, Parameter(ge=1, le=64)] = None, temp_c: Number = None,
+    exposure_s: Seconds = None, gain_setting: Number = None, offset_setting: Number = None,
+    binning_x: Annotated[int | None, Parameter(ge=1, le=64)] = None, temp_c: Celsius = None,
     rotator_deg: Number = None, readout_mode: Word = None,
     ncombine: Annotated[int | None, Parameter(ge=1, le=100_000)] = None,
     adu_per_unit: Annotated[float | None, Parameter(gt=0, le=1e9)] = None, bias_inside: bool | None = None,

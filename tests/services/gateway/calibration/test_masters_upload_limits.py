@@ -40,6 +40,13 @@ async def test_uploads_keep_their_limits(api: Api) -> None:
     assert await api.count("frame") == 0
 
 
+async def test_what_is_stated_must_be_possible(api: Api) -> None:
+    for name, value in (("exposure_s", -5), ("temp_c", -300), ("adu_per_unit", 0), ("ncombine", 0), ("binning_x", 0)):
+        refused = await api.post(UPLOAD, content=dark(), params={name: value})
+        assert (refused.status_code, name in refused.text) == (400, True), (name, refused.text)
+    assert await api.count("master_upload") == 0
+
+
 async def test_who_may_upload(api: Api) -> None:
     far = await api.observatory("far")
     member, foreign = await api.token(Role.MEMBER), await api.token(Role.OBSERVATORY_ADMIN, far)
