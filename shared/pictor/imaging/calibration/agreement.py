@@ -257,7 +257,8 @@ def _look_at_strip(at: _Look, strip: _Strip, room: NDArray[np.uint16]) -> None:
             low |= _low(values, strip.below, change, strip.sci, weight)
     if whole:
         found.snr[number] = _block_means(strip.sci * strip.weight)
-    found.unstable[strip.rows] = (odd >= max(2, int(np.ceil(UNSTABLE_SHARE * count)))) | low
+    y, x = np.nonzero((odd >= max(2, int(np.ceil(UNSTABLE_SHARE * count)))) | low)
+    found.unstable[strip.rows.start + y, x] = 1
 
 
 def _low(

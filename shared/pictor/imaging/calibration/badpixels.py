@@ -121,7 +121,8 @@ def mark_bad_pixels(dark: Image, mask: Mask, *, listed: Mask | None = None) -> N
         bad = ~(np.abs(dark[rows] - centre) <= limit)
         if listed is not None:
             bad |= listed[rows] != 0
-        np.bitwise_or(mask[rows], bad.view(np.uint8), out=mask[rows])
+        y, x = np.nonzero(bad)
+        mask[rows.start + y, x] |= BAD
     mask[:, find_bad_lines(dark, axis=0)] |= BAD
     mask[find_bad_lines(dark, axis=1)] |= BAD
 

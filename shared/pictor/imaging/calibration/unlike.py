@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration.agreement import Agreement
 from pictor.imaging.calibration.badpixels import BAD
+from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.calibration.splitting import BLOCK
 from pictor.imaging.types import Mask
 
@@ -117,7 +118,9 @@ def unsteady_lines(agreement: Agreement, *, flat: bool) -> tuple[NDArray[np.int6
 
 def mark_unsteady(agreement: Agreement, mask: Mask, *, flat: bool) -> None:
     """Mark bad, in place, the pixels and lines with no one value: where no combination of the samples is right."""
-    np.bitwise_or(mask, agreement.unstable, out=mask)
+    for part in row_chunks((mask.shape[0], mask.shape[1])):
+        y, x = np.nonzero(agreement.unstable[part])
+        mask[part.start + y, x] |= BAD
     rows, columns = unsteady_lines(agreement, flat=flat)
     mask[rows] |= BAD
     mask[:, columns] |= BAD
