@@ -4,6 +4,7 @@ Used by naming the fixtures; ``pytest_plugins`` in the root conftest lists this 
 """
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,6 +25,8 @@ MEMORY = Path("/dev/shm")
 ROOM = 2 << 30
 """More than the servers of all processes of a run keep; where less is free they keep it on the disk."""
 
+LEFT = "pictor-tests-"
+
 SCHEMA = "schema"
 """Name of the database the others are copies of."""
 
@@ -41,8 +44,18 @@ def quick_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ROOM:
         yield tmp_path_factory.mktemp("servers")
         return
-    with tempfile.TemporaryDirectory(prefix="pictor-tests-", dir=MEMORY, ignore_cleanup_errors=True) as folder:
+    _sweep()
+    prefix = f"{LEFT}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=MEMORY, ignore_cleanup_errors=True) as folder:
         yield Path(folder)
+
+
+def _sweep() -> None:
+    """Remove what runs that were killed left in memory."""
+    for folder in MEMORY.glob(f"{LEFT}*-*"):
+        owner = folder.name.removeprefix(LEFT).split("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
