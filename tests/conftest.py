@@ -11,6 +11,7 @@ pytest_plugins = [
     "tests.support.sharing",
     "tests.support.servers",
     "tests.support.flow",
+    "tests.support.logged",
     "tests.faults.harness.table",
 ]
 

@@ -35,7 +35,10 @@ class _Tokenless(logging.Formatter):
 
 
 def configure(*, style: str = "console", level: str = "info", folder: Path | None = None) -> None:
-    """Send log lines to standard error or to ``pictor.log`` in a folder, as JSON or for people."""
+    """Send log lines to standard error or to ``pictor.log`` in a folder, as JSON or for people.
+
+    No logger keeps what it was first used with: whoever configures last is obeyed by all.
+    """
     output = sys.stderr if folder is None else _log_file(folder)
     chain: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -52,7 +55,6 @@ def configure(*, style: str = "console", level: str = "info", folder: Path | Non
         processors=[*chain, last],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(output),
-        cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(_Tokenless("%(levelname)s %(name)s %(message)s"))

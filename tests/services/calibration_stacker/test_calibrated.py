@@ -97,9 +97,9 @@ async def test_ten_who_ask_at_once_have_one_job(ten: Telescope) -> None:
     (frame_id,) = await ten.send("LIGHT", 1, LIGHT_S, SKY_E)
     answers = await asyncio.gather(*(ask(ten.pocket, frame_id) for _ in range(10)))
     jobs = {one.json()["job_id"] for one in answers if one.status_code == 202}
-    assert {one.status_code for one in answers} == {202}
+    assert {one.status_code for one in answers} <= {202, 200}, "one that came late may find it made"
     assert len(jobs) == 1
-    assert all("retry-after" in one.headers for one in answers)
+    assert all("retry-after" in one.headers for one in answers if one.status_code == 202)
     await calibrated(ten.pocket, frame_id)
     count = "SELECT count(*) FROM job WHERE frame_id = $1 AND kind = 'calibrate'"
     assert await ten.pocket.runtime.pool.fetchval(count, frame_id) == 1

@@ -5,7 +5,6 @@ import json
 import logging
 import random
 import time
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,7 +16,6 @@ from pictor.gateway import credentials
 from pictor.gateway.app import create_app
 from pictor.gateway.identity import CACHE_S
 from pictor.gateway.limits import Rate
-from pictor.runtime import logs
 from pictor.state import tenancy
 from tests.services.gateway.conftest import Api, client_of, sha, tiny_frame
 
@@ -172,20 +170,6 @@ async def test_a_scope_opens_its_own_routes_and_no_others(api: Api, scope: Scope
     }
     for needed, write in writes.items():
         assert (await write()).status_code == (201 if needed is scope else 403), needed
-
-
-@pytest.fixture
-def logged(tmp_path: Path) -> Iterator[Path]:
-    """Everything that is logged, as an installation would write it."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    root.handlers.clear()
-    logs.configure(style="json", level="debug", folder=tmp_path)
-    structlog.configure(cache_logger_on_first_use=False)
-    yield tmp_path / "pictor.log"
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
 
 
 async def test_a_thousand_tokens_leave_no_trace_in_logs_answers_and_audit(api: Api, logged: Path) -> None:
