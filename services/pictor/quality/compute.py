@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pictor.imaging import background
 from pictor.imaging.calibration.calibrating import apply_masters
 from pictor.imaging.calibration.calibrating import warm as warm_calibration
-from pictor.imaging.fits.reading import luminance, read_frame, read_image
+from pictor.imaging.fits.reading import FrameFile, luminance, read_frame
 from pictor.imaging.pixels import as_pixels
 from pictor.imaging.quality import defects, measuring
 from pictor.imaging.quality.sky import sky_of
@@ -61,11 +61,12 @@ def measure(
     ImagingError
         If a file cannot be read or a master does not fit.
     """
-    data = read_frame(Path(path)).data
+    raw = read_frame(Path(path))
+    data = raw.data
     pattern = _pattern(bayer, data)
     light = as_pixels(data if data.ndim == 2 else luminance(data))
     ceiling = saturation_adu if saturation_adu is not None else saturation.guess_saturation(light)
-    image, ceiling = _calibrated(light, ceiling, dark_path, flat_path)
+    image, ceiling = _calibrated(light, ceiling, *(_as_stored(one, raw) for one in (dark_path, flat_path)))
     sky = sky_of(image, bayer=pattern is not None)
     stars = find_stars(image, saturation=ceiling, background=None if pattern else sky, bayer=pattern)
     found = measuring.measure(image, stars, sky, egain=egain, bayer=pattern is not None)
@@ -102,14 +103,22 @@ def _pattern(bayer: str | None, data: NDArray[Any]) -> str | None:
     return bayer.strip().upper() if known and bayer is not None and data.ndim == 2 else None
 
 
+def _as_stored(path: str | None, light: FrameFile) -> NDArray[Any] | None:
+    """Read a master with its rows in the order of the light's, where both files say theirs."""
+    if path is None:
+        return None
+    master = read_frame(Path(path))
+    orders = {str(one.header.get("ROWORDER", "")).strip().upper() for one in (light, master)} - {""}
+    image = luminance(master.data)
+    return np.ascontiguousarray(image[::-1]) if len(orders) > 1 else image
+
+
 def _calibrated(
-    light: NDArray[Any], ceiling: float | None, dark_path: str | None, flat_path: str | None
+    light: NDArray[Any], ceiling: float | None, dark: NDArray[Any] | None, flat: NDArray[Any] | None
 ) -> tuple[NDArray[Any], float | None]:
     """Apply the masters; pixels saturated in the raw light stay the brightest and mark the new ceiling."""
-    if dark_path is None and flat_path is None:
+    if dark is None and flat is None:
         return light, ceiling
-    dark = None if dark_path is None else read_image(Path(dark_path))
-    flat = None if flat_path is None else read_image(Path(flat_path))
     image = apply_masters(light, dark, flat)
     if ceiling is None:
         return image, None

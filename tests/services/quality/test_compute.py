@@ -16,8 +16,8 @@ from tests.support.sky import Recipe, Sky, render
 SHARP = Recipe(shape=(700, 900), fwhm=3.0, stars=300)
 
 
-def written(image: np.ndarray, path: Path) -> str:
-    fits.PrimaryHDU(image).writeto(path)
+def written(image: np.ndarray, path: Path, **cards: str) -> str:
+    fits.PrimaryHDU(image, fits.Header(list(cards.items()))).writeto(path)
     return str(path)
 
 
@@ -60,6 +60,19 @@ def test_masters_are_applied_in_memory(tmp_path: Path) -> None:
     assert found["applied"] == ["dark", "flat"]
     assert found["stars"]["spikes"] < 10
     assert found["quality"]["background_adu"] == pytest.approx(sky.level, abs=0.1 * sky.sky_sigma)
+
+
+def test_a_master_stored_the_other_way_up_is_turned_over_before_it_is_applied(tmp_path: Path) -> None:
+    sky = render(SHARP).image
+    hot = np.where(np.random.default_rng(1).random(SHARP.shape) < 0.002, 9000.0, 300.0)
+    raw = np.clip(np.rint(sky + hot), 0, 65535).astype(np.uint16)
+    light = written(raw, tmp_path / "light.fits", ROWORDER="TOP-DOWN")
+    found = [
+        measure(light, str(tmp_path), dark_path=written(pixels.astype(np.float32), tmp_path / name, ROWORDER=order))
+        for pixels, name, order in ((hot, "as.fits", "TOP-DOWN"), (hot[::-1], "turned.fits", "BOTTOM-UP"))
+    ]
+    assert found[0] == found[1]
+    assert found[0]["stars"]["spikes"] < 10
 
 
 def test_a_master_of_another_size_is_refused_in_words(tmp_path: Path) -> None:
