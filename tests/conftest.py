@@ -6,6 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+SHARE = 12_000 // WORKERS
+
+os.environ["PICTOR_PORTS"] = f"{20_000 + WORKER * SHARE}-{20_000 + (WORKER + 1) * SHARE - 1}"
+"""Each worker has ports of its own: no other takes one while its server is restarted."""
+
 pytest_plugins = [
     "tests.support.hangs",
     "tests.support.sharing",

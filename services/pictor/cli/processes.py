@@ -20,7 +20,7 @@ from pictor.cli.stack import environment_of, settings_for
 from pictor.contracts.modules import Service
 from pictor.runtime.closing import end
 from pictor.runtime.embedded.config import Endpoints
-from pictor.runtime.embedded.folder import PORTS
+from pictor.runtime.embedded.folder import ports
 from pictor.runtime.settings import Settings
 
 log = structlog.get_logger()
@@ -153,11 +153,12 @@ async def _lives(client: httpx.AsyncClient, url: str) -> tuple[bool, str]:
 
 def free_port(host: str, taken: Collection[int] = ()) -> int:
     """Return a port that is free at this moment, and not of those the kernel gives to outgoing connections."""
-    first = secrets.randbelow(len(PORTS))
-    for port in itertools.chain(PORTS[first:], PORTS[:first]):
+    every = ports()
+    first = secrets.randbelow(len(every))
+    for port in itertools.chain(every[first:], every[:first]):
         with socket.socket() as probe, suppress(OSError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
             if port not in taken:
                 return port
-    raise OSError(f"no free port between {PORTS.start} and {PORTS.stop} on {host}")
+    raise OSError(f"no free port between {every.start} and {every.stop - 1} on {host}")

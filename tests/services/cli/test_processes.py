@@ -11,6 +11,7 @@ from pictor.cli import processes
 from pictor.cli.processes import Processes, free_port
 from pictor.contracts.modules import Service
 from pictor.runtime.embedded.config import Endpoints
+from pictor.runtime.embedded.errors import EmbeddedError
 from pictor.runtime.settings import Settings
 
 SERVICE = """
@@ -47,3 +48,11 @@ async def test_a_service_that_is_not_alive_is_killed_and_a_healthy_one_is_not(
         sick.touch()
     assert await asyncio.wait_for(process.wait(), 30) == -signal.SIGKILL
     await watch
+
+
+def test_ports_are_of_the_range_that_is_stated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PICTOR_PORTS", "23000-23009")
+    assert free_port("127.0.0.1") in range(23000, 23010)
+    monkeypatch.setenv("PICTOR_PORTS", "80-90")
+    with pytest.raises(EmbeddedError, match=r"PICTOR_PORTS is '80-90'; it must be a range such as 20000-31999"):
+        free_port("127.0.0.1")

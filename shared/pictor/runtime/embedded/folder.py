@@ -14,11 +14,20 @@ from pictor.runtime.store.files import sync_folder
 
 LOOPBACK = "127.0.0.1"
 
-PORTS = range(20000, 32000)
-"""Below the ports Linux gives to outgoing connections, so that none of ours is taken while a server restarts."""
-
 PREVIOUS_RUN_S = 15.0
 """Servers of a killed run are gone after this time."""
+
+
+def ports() -> range:
+    """Return the ports servers and services of this machine are given: ``PICTOR_PORTS``, ``first-last``.
+
+    By default those below what Linux gives to outgoing connections: none is taken by others while a server restarts.
+    """
+    text = os.environ.get("PICTOR_PORTS", "20000-31999")
+    first, _, last = text.partition("-")
+    if not (first.isdecimal() and last.isdecimal() and 1024 <= int(first) < int(last) <= 65535):
+        raise EmbeddedError(f"PICTOR_PORTS is {text!r}; it must be a range such as 20000-31999")
+    return range(int(first), int(last) + 1)
 
 
 def own_folder(path: Path) -> Path:
@@ -94,11 +103,12 @@ def is_free(port: int) -> bool:
 
 def free_port(taken: set[int]) -> int:
     """Find a port nobody uses."""
-    first = secrets.randbelow(len(PORTS))
-    for port in itertools.chain(PORTS[first:], PORTS[:first]):
+    every = ports()
+    first = secrets.randbelow(len(every))
+    for port in itertools.chain(every[first:], every[:first]):
         if port not in taken and is_free(port):
             return port
-    raise EmbeddedError(f"no free port between {PORTS.start} and {PORTS.stop} on {LOOPBACK}")
+    raise EmbeddedError(f"no free port between {every.start} and {every.stop - 1} on {LOOPBACK}")
 
 
 def lock(path: Path) -> int:
