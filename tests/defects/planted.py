@@ -1,4 +1,7 @@
-"""What goes wrong at a telescope, planted: each row a set of frames, which of them are bad, and how much."""
+"""What goes wrong at a telescope, planted: each row a set of frames, which of them are bad, and how much.
+
+Longer than a module should be, for it is one table: the guide prints it in this order.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -243,6 +246,8 @@ def _hits(places: dict[int, float]) -> Callable[[Rng], Taken]:
 
 
 def _dark_rows() -> Iterator[Row]:
+    """List what spoils biases and darks: a table, a row a line, nothing to follow."""
+
     def row(defect: str, size: str, bad: tuple[int, ...], make: Bad, *, frames: int = 10, take: Take = darks) -> Row:
         return Row(defect, size, frames, bad, spoil(take, frames, bad, make))
 
@@ -363,6 +368,8 @@ def _dark_rows() -> Iterator[Row]:
 
 
 def _flat_rows() -> Iterator[Row]:
+    """List what spoils flats: a table, a row a line, nothing to follow."""
+
     def row(defect: str, size: str, bad: tuple[int, ...], make: Bad, *, frames: int = 10) -> Row:
         return Row(defect, size, frames, bad, spoil(flats, frames, bad, make))
 
