@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pictor.imaging.astrometry.fitting import inverse_sip
+from pictor.imaging.astrometry.cards import cards_of
 from pictor.imaging.astrometry.geometry import (
     SkyPoint,
     corners_of,
@@ -17,7 +17,7 @@ from pictor.imaging.astrometry.geometry import (
     separation,
     sky_of,
 )
-from pictor.imaging.astrometry.projection import Sip, Wcs
+from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.astrometry.refit import Refit, zones_of
 from pictor.imaging.astrometry.verification import Verdict
 
@@ -142,41 +142,7 @@ def wcs_cards(solution: Solution) -> list[Card]:
     list
         Keyword, value and comment, in the order they should stand.
     """
-    wcs, suffix = solution.wcs, "-SIP" if solution.wcs.sip else ""
-    cards: list[Card] = [
-        ("WCSAXES", 2, "number of world axes"),
-        ("CTYPE1", f"RA---TAN{suffix}", "gnomonic projection"),
-        ("CTYPE2", f"DEC--TAN{suffix}", "gnomonic projection"),
-        ("CUNIT1", "deg", "unit of CRVAL1 and CD1_x"),
-        ("CUNIT2", "deg", "unit of CRVAL2 and CD2_x"),
-        ("CRPIX1", wcs.crpix[0], "[px] reference pixel, first pixel is 1"),
-        ("CRPIX2", wcs.crpix[1], "[px] reference pixel, first pixel is 1"),
-        ("CRVAL1", wcs.crval[0], "[deg] right ascension of it"),
-        ("CRVAL2", wcs.crval[1], "[deg] declination of it"),
-        ("CD1_1", wcs.cd[0][0], "[deg/px]"),
-        ("CD1_2", wcs.cd[0][1], "[deg/px]"),
-        ("CD2_1", wcs.cd[1][0], "[deg/px]"),
-        ("CD2_2", wcs.cd[1][1], "[deg/px]"),
-        ("RADESYS", "ICRS", "celestial reference frame"),
-        ("EQUINOX", 2000.0, "[yr] of the axes"),
-    ]
-    return cards + _sip_cards(solution) if wcs.sip else cards
-
-
-def _sip_cards(solution: Solution) -> list[Card]:
-    forward = solution.wcs.sip
-    if forward is None:
-        return []
-    backward = inverse_sip(solution.wcs, solution.width, solution.height)
-    return _polynomial_cards("A", "B", forward) + _polynomial_cards("AP", "BP", backward)
-
-
-def _polynomial_cards(first: str, second: str, sip: Sip) -> list[Card]:
-    cards: list[Card] = []
-    for name, terms in ((first, sip.a), (second, sip.b)):
-        cards.append((f"{name}_ORDER", sip.order, f"order of the SIP polynomial {name}"))
-        cards += [(f"{name}_{p}_{q}", value, "SIP distortion") for p, q, value in terms]
-    return cards
+    return cards_of(solution.wcs, (solution.height, solution.width))
 
 
 def _zone_maxima(found: Refit) -> tuple[float | None, ...]:

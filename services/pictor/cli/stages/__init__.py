@@ -1,0 +1,1 @@
+"""The commands of the imaging library: one per stage, on files, without any server."""

@@ -1,0 +1,136 @@
+"""How every stage runs: one frame's fault leaves the others alone, and what was made is told once."""
+
+import json as jsonlib
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pictor.cli.client import CommandError, guarded
+
+Told = dict[str, Any]
+"""What is told of one result, as JSON values."""
+
+_PACKED = (".gz", ".fz")
+
+
+def named(path: Path, suffix: str, folder: Path, *, ending: str = ".fits") -> Path:
+    """Name the product of a frame: ``m51.fits.fz`` becomes ``FOLDER/m51_SUFFIX.fits``."""
+    name = path.name
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    return folder / f"{Path(name).stem}_{suffix}{ending}"
+
+
+def require_free(targets: Sequence[Path], *, overwrite: bool) -> None:
+    """Refuse names that are taken, or that two results share, before any work is done; make the folders.
+
+    Raises
+    ------
+    CommandError
+        With exit code 2.
+    """
+    seen: set[Path] = set()
+    for target in targets:
+        if target in seen:
+            raise CommandError(f"two results would be {target}; give the frames in separate calls or rename them", 2)
+        seen.add(target)
+        if target.exists() and not overwrite:
+            raise CommandError(f"{target} exists; --overwrite replaces it", 2)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"{target.parent} is no folder to write into: {error.strerror}", 2) from error
+
+
+def each(
+    paths: Sequence[Path], work: Callable[[Path], Told], *, label: str, say: Callable[[Told], str], json: bool
+) -> int:
+    """Do one thing to every frame, with progress; return the exit code.
+
+    Parameters
+    ----------
+    paths
+        Frames, in the order they are told.
+    work
+        Makes what is told of one frame; an ImagingError refuses it and the others go on.
+    label
+        What is being done, for the progress bar.
+    say
+        One line of text for one result.
+    json
+        Whether one JSON document is printed instead of lines.
+
+    Returns
+    -------
+    int
+        0: all done; 1: a frame was refused.
+    """
+    results = []
+    for path in shown(paths, label):
+        results.append(_one(path, work))
+        if not json and "refused" not in results[-1]:
+            print(say(results[-1]))
+    if json:
+        print(jsonlib.dumps(results, indent=2, allow_nan=False))
+    return 1 if any("refused" in result for result in results) else 0
+
+
+def _one(path: Path, work: Callable[[Path], Told]) -> Told:
+    from pictor.imaging.errors import ImagingError
+
+    try:
+        return {"input": str(path), **work(path)}
+    except (ImagingError, CommandError, OSError) as error:
+        print(f"pictor: {path}: {error}", file=sys.stderr)
+        return {"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")}
+
+
+def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) -> int:
+    """Do one thing to all frames together; return the exit code: 0 done, 1 refused, 2 wrong call."""
+    from pictor.imaging.errors import ImagingError
+    from pictor.imaging.products import FileTakenError
+
+    try:
+        told = work()
+    except FileTakenError as error:
+        return guarded(CommandError(str(error), 2))
+    except (ImagingError, OSError) as error:
+        return guarded(CommandError(str(error)))
+    except CommandError as error:
+        return guarded(error)
+    print(jsonlib.dumps(told, indent=2, allow_nan=False) if json else say(told))
+    return 0
+
+
+def checked(work: Callable[[], int]) -> int:
+    """Run a command whose call may be wrong; return its exit code."""
+    try:
+        return work()
+    except CommandError as error:
+        return guarded(error)
+
+
+def shown(things: Sequence[Any], label: str) -> Iterable[Any]:
+    """Go through things with a progress bar on a terminal, silently elsewhere."""
+    from rich.console import Console
+    from rich.progress import track
+
+    console = Console(stderr=True)
+    quiet = not console.is_terminal or len(things) < 2
+    return track(things, description=label, console=console, transient=True, disable=quiet)
+
+
+def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
+    """Replace numbers JSON does not know by None, arrays and tuples by lists, paths by text."""
+    import math
+
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if hasattr(value, "tolist"):
+        return finite(value.tolist())
+    if isinstance(value, Path):
+        return str(value)
+    return None if isinstance(value, float) and not math.isfinite(value) else value

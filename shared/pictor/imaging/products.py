@@ -1,0 +1,174 @@
+"""What every file we make carries: what made it, of which inputs, with which settings."""
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from secrets import token_hex
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.calibration.planes import Plane, write_planes
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.fits.writing import printable
+from pictor.imaging.frame import Frame
+
+Setting = str | int | float | bool | None
+"""The value of one setting; None leaves it out."""
+
+_OF_A_FILE = ("CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "EXTNAME")
+_OLD_INPUTS = re.compile(r"(NINPUT|INLIST|IN\d{3}(NAM|SHA|ID|LEV|REJ))\Z")
+_MOST_LISTED = 999
+
+
+class FileTakenError(ImagingError):
+    """A file of that name is there and was not to be replaced."""
+
+    def __init__(self, message: str, *, reason: str = "file-exists") -> None:
+        super().__init__(message, reason=reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A file something was made of: its name without folder, and its SHA-256 in hexadecimal."""
+
+    name: str
+    sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> "Input":
+        """Hash a file."""
+        with path.open("rb") as file:
+            return cls(path.name, hashlib.file_digest(file, "sha256").hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What made a product.
+
+    Parameters
+    ----------
+    stage
+        Name of the command or function, such as ``coadd``.
+    inputs
+        Files it was made of, in the order they were used.
+    settings
+        What was chosen, by name.
+    software
+        Name and version of the program.
+    notes
+        Sentences for HISTORY.
+    """
+
+    stage: str
+    inputs: Sequence[Input] = ()
+    settings: Mapping[str, Setting] = field(default_factory=dict)
+    software: str = "pictor"
+    notes: Sequence[str] = ()
+
+    def history(self) -> list[str]:
+        """Write it as lines of HISTORY."""
+        chosen = ", ".join(f"{name}={value}" for name, value in self.settings.items() if value is not None)
+        return [printable(line) for line in (f"{self.software} {self.stage}: {chosen}", *self.notes)]
+
+
+def write_product(path: Path, frame: Frame, made: Provenance, *, overwrite: bool = False) -> None:
+    """Write a frame with its error and mask planes, its provenance and checksums; whole or not at all.
+
+    The first plane SCI is the primary image (float32, or float64 where the data are), ERR and MASK follow where they
+    are known. NINPUT, IN001NAM and IN001SHA to IN999SHA name the inputs with their SHA-256 (beyond, INLIST is the
+    SHA-256 of the whole list as sha256sum would print it), HISTORY says what was done. The same frame and provenance
+    give the same bytes.
+
+    Parameters
+    ----------
+    path
+        File to write, in a folder that exists.
+    frame
+        Pixels, shape (ny, nx) or (planes, ny, nx), and cards.
+    made
+        What made them.
+    overwrite
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    FileTakenError
+        If a file of that name is there and ``overwrite`` is False.
+    """
+    if path.exists() and not overwrite:
+        raise FileTakenError(f"{path} exists; --overwrite replaces it")
+    header = product_header(frame, made)
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    try:
+        _write(part, frame, header)
+        if overwrite:
+            part.replace(path)
+        else:
+            _name_new(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def product_header(frame: Frame, made: Provenance) -> fits.Header:
+    """Make the primary header of a product: cards of the frame, unit, inputs, history.
+
+    Parameters
+    ----------
+    frame
+        Its cards are kept, but those that are true of another file only.
+    made
+        What made it.
+    """
+    header = frame.header.copy(strip=True)
+    for keyword in {key for key in header if key in _OF_A_FILE or _OLD_INPUTS.match(key)}:
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+    header["BUNIT"] = (frame.unit, "unit of the pixels; empty for ratios")
+    header["CREATOR"] = (made.software, f"made by {made.stage}"[:46])
+    header["NINPUT"] = (len(made.inputs), "files this was made of: names, then SHA-256")
+    for number, one in enumerate(made.inputs[:_MOST_LISTED], 1):
+        header[f"IN{number:03d}NAM"] = printable(one.name)[-68:]
+        header[f"IN{number:03d}SHA"] = one.sha256
+    if len(made.inputs) > _MOST_LISTED:
+        listed = "".join(f"{one.sha256}  {one.name}\n" for one in made.inputs)
+        header["INLIST"] = (hashlib.sha256(listed.encode()).hexdigest(), "")
+    for line in made.history():
+        header.add_history(line)
+    return header
+
+
+def _write(path: Path, frame: Frame, header: fits.Header) -> None:
+    """Write the planes; those of one float32 frame stream without a second copy."""
+    if frame.data.ndim == 2 and frame.data.dtype != np.float64:
+        planes = [Plane("SCI", "f4", lambda rows: frame.data[rows])]
+        if frame.err is not None:
+            err = frame.err
+            planes.append(Plane("ERR", "f4", lambda rows: err[rows]))
+        if frame.mask is not None:
+            mask = frame.mask
+            planes.append(Plane("MASK", "u1", lambda rows: mask[rows]))
+        write_planes(path, header, planes, frame.shape)
+        return
+    units = fits.HDUList([fits.PrimaryHDU(_stored(frame.data), header)])
+    units[0].header["EXTNAME"] = ("SCI", "name of this plane")
+    if frame.err is not None:
+        units.append(fits.ImageHDU(frame.err.astype(np.float32), name="ERR"))
+    if frame.mask is not None:
+        units.append(fits.ImageHDU(frame.mask, name="MASK"))
+    units.writeto(path, overwrite=True, checksum=True, output_verify="silentfix")
+
+
+def _stored(data: NDArray[np.number]) -> NDArray[np.number]:
+    return data if data.dtype in {np.float32, np.float64} else data.astype(np.float32)
+
+
+def _name_new(part: Path, path: Path) -> None:
+    """Give a finished file its name unless somebody else took it meanwhile."""
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        raise FileTakenError(f"{path} exists; --overwrite replaces it") from None
