@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -34,7 +34,15 @@ class FileTakenError(ImagingError):
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A file something was made of: its name without folder, and its SHA-256 in hexadecimal."""
+    """A file something was made of.
+
+    Parameters
+    ----------
+    name
+        Name without folder.
+    sha256
+        SHA-256 of its bytes, in hexadecimal.
+    """
 
     name: str
     sha256: str
@@ -100,12 +108,32 @@ def write_product(path: Path, frame: Frame, made: Provenance, *, overwrite: bool
     FileTakenError
         If a file of that name is there and ``overwrite`` is False.
     """
+    header = product_header(frame, made)
+    write_whole(path, lambda part: _write(part, frame, header), overwrite=overwrite)
+
+
+def write_whole(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
+    """Write a file under a passing name and give it its own when it is whole; a fault leaves nothing.
+
+    Parameters
+    ----------
+    path
+        File to write, in a folder that exists.
+    write
+        Writes the file it is given.
+    overwrite
+        Whether a file of that name may be replaced.
+
+    Raises
+    ------
+    FileTakenError
+        If a file of that name is there and ``overwrite`` is False.
+    """
     if path.exists() and not overwrite:
         raise FileTakenError(f"{path} exists; --overwrite replaces it")
-    header = product_header(frame, made)
     part = path.with_name(f".{path.name}.{token_hex(4)}.part")
     try:
-        _write(part, frame, header)
+        write(part)
         if overwrite:
             part.replace(path)
         else:
