@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: setup demo test test-real stress faults chaos machine fuzz check lint types imports contracts bench load format clean
+.PHONY: setup demo test test-real stress faults chaos machine fuzz check lint types imports contracts bench load docs format clean
 
 setup: $(STAMP)
 
@@ -67,9 +67,13 @@ bench: setup
 load: setup
 	$(BIN)/python -m load.run $(if $(FULL),--full) $(ARGS)
 
+docs: setup
+	$(BIN)/python -m sphinx -W --keep-going -q -b html -d docs/_build/doctrees docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 format: setup
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) docs/_build docs/reference .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -52,6 +52,11 @@ def write_wcs(header: fits.Header, wcs: Wcs, shape: tuple[int, int]) -> fits.Hea
         The solution.
     shape
         Shape (ny, nx) of the frame, for the inverse distortion.
+
+    Returns
+    -------
+    astropy.io.fits.Header
+        The other cards, then the solution.
     """
     made = header.copy()
     for keyword in {keyword for keyword in made if is_stale(keyword)}:

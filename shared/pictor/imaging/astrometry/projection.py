@@ -25,8 +25,16 @@ class Sip:
 class Wcs:
     """A gnomonic (TAN) world coordinate system.
 
-    Pixels are FITS pixels: the centre of the first pixel is (1, 1). ``crval`` and
-    ``cd`` are in degrees and degrees per pixel.
+    Parameters
+    ----------
+    crval
+        Right ascension and declination of the reference pixel, ICRS, in degrees.
+    crpix
+        Reference pixel, column and row; FITS pixels: the centre of the first pixel is (1, 1).
+    cd
+        Matrix from pixel offsets to standard coordinates, in degrees per pixel.
+    sip
+        Distortion; None without one.
     """
 
     crval: tuple[float, float]

@@ -87,6 +87,11 @@ def render(
     scratch
         Folder for the files.
 
+    Returns
+    -------
+    Preview
+        Preview, thumbnail, tiles with their index, and the corners, all in ``scratch``.
+
     Raises
     ------
     ImagingError

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pictor.imaging.simulator.camera import FloatImage, detector, expected_dark, read_out
 from pictor.imaging.simulator.events import add_cosmic_rays, add_satellite, clouds, sky_gradient
 from pictor.imaging.simulator.fields import Stars, stars_near
+from pictor.imaging.simulator.nebula import Nebula, nebula_light
 from pictor.imaging.simulator.optics import BAYER_RESPONSE, FILTERS, Filter, Rig, illumination, mosaic
 from pictor.imaging.simulator.psf import Psf, add_stars, noise_pixels, peak_fraction, recorded_fwhm
 from pictor.imaging.simulator.sky import Pointing, project
@@ -27,6 +28,14 @@ class LightSpec:
     ----------
     pointing
         True pointing; its parity -1 gives the frame mirrored with respect to +1.
+    rig, filter_name
+        Camera on a telescope, and one of its filters.
+    exposure_s, temperature_c
+        Exposure in seconds and sensor temperature in degrees Celsius.
+    psf
+        Profile of the stars.
+    seed
+        Of noise and events.
     transparency, patchiness
         Median share of starlight that passes the clouds, and spread of their optical depth.
     gradient
@@ -39,6 +48,8 @@ class LightSpec:
         False leaves them out.
     faintest
         Magnitude of the faintest synthetic stars; 0 leaves only Tycho-2 stars.
+    nebula
+        Emission nebula in the field; None for none.
     """
 
     pointing: Pointing
@@ -56,6 +67,7 @@ class LightSpec:
     stars: bool = True
     cosmic_rays: bool = True
     faintest: float = 18.5
+    nebula: Nebula | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +109,11 @@ class LightTruth:
 
 def render_light(spec: LightSpec) -> tuple[NDArray[np.uint16], LightTruth]:
     """Render a raw light frame.
+
+    Parameters
+    ----------
+    spec
+        What the frame shows, through what, with which seed; the same one gives the same pixels, shape (ny, nx).
 
     Returns
     -------
@@ -179,15 +196,23 @@ def _scene(spec: LightSpec) -> tuple[FloatImage, _Drawn, float]:
         sky *= np.float32(1.0 + _CLOUD_GLOW) - np.float32(_CLOUD_GLOW) * passes
     sky *= lit
     stars = _visible(spec, band, passes)
+    glow = sky if spec.nebula is None else sky + _nebula(spec, spec.nebula, lit, passes)
     if camera.bayer is None:
         sky_e = float(np.median(sky[::8, ::8]))
-        return _with_stars(spec, sky, stars, stars.flux), stars, sky_e
+        return _with_stars(spec, glow, stars, stars.flux), stars, sky_e
     channels = {
-        colour: _with_stars(spec, sky * np.float32(response), stars, response * _through(stars, colour, band))
+        colour: _with_stars(spec, glow * np.float32(response), stars, response * _through(stars, colour, band))
         for colour, response in BAYER_RESPONSE.items()
     }
     sky_e = float(np.median(mosaic(camera, {c: sky * np.float32(r) for c, r in BAYER_RESPONSE.items()})))
     return mosaic(camera, channels), stars, sky_e
+
+
+def _nebula(spec: LightSpec, nebula: Nebula, lit: FloatImage, passes: FloatImage | None) -> FloatImage:
+    """Electrons of the nebula in each pixel."""
+    light = nebula_light(nebula, spec.rig, spec.pointing, spec.filter_name, spec.psf) * lit
+    light *= np.float32(spec.exposure_s)
+    return light if passes is None else light * passes
 
 
 def _with_stars(spec: LightSpec, sky: FloatImage, stars: _Drawn, flux: NDArray[np.float64]) -> FloatImage:

@@ -64,6 +64,11 @@ def sample_night(
         The night is the last one that ended before this time, aware UTC; None: that of 12 October 2026.
     progress
         Called with the number of files written and the number of all.
+
+    Returns
+    -------
+    Night
+        Its folder, its frames with their truth, and the star index that solves them.
     """
     folder.mkdir(parents=True, exist_ok=True)
     rig, site = sample_rig(scale), Site()

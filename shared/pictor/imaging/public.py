@@ -1,0 +1,73 @@
+"""The public names of the library by area, each with the module it lives in (``module:name`` where they differ)."""
+
+_AREAS: dict[str, dict[str, str]] = {
+    "Frames and files": {
+        "Frame": "pictor.imaging.frame",
+        "Provenance": "pictor.imaging.products",
+        "Input": "pictor.imaging.products",
+        "write_product": "pictor.imaging.products",
+        "ImagingError": "pictor.imaging.errors",
+        "FrameMismatchError": "pictor.imaging.errors",
+        "UnreadableFrameError": "pictor.imaging.errors",
+        "FileTakenError": "pictor.imaging.products",
+    },
+    "Masters and the detector": {
+        "combine_files": "pictor.imaging.combine.combining:combine",
+        "stack_files": "pictor.imaging.calibration.stackfiles",
+        "read_noise": "pictor.imaging.calibration.measuring",
+        "conversion_gain": "pictor.imaging.calibration.measuring",
+        "dark_current": "pictor.imaging.calibration.measuring",
+        "bad_pixel_map": "pictor.imaging.calibration.badpixels",
+        "find_bad_pixels": "pictor.imaging.calibration.badpixels",
+        "find_bad_lines": "pictor.imaging.calibration.badpixels",
+        "read_bad_pixel_list": "pictor.imaging.calibration.badpixels",
+    },
+    "Calibrating": {
+        "calibrate": "pictor.imaging.calibration.calibrating",
+        "calibrate_file": "pictor.imaging.calibration.files",
+        "repair_bad_pixels": "pictor.imaging.calibration.repair",
+        "find_cosmics": "pictor.imaging.calibration.cosmics",
+    },
+    "Stars, background and quality": {
+        "mesh_background": "pictor.imaging.background",
+        "Background": "pictor.imaging.background",
+        "find_stars": "pictor.imaging.stars.finding",
+        "StarList": "pictor.imaging.stars.starlist",
+        "StarFlag": "pictor.imaging.stars.starlist",
+        "map_field": "pictor.imaging.quality.zones",
+        "measure_quality": "pictor.imaging.quality.measuring:measure",
+    },
+    "Sky": {
+        "Wcs": "pictor.imaging.astrometry.projection",
+        "pixel_to_sky": "pictor.imaging.astrometry.projection",
+        "sky_to_pixel": "pictor.imaging.astrometry.projection",
+        "read_wcs": "pictor.imaging.astrometry.cards",
+        "write_wcs": "pictor.imaging.astrometry.cards",
+        "fit_wcs": "pictor.imaging.astrometry.fitting",
+        "zero_point": "pictor.imaging.astrometry.photometry",
+    },
+    "Pictures": {
+        "render": "pictor.imaging.preview.rendering",
+        "write_tiles": "pictor.imaging.preview.tiles",
+    },
+    "Simulated frames of known truth": {
+        "sample_night": "pictor.imaging.simulator.night",
+        "scenario": "pictor.imaging.simulator.scenarios",
+        "render_light": "pictor.imaging.simulator.light",
+        "LightSpec": "pictor.imaging.simulator.light",
+    },
+}
+
+PUBLIC = {name: place for area in _AREAS.values() for name, place in area.items()}
+"""Public name and where it is loaded from; none is the name of a folder or module of the library."""
+
+
+def place_of(name: str) -> tuple[str, str]:
+    """Tell module and attribute of a public name."""
+    module, _, attribute = PUBLIC[name].partition(":")
+    return module, attribute or name
+
+
+def areas() -> dict[str, list[str]]:
+    """Give the public names by area, in the order a reader meets them."""
+    return {title: [*names] for title, names in _AREAS.items()}
