@@ -5,7 +5,8 @@ from typing import Any
 
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.quality import FrameMeasured, Grade, Quality
-from pictor.quality.grading import Metrics, baseline_of, grade
+from pictor.imaging.quality.grading import Metrics, baseline_of
+from pictor.quality.grading import grade
 from pictor.runtime.fetching import choose_masters
 from pictor.runtime.local import believed_scale, local_frame
 from pictor.runtime.step import Step

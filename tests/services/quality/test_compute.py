@@ -8,9 +8,10 @@ from astropy.io import fits
 
 from pictor.contracts.quality import Quality
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.quality.grading import Baseline, Metrics
 from pictor.imaging.stars.starlist import StarList
 from pictor.quality.compute import measure
-from pictor.quality.grading import Baseline, Metrics, grade
+from pictor.quality.grading import grade
 from tests.support.sky import Recipe, Sky, render
 
 SHARP = Recipe(shape=(700, 900), fwhm=3.0, stars=300)

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from pictor.contracts.quality import Grade, GradeStatus
-from pictor.quality.grading import (
+from pictor.imaging.quality.grading import (
     PICTOR_RULES,
     RULES,
     TARGET_SCHEDULER_ALL,
@@ -11,8 +11,8 @@ from pictor.quality.grading import (
     Baseline,
     Metrics,
     baseline_of,
-    grade,
 )
+from pictor.quality.grading import grade
 
 SHARP = Metrics(star_count=150, fwhm_px=3.0, hfr_px=1.6, eccentricity=0.40, background_adu=900.0, trail_count=0)
 

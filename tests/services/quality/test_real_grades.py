@@ -3,8 +3,9 @@ from pathlib import Path
 import pytest
 
 from pictor.contracts.quality import Grade, GradeStatus, Quality
+from pictor.imaging.quality.grading import Baseline, Metrics
 from pictor.quality.compute import measure
-from pictor.quality.grading import Baseline, Metrics, grade
+from pictor.quality.grading import grade
 
 pytestmark = pytest.mark.real
 
