@@ -1,6 +1,7 @@
 """The star list of one frame and its FITS table."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from enum import IntFlag
 from pathlib import Path
@@ -140,16 +141,28 @@ class StarList:
 
     def to_fits(self, path: Path | str) -> None:
         """Write the list as a FITS table with 1-based coordinates: the centre of the first pixel is (1, 1)."""
+        self.to_table().writeto(path, overwrite=True, checksum=True)
+
+    def to_table(self, extra: Sequence[tuple[fits.Column, str]] = (), *, unit: str = "adu") -> fits.BinTableHDU:
+        """Give the list as the table STARS, with 1-based coordinates.
+
+        Parameters
+        ----------
+        extra
+            More columns and what each is, one row per source.
+        unit
+            Unit of the frame the light was measured in.
+        """
         columns = [
-            fits.Column(name, form, unit=unit, array=getattr(self, attribute) + offset)
-            for name, attribute, form, unit, offset in _TABLE
+            fits.Column(name, form, unit=unit if told == "adu" else told, array=getattr(self, attribute) + offset)
+            for name, attribute, form, told, offset in _TABLE
         ]
-        table = fits.BinTableHDU.from_columns(columns, name=_EXTENSION)
+        table = fits.BinTableHDU.from_columns([*columns, *(column for column, _ in extra)], name=_EXTENSION)
         for keyword, value, comment in self._cards():
             table.header[keyword] = (value, comment)
-        for k, comment in enumerate(_COMMENTS, start=1):
+        for k, comment in enumerate((*_COMMENTS, *(comment for _, comment in extra)), start=1):
             table.header[f"TCOMM{k}"] = comment
-        table.writeto(path, overwrite=True, checksum=True)
+        return table
 
     def _cards(self) -> list[tuple[str, str | float | int, str]]:
         cards: list[tuple[str, str | float | int, str]] = [
