@@ -1,31 +1,14 @@
 """Plate solving in the pixel child: JSON values in, JSON values out."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from pictor.astrometry.backends.astap import AstapSolver
-from pictor.astrometry.backends.engine import EngineSolver
-from pictor.astrometry.backends.protocol import Candidate, Failure, Hints, Reason, Solver, SolverInput
-from pictor.astrometry.backends.solve_field import SolveFieldSolver
 from pictor.astrometry.brightness import photometry
-from pictor.astrometry.indexes import Index, installed, sample_folder
-from pictor.astrometry.judgement import FEWEST_STARS, Field, explain, judge
-from pictor.astrometry.ladder import Climb, Rung, climb
+from pictor.astrometry.solver import SOLVERS, Belief, Means, Solved, point, solve_stars
 from pictor.imaging.astrometry.solution import Solution, wcs_cards
-from pictor.imaging.astrometry.stars import FieldStars, every_source, field_stars, spread
-from pictor.imaging.stars.starlist import StarFlag, StarList
-
-BY_INDEX = frozenset({"engine", "solve-field"})
-"""Solvers that search the installed star indexes."""
-
-_SCALE_ERROR = 0.1
-_STILL_A_STAR = int(StarFlag.SATURATED | StarFlag.BLENDED)
-"""Catalogue stars are bright: saturated ones are often the only ones both lists have."""
+from pictor.imaging.stars.starlist import StarList
 
 
 def solve(
@@ -89,57 +72,30 @@ def solve(
         If the file holds no star list.
     """
     listed = StarList.from_fits(stars_path)
-    field = _field(listed, target, mount)
-    folders = _folders(index_dirs)
-    indexes = installed(folders)
-    hints = _hints(position, radius_deg, scale_arcsec, parity)
-    backends = _backends(solvers, folders, astap_database)
-    found = _search(_Frame(field, Path(scratch), indexes), hints, backends, wall_s)
+    belief = Belief(point(position), radius_deg, scale_arcsec, parity, point(target), point(mount))
+    means = Means(
+        tuple(Path(folder) for folder in index_dirs),
+        tuple(name for name in solvers if name in SOLVERS),
+        Path(astap_database) if astap_database else None,
+        wall_s,
+    )
+    found = solve_stars(listed, belief, means, scratch=Path(scratch))
     light = None
-    if found.accepted is not None and exposure_s:
+    if found.solution is not None and exposure_s:
         sky = background_adu if pedestal_removed else None
-        light = photometry(listed, found.accepted, indexes, exposure_s=exposure_s, sky_adu=sky)
-    failure = None
-    if found.failure is not None:
-        failure = explain(found.failure, field, hints, indexes, by_index=bool(BY_INDEX & set(solvers)))
-    return _result(found, field, failure) | {"photometry": light}
+        light = photometry(listed, found.solution, means.indexes(), exposure_s=exposure_s, sky_adu=sky)
+    return _result(found) | {"photometry": light}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Frame:
-    """The frame as the ladder sees it."""
-
-    field: Field
-    scratch: Path
-    indexes: Sequence[Index]
-
-    def pick(self, count: int, *, cells: int, flagged: bool) -> SolverInput:
-        """Pick stars spread over the frame."""
-        stars = every_source(self.field.stars) if flagged else self.field.stars
-        return SolverInput(spread(stars, count, cells=cells), stars.width, stars.height, self.scratch)
-
-    def judge(self, candidate: Candidate, rung: Rung, solver: str) -> Solution | Failure:
-        """Refit and verify."""
-        field = replace(self.field, stars=every_source(self.field.stars)) if rung.flagged else self.field
-        return judge(candidate, field, rung.hints, _versioned(solver), self.indexes)
-
-
-def _search(frame: _Frame, hints: Hints, backends: Sequence[Solver], wall_s: float) -> Climb:
-    usable = int(np.sum(frame.field.stars.clean))
-    if usable < FEWEST_STARS:
-        few = f"{usable} stars were found; at least {FEWEST_STARS} are needed to find a position"
-        return Climb(None, Failure(Reason.TOO_FEW_STARS, few), ())
-    return climb(backends, frame, hints, wall_s)
-
-
-def _result(found: Climb, field: Field, failure: Failure | None) -> dict[str, Any]:
+def _result(found: Solved) -> dict[str, Any]:
+    failure = found.failure
     return {
-        "solution": None if found.accepted is None else solution_values(found.accepted),
-        "cards": [] if found.accepted is None else [list(card) for card in wcs_cards(found.accepted)],
+        "solution": None if found.solution is None else solution_values(found.solution),
+        "cards": [] if found.solution is None else [list(card) for card in wcs_cards(found.solution)],
         "reason": None if failure is None else failure.reason.value,
         "message": None if failure is None else failure.message,
         "attempts": [asdict(attempt) for attempt in found.attempts],
-        "star_count": int(np.sum(field.stars.clean)),
+        "star_count": found.star_count,
     }
 
 
@@ -154,59 +110,3 @@ def solution_values(solution: Solution) -> dict[str, Any]:
         "healpix": solution.healpix29,
         "sip_order": solution.sip_order,
     }
-
-
-def _field(listed: StarList, target: Sequence[float] | None, mount: Sequence[float] | None) -> Field:
-    stars = _field_stars(listed)
-    shapes = listed.eccentricity[listed.is_star]
-    shapes = shapes[np.isfinite(shapes)]
-    eccentricity = float(np.median(shapes)) if len(shapes) else None
-    return Field(stars, eccentricity, _point(target), _point(mount))
-
-
-def _field_stars(listed: StarList) -> FieldStars:
-    height, width = listed.shape
-    flags = np.asarray(listed.flags & ~_STILL_A_STAR, dtype=np.float64)
-    return field_stars(listed.x + 1, listed.y + 1, listed.flux, flags=flags, width=width, height=height)
-
-
-def _hints(position: Sequence[float] | None, radius_deg: float, scale: float | None, parity: int | None) -> Hints:
-    point = _point(position)
-    return Hints(
-        ra_deg=point[0] if point else None,
-        dec_deg=point[1] if point else None,
-        radius_deg=radius_deg,
-        scale_low=scale * (1 - _SCALE_ERROR) if scale else None,
-        scale_high=scale * (1 + _SCALE_ERROR) if scale else None,
-        parity=parity,
-    )
-
-
-def _point(values: Sequence[float] | None) -> tuple[float, float] | None:
-    """Take a position only if it is one: headers hold impossible ones."""
-    if values is None or not -90 <= values[1] <= 90 or not 0 <= values[0] <= 360:
-        return None
-    return values[0] % 360.0, values[1]
-
-
-def _folders(index_dirs: Sequence[str]) -> tuple[Path, ...]:
-    sample = sample_folder()
-    return (*(Path(folder) for folder in index_dirs), *([sample] if sample else []))
-
-
-def _backends(names: Sequence[str], folders: tuple[Path, ...], astap_database: str | None) -> list[Solver]:
-    known: dict[str, Solver] = {
-        "engine": EngineSolver(folders),
-        "astap": AstapSolver(Path(astap_database) if astap_database else None),
-        "solve-field": SolveFieldSolver(folders),
-    }
-    return [known[name] for name in names if name in known]
-
-
-def _versioned(solver: str) -> str:
-    if solver != "engine":
-        return solver
-    try:
-        return f"engine {version('astrometry')}"
-    except PackageNotFoundError:
-        return solver

@@ -169,6 +169,11 @@ def product_header(frame: Frame, made: Provenance) -> fits.Header:
     return header
 
 
+def is_input_card(keyword: str) -> bool:
+    """Tell whether a card names an input of the file it stands in."""
+    return _OLD_INPUTS.match(keyword) is not None
+
+
 def _write(path: Path, frame: Frame, header: fits.Header) -> None:
     """Write the planes; those of one float32 frame stream without a second copy."""
     if frame.data.ndim == 2 and frame.data.dtype != np.float64:
