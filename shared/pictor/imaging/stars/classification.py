@@ -24,6 +24,8 @@ _ELLIPTICITY_SPREAD = 0.2
 _BLEND_REACH = 2.0
 _SAME_REACH = 0.6
 _BLEND_SHARE = 0.1
+# Peaks went through single precision without their sky and back: a full pixel may come back this much lower.
+_JUST_BELOW = 1.0 - 1e-6
 
 _X, _Y, _FLUX, _ERROR, _PEAK, _XX, _XY, _YY, _HFR, _AROUND, _STATUS, _NOISE = range(len(COLUMNS))
 
@@ -162,7 +164,7 @@ def _flags(
     major, minor = axes
     flags = np.zeros(len(table), dtype=np.int64)
     if frame.saturation is not None:
-        flags[table[:, _PEAK] >= frame.saturation] |= StarFlag.SATURATED
+        flags[table[:, _PEAK] >= frame.saturation * _JUST_BELOW] |= StarFlag.SATURATED
     margin = max(2.0, SIGMA_TO_FWHM * frame.usual.sigma)
     ny, nx = frame.shape
     x, y = table[:, _X], table[:, _Y]

@@ -249,7 +249,7 @@ _COMMENTS = (
     "sqrt(1 - (b/a)^2)",
     "1 - b/a",
     "major axis from +x towards +y",
-    " ".join(f"{flag.value}={(flag.name or '').lower()}" for flag in StarFlag),
+    " ".join(f"{flag.value}={(flag.name or '').lower().split('_')[0]}" for flag in StarFlag),
 )
 
 
