@@ -22,6 +22,22 @@ def main(folder: Path, *, seed: int, small: bool, json: bool) -> int:
     return 0
 
 
+def colour(folder: Path, *, seed: int, small: bool, json: bool) -> int:
+    """Write the colour scenario."""
+    from pictor.imaging.simulator.colour import TRUTH, colour_scenario
+
+    console = Console(stderr=True)
+    with console.status("simulating"):
+        made = colour_scenario(folder, seed=seed, small=small)
+    if json:
+        print(jsonlib.dumps({"folder": str(folder), "frames": made.truths}))
+        return 0
+    kinds = Counter((truth["type"], truth["filter"] or f"{truth['exposure_s']:g} s") for truth in made.truths)
+    print(f"{len(made.frames)} files in {folder}; truth in {folder / 'scenario.json'} and {folder / TRUTH}")
+    print(", ".join(f"{count} {str(kind).lower()} {what}" for (kind, what), count in kinds.items()))
+    return 0
+
+
 def calibration(name: str, folder: Path, *, seed: int, json: bool) -> int:
     """Write the frames of a calibration scenario and what must become of them."""
     from pictor.imaging.simulator.scenarios import scenario

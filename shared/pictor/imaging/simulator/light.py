@@ -158,6 +158,18 @@ def calibrate_ideally(raw: NDArray[np.uint16], spec: LightSpec) -> FloatImage:
     return np.asarray((raw - fixed.bias - dark / np.float32(camera.egain)) / flat, dtype=np.float32)
 
 
+def without_camera(spec: LightSpec) -> FloatImage:
+    """Expect the electrons in each pixel of an evenly lit, noiseless detector, shape (ny, nx), mono cameras only."""
+    stars = _visible(replace(spec, transparency=1.0, patchiness=0.0), FILTERS[spec.filter_name], None)
+    lit = illumination(spec.rig, spec.filter_name)
+    rows, columns = (
+        np.clip(np.rint(v), 0, n - 1).astype(int) for v, n in zip((stars.y, stars.x), lit.shape, strict=True)
+    )
+    even = np.zeros(lit.shape, dtype=np.float32)
+    add_stars(even, stars.x, stars.y, stars.flux / lit[rows, columns], spec.psf)
+    return even
+
+
 def noise_only(spec: LightSpec) -> LightSpec:
     """Variant without stars, sky and cosmic rays: dark signal and noise of the camera."""
     return replace(spec, stars=False, sky_factor=0.0, satellite=0.0, cosmic_rays=False)

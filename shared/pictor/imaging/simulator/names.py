@@ -14,6 +14,18 @@ class ScenarioName(StrEnum):
     SWAPPED_CAMERA = "swapped-camera"
 
 
+class AnyScenario(StrEnum):
+    """Every scenario: the colour one, and those of the calibration library."""
+
+    COLOUR = "colour"
+    SIX_MONTHS = ScenarioName.SIX_MONTHS.value
+    POISONED_NIGHT = ScenarioName.POISONED_NIGHT.value
+    POISONED_SET = ScenarioName.POISONED_SET.value
+    LATE_DARK = ScenarioName.LATE_DARK.value
+    SECOND_RIG = ScenarioName.SECOND_RIG.value
+    SWAPPED_CAMERA = ScenarioName.SWAPPED_CAMERA.value
+
+
 TITLES = {
     ScenarioName.SIX_MONTHS: "gains, offsets, temperatures and rotations over six months",
     ScenarioName.POISONED_NIGHT: "sound sets with one of every kind of bad frame among them",
@@ -24,6 +36,10 @@ TITLES = {
 }
 
 
+COLOUR_TITLE = "a nebula in three colours and three lines, with frames for all masters; --small: red and H-alpha"
+
+
 def scenario_help() -> str:
     """Say in one paragraph what each scenario is about."""
-    return "Instead of the night: " + "; ".join(f"{name} ({title})" for name, title in TITLES.items()) + "."
+    told = [(AnyScenario.COLOUR, COLOUR_TITLE), *TITLES.items()]
+    return "Instead of the night: " + "; ".join(f"{name} ({title})" for name, title in told) + "."
