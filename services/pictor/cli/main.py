@@ -9,7 +9,7 @@ from pictor.cli.calib_app import calib_app
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 from pictor.cli.parked_app import parked_app
 from pictor.cli.stages import background_app, stars_app
-from pictor.imaging.simulator.names import ScenarioName, scenario_help
+from pictor.imaging.simulator.names import AnyScenario, scenario_help
 
 app = typer.Typer(
     name="pictor",
@@ -125,12 +125,14 @@ def simulate(
     folder: Annotated[Path, typer.Argument(help="Folder to write into.")],
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.")] = 1,
     small: Annotated[bool, typer.Option("--small", help="Small frames, for a quick look.")] = False,
-    scenario: Annotated[ScenarioName | None, typer.Option(help=scenario_help())] = None,
+    scenario: Annotated[AnyScenario | None, typer.Option(help=scenario_help())] = None,
     json: Json = False,
 ) -> None:
-    """Write the sample night of the virtual observatory, or a calibration scenario, with its truth beside it."""
+    """Write the sample night of the virtual observatory, or a scenario, with its truth beside it."""
     from pictor.cli import simulate as command
 
+    if scenario is AnyScenario.COLOUR:
+        raise SystemExit(command.colour(folder, seed=seed, small=small, json=json))
     if scenario is not None:
         raise SystemExit(command.calibration(scenario, folder, seed=seed, json=json))
     raise SystemExit(command.main(folder, seed=seed, small=small, json=json))
