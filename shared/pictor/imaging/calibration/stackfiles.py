@@ -71,6 +71,7 @@ def stack_files(
     saturation: float | None = None,
     bayer: bool = False,
     listed: Mask | None = None,
+    notes: Sequence[str] = (),
 ) -> StackedFile:
     """Combine individual frames in files into a master, without server, bus, database or judgement.
 
@@ -103,6 +104,8 @@ def stack_files(
         Whether the pixels lie under a Bayer pattern: then colours are never mixed.
     listed
         Further bad pixels, not 0 where bad, shape (ny, nx).
+    notes
+        Sentences for HISTORY.
 
     Returns
     -------
@@ -150,7 +153,7 @@ def stack_files(
     if mapped is not None:
         write_map(mapped, built.combined.mask, master_header(group.first, (), ()))
     settings: dict[str, str | float] = {"method": str(method), "sigma": sigma, "iterations": iterations}
-    write_built(out, built, header_of(built, recipe, group, settings, dark))
+    write_built(out, built, header_of(built, recipe, group, settings, dark, notes=notes))
     odd = unlike(built.agreement, flat=kind is Kind.FLAT)
     told = {group.inputs.frame_ids[place]: sentence for place, sentence in odd.items()}
     return StackedFile(out, mapped, built.combined.statistics, facts, told)
@@ -214,10 +217,16 @@ def mark_bad(built: Built, kind: Kind, listed: Mask | None) -> None:
 
 
 def header_of(
-    built: Built, recipe: Recipe, group: Group, settings: Mapping[str, str | float], dark: Path | None
+    built: Built,
+    recipe: Recipe,
+    group: Group,
+    settings: Mapping[str, str | float],
+    dark: Path | None,
+    *,
+    notes: Sequence[str] = (),
 ) -> fits.Header:
     """Write down what a master is made of."""
     cards = master_cards(built, recipe, group.inputs, settings, version("pictor"))
     if dark is not None:
         cards.append(("DARKSHA", digest_of(dark), ""))
-    return master_header(group.first, cards, ())
+    return master_header(group.first, cards, notes)

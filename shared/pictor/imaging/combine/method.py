@@ -12,3 +12,11 @@ class Method(StrEnum):
     MEAN = "mean"
     MEDIAN = "median"
     SIGMA_CLIP = "sigma_clip"
+
+
+class Scaling(StrEnum):
+    """What of each frame is brought to one level before its samples are compared."""
+
+    NONE = "none"
+    MEAN = "mean"
+    MEDIAN = "median"
