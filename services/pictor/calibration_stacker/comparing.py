@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import uniform_filter
 
 from pictor.calibration_stacker.gate import BLOCK_LIMIT, BLOCK_SHARE, STD_RATIO, Check, Verdict
 from pictor.imaging.calibration.building import strips
@@ -256,6 +255,8 @@ def pattern(middle: Pixels, *, bayer: bool) -> NDArray[np.float64]:
     """Return what is fixed from pixel to pixel: without the mean of 5 x 5 pixels, hot pixels held at 8 sigma."""
     levelled = level_colours(middle, bayer=True) if bayer else middle
     whole = np.nan_to_num(levelled.astype(np.float64), nan=float(np.nanmedian(levelled)))
+    from scipy.ndimage import uniform_filter  # noqa: PLC0415 - a fifth of a second that only uploads should wait for
+
     rest = whole - uniform_filter(whole, CELL)
     width = max(1.4826 * float(np.median(np.abs(rest))), 1e-12)
     held: NDArray[np.float64] = np.clip(rest, -PATTERN_CLIP * width, PATTERN_CLIP * width)

@@ -6,8 +6,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from pictor.calibration_stacker import premade
+from pictor.calibration_stacker.drawing import draw
 from pictor.calibration_stacker.foreign import Given
-from pictor.calibration_stacker.picturing import draw
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.agreement import warm as warm_agreement
 from pictor.imaging.calibration.building import Recipe

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels
@@ -101,7 +100,8 @@ def _has_pattern(image: Pixels, noise: float | None) -> bool | None:
 def _stands_out(lines: NDArray[np.float32]) -> bool:
     """Whether a frequency along the lines stands out on both sides of the mean power spectrum."""
     power = np.mean(np.abs(np.fft.rfft(lines, axis=1)) ** 2, axis=0)[int(_SLOWEST * (lines.shape[1] // 2)) :]
-    around = ndimage.median_filter(power, _NEIGHBOURS)
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(power, _NEIGHBOURS // 2, mode="symmetric"), _NEIGHBOURS)
+    around = np.median(windows, axis=1)
     left, right = np.roll(around, _NEIGHBOURS // 2 + 2), np.roll(around, -_NEIGHBOURS // 2 - 2)
     # Odd and even rows differ at the very end, where only one side is left; the other end is full of stars.
     reach = _NEIGHBOURS // 2 + 2

@@ -20,6 +20,7 @@ from pathlib import Path
 from pictor.imaging.errors import ImagingError
 from pictor.runtime.child.enclosure import Reach, enclose
 from pictor.runtime.child.limits import Limits, one_call
+from pictor.runtime.child.loading import load_lightly
 
 ALLOWED = re.compile(r"pictor\.[a-z][a-z0-9_]*\.compute:[a-z][a-z0-9_]*")
 """The only functions a child runs: the compute module of a service."""
@@ -35,11 +36,13 @@ FIRST_TO_GO = "500"
 
 def warm(modules: list[str]) -> None:
     """Import modules and let each compile what it owns, so that the first call is as fast as the second."""
+    gc.disable()
     for name in modules:
         prepare = getattr(importlib.import_module(name), "warm", None)
         if prepare is not None:
             prepare()
     gc.freeze()
+    gc.enable()
 
 
 def run(function: str, arguments: dict[str, object], *, seconds: float | None = None) -> dict[str, object]:
@@ -88,6 +91,7 @@ def serve(channel: BufferedRWPair) -> None:
 def main(channel: str, limits: str, modules: str, reach: str) -> None:
     """Limit this process, warm it, enclose it, then answer calls."""
     Limits(**json.loads(limits)).apply()
+    load_lightly()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(FIRST_TO_GO, encoding="ascii")
     with socket.socket(fileno=int(channel)) as connection, connection.makefile("rwb") as stream:

@@ -1,0 +1,13 @@
+"""Pictures of a master, drawn in the child."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pictor.imaging.calibration.picturing import picture_master
+
+
+def draw(path: str, scratch: str) -> dict[str, Any]:
+    """Draw the pictures of a master into the scratch folder; return their paths and what black and white stand for."""
+    made = picture_master(Path(path), Path(scratch))
+    return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(made).items()}
