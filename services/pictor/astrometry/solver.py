@@ -176,12 +176,13 @@ def solve_frame(
     FrameMismatchError
         If the frame is no image.
     """
-    from pictor.astrometry.believing import belief_of, stars_of  # noqa: PLC0415 - pixels are not needed for lists
-    from pictor.imaging.frame import Frame  # noqa: PLC0415
+    from pictor.astrometry.believing import belief_of  # noqa: PLC0415 - believing imports this module
+    from pictor.imaging.frame import Frame  # noqa: PLC0415 - pixels are not needed for lists
+    from pictor.imaging.stars.measuring import measure_stars  # noqa: PLC0415
 
     taken = Frame.from_nddata(frame)
     known = belief_of(taken.header, taken.shape) if belief is None else belief
-    return solve_stars(stars_of(taken), known, means)
+    return solve_stars(measure_stars(taken), known, means)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -33,11 +33,11 @@ def read_wcs(header: fits.Header | Mapping[str, Number]) -> Wcs | None:
         return None
     if any(kind[8:] not in {"", "-SIP"} for kind in kinds):
         return None
-    numbers = [_number(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")]
-    matrix = _matrix(header)
+    numbers = [number_of(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")]
+    matrix = matrix_of(header)
     if matrix is None or not all(map(math.isfinite, numbers)):
         return None
-    sip = _sip(header) if any(kind.endswith("-SIP") for kind in kinds) else None
+    sip = sip_of(header) if any(kind.endswith("-SIP") for kind in kinds) else None
     return Wcs((numbers[0] % 360.0, numbers[1]), (numbers[2], numbers[3]), matrix, sip)
 
 
@@ -108,7 +108,8 @@ def _polynomials(first: str, second: str, sip: Sip) -> list[Card]:
     return cards
 
 
-def _number(value: Number) -> float:
+def number_of(value: Number) -> float:
+    """Read the value of a card as a number; NaN when it is none."""
     if value is None or isinstance(value, bool):
         return math.nan
     try:
@@ -117,18 +118,18 @@ def _number(value: Number) -> float:
         return math.nan
 
 
-def _matrix(header: fits.Header | Mapping[str, Number]) -> tuple[tuple[float, float], tuple[float, float]] | None:
+def matrix_of(header: fits.Header | Mapping[str, Number]) -> tuple[tuple[float, float], tuple[float, float]] | None:
     """Read the matrix in whatever form it is written; None without one, or when it turns all pixels into a line."""
     grid = ("1_1", "1_2", "2_1", "2_2")
     if any(f"CD{place}" in header for place in grid):
-        values = [_number(header.get(f"CD{place}", 0.0)) for place in grid]
+        values = [number_of(header.get(f"CD{place}", 0.0)) for place in grid]
     else:
-        step = [_number(header.get(f"CDELT{axis}")) for axis in (1, 2)]
-        turn = math.radians(_number(header.get("CROTA2", header.get("CROTA1", 0.0))))
+        step = [number_of(header.get(f"CDELT{axis}")) for axis in (1, 2)]
+        turn = math.radians(number_of(header.get("CROTA2", header.get("CROTA1", 0.0))))
         rotated = (math.cos(turn), -math.sin(turn) * _ratio(step), math.sin(turn) / _ratio(step), math.cos(turn))
         plain = not any(f"PC{place}" in header for place in grid)
         unit = (1.0, 0.0, 0.0, 1.0)
-        parts = rotated if plain else [_number(header.get(f"PC{p}", d)) for p, d in zip(grid, unit, strict=True)]
+        parts = rotated if plain else [number_of(header.get(f"PC{p}", d)) for p, d in zip(grid, unit, strict=True)]
         values = [part * step[number // 2] for number, part in enumerate(parts)]
     if not all(map(math.isfinite, values)) or values[0] * values[3] == values[1] * values[2]:
         return None
@@ -140,14 +141,14 @@ def _ratio(step: list[float]) -> float:
     return step[1] / step[0] if step[0] else math.nan
 
 
-def _sip(header: fits.Header | Mapping[str, Number]) -> Sip | None:
+def sip_of(header: fits.Header | Mapping[str, Number]) -> Sip | None:
     """Read the forward polynomials of a SIP distortion."""
-    order = max(_number(header.get(f"{name}_ORDER", 0)) for name in "AB")
+    order = max(number_of(header.get(f"{name}_ORDER", 0)) for name in "AB")
     if not 2 <= order <= 9:
         return None
     places = [(p, q) for p in range(int(order) + 1) for q in range(int(order) + 1 - p) if p + q >= 1]
     a, b = (
-        tuple((p, q, _number(header.get(f"{name}_{p}_{q}", 0.0))) for p, q in places if f"{name}_{p}_{q}" in header)
+        tuple((p, q, number_of(header.get(f"{name}_{p}_{q}", 0.0))) for p, q in places if f"{name}_{p}_{q}" in header)
         for name in "AB"
     )
     if not all(math.isfinite(value) for _, _, value in (*a, *b)):
