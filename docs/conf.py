@@ -22,7 +22,8 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 source_suffix = {".md": "markdown", ".rst": "restructuredtext"}
-exclude_patterns = ["_build", "tutorial/README.txt", "**/.ipynb_checkpoints"]
+templates_path = ["_templates"]
+exclude_patterns = ["_build", "_templates", "tutorial/README.txt", "**/.ipynb_checkpoints"]
 html_theme = "furo"
 html_title = f"Pictor {VERSION}"
 autosummary_generate = True
@@ -53,6 +54,14 @@ def _slug(title: str) -> str:
 def _write_reference() -> None:
     """Write one page per area of the library, from the table of public names."""
     REFERENCE.mkdir(exist_ok=True)
+    public = {".".join(place_of(name)) for names in areas().values() for name in names}
+    pages = {page.stem for page in (HERE / "tutorial").glob("plot_*.py")}
+    for old in (REFERENCE / "generated").glob("*.rst"):
+        if old.stem not in public:
+            old.unlink()
+    for old in (REFERENCE / "tutorial").glob("plot_*.rst"):
+        if old.stem not in pages:
+            old.unlink()
     for title, names in areas().items():
         listed = "\n   ".join(".".join(place_of(name)) for name in names)
         loaded = ", ".join(f"``{name}``" for name in names)
