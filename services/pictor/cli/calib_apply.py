@@ -112,8 +112,8 @@ def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Pol
     with TemporaryDirectory(prefix=".pictor-", dir=wish.out) as folder:
         try:
             light = read_frame_file(path, Path(folder) / "in")
-            compared = _compare(light, masters, policy)
-            _require_fit(compared, wish)
+            compared = compare(light, masters, policy)
+            require_fit(compared, wish)
             found = _calibrated(light, wish, masters, compared, Path(folder))
         except (ImagingError, CommandError) as error:
             print(f"pictor: {path.name}: {error}", file=sys.stderr)
@@ -125,12 +125,13 @@ def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Pol
     return {"light": str(path), **found, "path": str(target), "misses": compared.misses, "weak": compared.weak}
 
 
-def _require_fit(compared: Compared, wish: Wish) -> None:
+def require_fit(compared: Compared, wish: Wish) -> None:
+    """Refuse masters that do not fit unless a person insists on them."""
     if compared.misses and not wish.insist:
         raise CommandError(f"{'; '.join(compared.misses)}. --insist uses these masters all the same")
 
 
-def _compare(light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy) -> Compared:
+def compare(light: LocalFrame, masters: Mapping[str, MasterFrame], policy: Policy) -> Compared:
     """Hold the masters against a light by the rules of the library."""
     done = (light.stored.description or {}).get("calstat")
     if done and set("BDF") & set(str(done).upper()):
@@ -157,7 +158,7 @@ def _calibrated(
     from pictor.calibration_stacker.compute import calibrate
 
     described, measured = light.stored.description or {}, light.stored.statistics or {}
-    bias, listed = wish.masters.get("bias"), _listed(wish)
+    bias, listed = wish.masters.get("bias"), bad_list_of(wish)
     held = "dark" in masters and masters["dark"].holds_bias
     applied = {kind: wish.masters[kind] for kind in masters if not (held and kind == "bias")}
     mapped = {"bad_pixels": wish.masters["bad_pixels"]} if "bad_pixels" in wish.masters and listed is None else {}
@@ -174,7 +175,7 @@ def _calibrated(
     )  # fmt: skip
 
 
-def _listed(wish: Wish) -> Path | None:
+def bad_list_of(wish: Wish) -> Path | None:
     """Return the list of bad pixels when it is one; a FITS file is a map."""
     path = wish.masters.get("bad_pixels")
     return path if path is not None and path.suffix in {".yaml", ".yml"} else None

@@ -82,7 +82,7 @@ def read_master_file(path: Path) -> MasterFrame:
     return MasterFrame(
         master_id=path.name, frame_type=FrameType(role), mode=_mode(found), start_utc=start,
         frames=found.n_combined or 1, exposure_s=found.exposure_s, filter=found.filter,
-        rotator_deg=found.rotator_deg, temp_c=temperature, holds_bias=bool(cards.get("DARKBIAS", True)),
+        rotator_deg=found.rotator_deg, temp_c=temperature, holds_bias=not read_stack(written).bias_removed,
     )  # fmt: skip
 
 

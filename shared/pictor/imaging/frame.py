@@ -4,7 +4,7 @@ import warnings as python_warnings
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 import numpy as np
 from astropy.io import fits
@@ -16,6 +16,12 @@ from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.types import Image, Mask
+
+if TYPE_CHECKING:
+    from astropy.nddata import NDData
+
+FrameLike: TypeAlias = "Frame | NDData | NDArray[np.number]"
+"""What stages take: a frame, an NDData or CCDData, a Quantity, a masked or a bare array; see `Frame.from_nddata`."""
 
 BAD, SATURATED, LOW_FLAT, HIT, NO_DATA, NON_LINEAR = 1, 2, 4, 8, 16, 32
 """Bits of the mask."""

@@ -153,9 +153,30 @@ def product_header(frame: Frame, made: Provenance) -> fits.Header:
         What made it.
     """
     header = frame.header.copy(strip=True)
-    for keyword in {key for key in header if key in _OF_A_FILE or _OLD_INPUTS.match(key)}:
+    for keyword in {key for key in header if key in _OF_A_FILE}:
         header.remove(keyword, ignore_missing=True, remove_all=True)
+    unstamp(header)
     header["BUNIT"] = (frame.unit, "unit of the pixels; empty for ratios")
+    stamp(header, made)
+    return header
+
+
+def unstamp(header: fits.Header) -> None:
+    """Take from a header, in place, the inputs of an older product."""
+    for keyword in {key for key in header if is_input_card(key)}:
+        header.remove(keyword, ignore_missing=True, remove_all=True)
+
+
+def stamp(header: fits.Header, made: Provenance) -> None:
+    """Write into a header what made its frame: CREATOR, NINPUT, the inputs with their SHA-256, HISTORY.
+
+    Parameters
+    ----------
+    header
+        It is changed.
+    made
+        What made the frame.
+    """
     header["CREATOR"] = (made.software, f"made by {made.stage}"[:46])
     header["NINPUT"] = (len(made.inputs), "files this was made of: names, then SHA-256")
     for number, one in enumerate(made.inputs[:_MOST_LISTED], 1):
@@ -166,7 +187,6 @@ def product_header(frame: Frame, made: Provenance) -> fits.Header:
         header["INLIST"] = (hashlib.sha256(listed.encode()).hexdigest(), "")
     for line in made.history():
         header.add_history(line)
-    return header
 
 
 def is_input_card(keyword: str) -> bool:

@@ -48,8 +48,33 @@ class Detector:
     read_noise_e: float
 
 
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a pixel counts as hit.
+
+    Parameters
+    ----------
+    sigma
+        Noise its Laplacian stands out by.
+    neighbour_share
+        Limit of the neighbours of a hit, in shares of ``sigma``.
+    contrast
+        How many times more a hit stands out from its neighbours than from what a star's profile leaves.
+    passes
+        Searches at most; each looks about the hits of the one before.
+    """
+
+    sigma: float = SIGMA
+    neighbour_share: float = NEIGHBOUR_SHARE
+    contrast: float = CONTRAST
+    passes: int = PASSES
+
+
+USUAL = Limits()
+
+
 def find_cosmics(
-    sci: Image, mask: Mask, err: Image, detector: Detector, *, bayer: bool = False
+    sci: Image, mask: Mask, err: Image, detector: Detector, *, bayer: bool = False, limits: Limits = USUAL
 ) -> NDArray[np.bool_]:  # fmt: skip
     """Find pixels hit by cosmic rays [1]_, sparing the cores of stars.
 
@@ -65,6 +90,8 @@ def find_cosmics(
         Conversion gain and read noise.
     bayer
         Whether the pixels lie under a Bayer pattern: then each colour is looked at by itself.
+    limits
+        When a pixel counts as hit.
 
     Returns
     -------
@@ -77,10 +104,10 @@ def find_cosmics(
     """
     step = 2 if bayer else 1
     light = _prepared(sci, mask, err, detector, step)
-    rule = np.array([SIGMA, CONTRAST, _star_share(light), CORE_SIGMA], np.float32)
+    rule = np.array([limits.sigma, limits.contrast, _star_share(light), CORE_SIGMA], np.float32)
     hit = np.zeros(sci.shape, np.bool_)
     for y, x in np.ndindex(step, step):
-        hit[y::step, x::step] = _find(light, (y, x), rule)
+        hit[y::step, x::step] = _find(light, (y, x), rule, limits)
     return hit
 
 
@@ -135,7 +162,7 @@ def _levelled(image: NDArray[np.float32], noise: NDArray[np.float32], skip: Mask
 
 def _star_share(light: _Light) -> float:
     """Measure how much of their light the stars of this frame share at least with their neighbours."""
-    found = _candidates(light.whole, light.skip, laplacian.least_noise(light.whole_noise))
+    found = _candidates(light.whole, light.skip, laplacian.least_noise(light.whole_noise), SIGMA)
     room = np.empty(found.size, np.float32)
     shared = room[: laplacian.shares(light.whole, light.whole_noise, found, STAR_SIGMA, room)]
     stars = shared[shared > CORE_SHARE]
@@ -144,7 +171,7 @@ def _star_share(light: _Light) -> float:
     return max(CORE_SHARE, STAR_SHARE * float(np.percentile(stars, 10)))
 
 
-def _find(light: _Light, origin: tuple[int, int], rule: Image) -> NDArray[np.bool_]:
+def _find(light: _Light, origin: tuple[int, int], rule: Image, limits: Limits) -> NDArray[np.bool_]:
     """Find the hits in the pixels of one colour, and take them out of the light."""
     step = len(light.scale)
     own = slice(origin[0], None, step), slice(origin[1], None, step)
@@ -153,9 +180,9 @@ def _find(light: _Light, origin: tuple[int, int], rule: Image) -> NDArray[np.boo
     search = _Search(image, noise, skip, light.whole, light.whole_noise, np.array([*origin, step]))
     hit = np.zeros(image.size, np.bool_)
     seen, least = np.zeros_like(skip), laplacian.least_noise(noise)
-    found = _candidates(image, skip, least)
-    for _ in range(PASSES):
-        new = search.once(found, rule)
+    found = _candidates(image, skip, least, limits.sigma)
+    for _ in range(limits.passes):
+        new = search.once(found, rule, limits)
         if new.size == 0:
             break
         hit[new] = True
@@ -165,7 +192,7 @@ def _find(light: _Light, origin: tuple[int, int], rule: Image) -> NDArray[np.boo
             level = (image[y, x] - light.sky[origin]) * light.scale[origin]
             light.whole[origin[0] + y * step, origin[1] + x * step] = level
         room = np.empty(new.size * (2 * AGAIN + 1) ** 2, np.int64)
-        found = room[: laplacian.around(image, skip, least, SIGMA, new, seen, room)]
+        found = room[: laplacian.around(image, skip, least, limits.sigma, new, seen, room)]
     return hit.reshape(image.shape)
 
 
@@ -180,7 +207,7 @@ class _Search:
     whole_noise: NDArray[np.float32]
     grid: Places
 
-    def once(self, found: Places, rule: Image) -> Places:
+    def once(self, found: Places, rule: Image, limits: Limits) -> Places:
         """Look at some pixels; mark and return the hits among them and the neighbours that belong to them."""
         verdict = np.empty(found.size, np.uint8)
         planes = self.image, self.noise, self.whole, self.whole_noise, self.grid
@@ -192,20 +219,20 @@ class _Search:
             list(pool.map(look, [slice(0, found.size // 2), slice(found.size // 2, None)]))
         hits: Places = found[verdict != 0]
         self.skip.ravel()[hits] = 1
-        for limit in (SIGMA, SIGMA * NEIGHBOUR_SHARE):
+        for limit in (limits.sigma, limits.sigma * limits.neighbour_share):
             room = np.empty(8 * hits.size, np.int64)
             count = int(laplacian.grow(*planes, self.skip, hits, limit, rule, room))
             hits = np.append(hits, room[:count])
         return hits
 
 
-def _candidates(image: Image, skip: Mask, least: Image) -> Places:
+def _candidates(image: Image, skip: Mask, least: Image, sigma: float) -> Places:
     """List the pixels worth a closer look, in order."""
     ny = image.shape[0]
 
     def part(rows: tuple[int, int]) -> Places:
         room = np.empty(max(1024, (rows[1] - rows[0]) * image.shape[1] // 8), np.int64)
-        return room[: laplacian.candidates(image, skip, least, SIGMA, np.array(rows), room)].copy()
+        return room[: laplacian.candidates(image, skip, least, sigma, np.array(rows), room)].copy()
 
     with ThreadPoolExecutor(2) as pool:
         return np.concatenate(list(pool.map(part, [(0, ny // 2), (ny // 2, ny)])))

@@ -17,7 +17,7 @@ from pictor.imaging.calibration.jobs import How, Masters, job_of, tiles_of
 from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrated_header
 from pictor.imaging.calibration.opened import OpenMaster, open_map, open_masters, real
 from pictor.imaging.calibration.planes import Plane, PlaneFile, write_planes
-from pictor.imaging.calibration.repair import halo, repair_rows
+from pictor.imaging.calibration.repair import REACH, halo, repair_rows
 from pictor.imaging.calibration.rows import Held, Room, Rows, Stored, sampled
 from pictor.imaging.combine.combining import median_penalty
 from pictor.imaging.combine.method import Method
@@ -237,7 +237,7 @@ def _work(job: Job, tiles: list[tuple[int, int]], file: PlaneFile, *, bayer: boo
         tile = Tile(sci, err, room.take("out mask", size).reshape(-1, nx))
         job.fill(top, bottom, room, tile)
         inner = first - top, last - top
-        fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1)
+        fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1, REACH)
         repaired, left = repaired + fixed, left + unfixed
         _put(tile, slice(*inner), first, room, file)
     return repaired, left

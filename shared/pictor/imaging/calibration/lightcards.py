@@ -7,16 +7,21 @@ from pathlib import Path
 from astropy.io import fits
 
 from pictor.imaging.calibration.jobs import How
+from pictor.imaging.products import unstamp
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the header says beside the pixels: names and hashes of the masters, software, how well they match."""
+    """What the header says beside the pixels: names and hashes of the masters, software, how well they match.
+
+    ``cards`` are further ones, HISTORY among them.
+    """
 
     identities: Mapping[str, str] = field(default_factory=dict)
     sha256s: Mapping[str, str] = field(default_factory=dict)
     software: str | None = None
     weak: bool = False
+    cards: fits.Header | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,3 +82,6 @@ def _tell_masters(header: fits.Header, told: Told, how: How, *, cosmics: bool) -
     if how.read_noise_e <= 0:
         header.add_history("no read noise is known: ERR has the noise of the signal only")
     header.add_history("planes: SCI, ERR (1 sigma), MASK (1 bad, 2 saturated, 4 low flat, 8 hit, 16 no data)")
+    if told.cards is not None:
+        unstamp(header)
+        header.extend(told.cards, update=True)

@@ -1,6 +1,7 @@
 """Masters as FITS: science plane first, then error, mask and count."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration.planes import Plane, row_chunks, write_planes
 from pictor.imaging.errors import FrameMismatchError, ImagingError, UnreadableFrameError
+from pictor.imaging.fits.cards import Card as StoredCard
+from pictor.imaging.headers.stacks import read_stack
 from pictor.imaging.types import Mask
 
 
@@ -159,6 +162,8 @@ def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
 def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> bool:
     """Tell whether the bias is still inside a dark, from its header and by value.
 
+    DARKBIAS says it, else the letters of CALSTAT (MaxIm DL: 'M' is a master dark with its bias, 'BM' one without).
+
     Parameters
     ----------
     header
@@ -178,7 +183,8 @@ def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> b
     ImagingError
         If header and pixels contradict each other, or neither tells.
     """
-    told = header.get("DARKBIAS")
+    removed = read_stack(_readable(header)).bias_removed
+    told = None if removed is None else not removed
     seen = None if not bias_level else level > bias_level / 2
     if told is None and seen is None:
         raise ImagingError(
@@ -187,11 +193,25 @@ def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> b
         )
     if told is not None and seen is not None and bool(told) != seen:
         raise ImagingError(
-            f"the master dark says DARKBIAS = {'T' if told else 'F'}, but its level is {level:.1f} ADU "
+            f"the master dark says {_said(header, holds=bool(told))}, but its level is {level:.1f} ADU "
             f"and the bias {bias_level:.1f} ADU",
             reason="dark-bias-contradiction",
         )
     return bool(told) if seen is None else seen
+
+
+def _readable(header: fits.Header) -> Iterator[StoredCard]:
+    """List the cards that can be read; what others wrote may hold some that cannot."""
+    for card in header.cards:
+        with suppress(fits.VerifyError, ValueError):
+            yield StoredCard(card.keyword, card.value, card.comment)
+
+
+def _said(header: fits.Header, *, holds: bool) -> str:
+    """Name the card that says whether the bias is inside."""
+    if isinstance(header.get("DARKBIAS"), bool):
+        return f"DARKBIAS = {'T' if holds else 'F'}"
+    return f"CALSTAT = '{header['CALSTAT']}'" if header.get("CALSTAT") else f"its bias is {'in' if holds else 'off'}"
 
 
 def write_map(path: Path, bad: Mask, header: fits.Header) -> None:

@@ -21,12 +21,12 @@ def halo(*, bayer: bool) -> int:
 
 
 @njit(cache=True, nogil=True)
-def _gather(sci: Reals, mask: Mask, y: int, x: int, step: int, ring: Reals) -> int:  # noqa: PLR0917
+def _gather(sci: Reals, mask: Mask, y: int, x: int, step: int, reach: int, ring: Reals) -> int:  # noqa: PLR0917
     """Collect the good neighbours of a pixel in order of their values; return their number."""
     ny, nx = sci.shape
     n = 0
-    for j in range(max(y - REACH * step, y % step), min(y + REACH * step + 1, ny), step):
-        for i in range(max(x - REACH * step, x % step), min(x + REACH * step + 1, nx), step):
+    for j in range(max(y - reach * step, y % step), min(y + reach * step + 1, ny), step):
+        for i in range(max(x - reach * step, x % step), min(x + reach * step + 1, nx), step):
             value = sci[j, i]
             if mask[j, i] & UNUSABLE or not np.isfinite(value):
                 continue
@@ -61,10 +61,10 @@ def _any(mask: Mask) -> bool:
 
 @njit(cache=True, nogil=True)
 def repair_rows(  # noqa: PLR0917
-    sci: Reals, err: Reals, mask: Mask, first: int, last: int, step: int
+    sci: Reals, err: Reals, mask: Mask, first: int, last: int, step: int, reach: int
 ) -> tuple[int, int]:
     """Repair rows ``first`` to ``last`` in place; neighbours are never repaired ones. Return repaired and left."""
-    ring = np.empty((2 * REACH + 1) ** 2, np.float32)
+    ring = np.empty((2 * reach + 1) ** 2, sci.dtype)
     repaired, left = 0, 0
     for y in range(first, last):
         for start in range(0, sci.shape[1], STRIDE):
@@ -74,7 +74,7 @@ def repair_rows(  # noqa: PLR0917
             for x in range(start, end):
                 if mask[y, x] & BAD == 0:
                     continue
-                n = _gather(sci, mask, y, x, step, ring)
+                n = _gather(sci, mask, y, x, step, reach, ring)
                 if n < LEAST_GOOD:
                     left += 1
                     continue
@@ -84,7 +84,7 @@ def repair_rows(  # noqa: PLR0917
     return repaired, left
 
 
-def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool) -> tuple[int, int]:
+def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool, radius: int = REACH) -> tuple[int, int]:
     """Replace bad pixels in place by the median of good neighbours of the same colour.
 
     The error becomes the standard deviation of these neighbours; the mask keeps telling what was wrong with the pixel.
@@ -97,13 +97,15 @@ def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool) -> tup
         Bit mask; pixels with 1 (bad) or 8 (hit) are repaired, those with 1, 8 or 16 are no neighbours.
     bayer
         Whether same-colour neighbours are two pixels apart.
+    radius
+        Neighbours are those up to this many same-colour steps away.
 
     Returns
     -------
     repaired, left
         Pixels replaced, and pixels with fewer than four good neighbours, left as they are.
     """
-    repaired, left = repair_rows(sci, err, mask, 0, sci.shape[0], 2 if bayer else 1)
+    repaired, left = repair_rows(sci, err, mask, 0, sci.shape[0], 2 if bayer else 1, radius)
     return int(repaired), int(left)
 
 
