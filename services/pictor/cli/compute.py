@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -84,3 +85,24 @@ def _verify_json(path: Path) -> None:
         json.loads(path.read_bytes())
     except ValueError as error:
         raise ImagingError(f"the JSON cannot be read: {error}", reason="json") from error
+
+
+def survey(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Read one file of a folder for `pictor process`."""
+    from pictor.cli.processing import surveying
+
+    return surveying.survey(**order)
+
+
+def make_master(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Make a master of files for `pictor process`."""
+    from pictor.cli.processing import stacking
+
+    return stacking.make_master(**order)
+
+
+def process_light(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Calibrate, measure and solve one light for `pictor process`."""
+    from pictor.cli.processing import lighting
+
+    return lighting.process_light(**order)

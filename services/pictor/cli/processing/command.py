@@ -1,0 +1,86 @@
+"""The command `pictor process`: checks the call, runs it, writes and tells the report."""
+
+import os
+import sys
+from pathlib import Path
+from secrets import token_hex
+
+from rich.console import Console
+
+from pictor.cli.client import CommandError, guarded
+from pictor.cli.processing import night
+from pictor.cli.processing.rows import Report, Status
+from pictor.cli.processing.run import Wish
+from pictor.cli.processing.tables import csv_of, json_of
+
+STOPPED_CODE = 130
+"""As programs end that Ctrl-C ended."""
+
+
+def main(wish: Wish, *, dry_run: bool, json: bool) -> int:
+    """Process a folder; 0: every file OK or SKIP, 1: some ERROR, 2: the call was wrong, 130: stopped."""
+    console = Console(stderr=True)
+    try:
+        if dry_run:
+            return _plan(wish, json=json)
+        night.check(wish)
+        report = night.run(wish, console)
+        write_reports(report, wish.out)
+    except CommandError as error:
+        return guarded(error)
+    except OSError as error:
+        return guarded(CommandError(f"{wish.out} cannot be written to: {error.strerror or error}", 2))
+    if json:
+        print(json_of(report), end="")
+    else:
+        _tell(report, wish.out)
+    if report.stopped:
+        print(f"pictor: {report.stopped}", file=sys.stderr)
+        return STOPPED_CODE if report.stopped == night.STOPPED else 1
+    return 1 if report.failed else 0
+
+
+def _plan(wish: Wish, *, json: bool) -> int:
+    from pictor.cli.processing import planning
+
+    return planning.show(wish, json=json)
+
+
+def write_reports(report: Report, out: Path) -> None:
+    """Write CSV, JSON and HTML; each is replaced as a whole."""
+    from pictor.cli.processing.page import page_of
+
+    put(out / "report.csv", csv_of(report))
+    put(out / "report.json", json_of(report))
+    put(out / "report.html", page_of(report, out))
+
+
+def put(path: Path, text: str) -> None:
+    """Write a text file: whole or not at all."""
+    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
+    try:
+        with part.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _tell(report: Report, out: Path) -> None:
+    for row in report.rows:
+        if row.status is not Status.OK:
+            print(f"{row.status:<5} {row.label}: {row.reason}")
+    for master in report.masters:
+        if master.made:
+            where = master.path or master.note.splitlines()[0]
+            print(f"{master.verdict:<12} master {master.kind} of {master.frames}: {where}")
+    for coadd in report.coadds:
+        print(f"{coadd.status:<5} {coadd.kind} {coadd.name}: {coadd.reason or next(iter(coadd.outputs.values()), '')}")
+    for sentence in report.missing:
+        print(f"missing: {sentence}")
+    counted = ", ".join(f"{report.count(status)} {status}" for status in Status)
+    again = f", {report.reused} steps known from before" if report.reused else ""
+    print(f"{counted} of {len(report.rows)} files in {report.seconds['all']:g} s{again}")
+    print(out / "report.html")

@@ -1,0 +1,108 @@
+"""Third stage: every light is calibrated, measured and solved."""
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pictor.cli.processing.choosing import Choice, choose, common_times
+from pictor.cli.processing.crew import Order
+from pictor.cli.processing.finding import Source
+from pictor.cli.processing.reading import source_of
+from pictor.cli.processing.rows import Row, by_label, numbers_of
+from pictor.cli.processing.run import LIGHTS, Run
+from pictor.cli.processing.seen import Seen
+from pictor.cli.processing.sorting import Sorted, slug, unique_names
+from pictor.imaging.errors import ImagingError
+
+ARCSEC_PER_RADIAN = math.degrees(1) * 3600
+NO_MASTERS = "no master fits, and --require-masters was given"
+SOLVE_SECONDS = 30.0
+
+
+async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source]) -> None:
+    """Process every light; what is wrong with one leaves the others alone."""
+    rows, times = by_label(run.report.rows), common_times(files.lights)
+    names = unique_names([(one.label, one.sha256) for one in files.lights])
+    used = {one.name: one for one in run.report.masters}
+
+    async def one(light: Seen) -> None:
+        row = rows[light.label]
+        choice = choose(light, run.masters, run.wish.policy, at=times[light.label])
+        row.notes += choice.why
+        if run.wish.require_masters and not choice.masters and not choice.came_calibrated:
+            row.skip(NO_MASTERS)
+            return
+        order = _order(run, light, sources[light.label], choice, names[light.label])
+        try:
+            done = await run.crew.do(order)
+        except ImagingError as error:
+            row.fail(str(error))
+            return
+        _tell(row, done.result, run.wish.out)
+        row.masters = {place: name for place, name in choice.masters.items() if place != "bias_level"}
+        for name in row.masters.values():
+            used[name].used_by += 1
+
+    await run.each(files.lights, one, "lights")
+    for label, other in files.twins:
+        rows[label].skip(f"the same exposure as {other}, which counts; measured all the same")
+
+
+def _order(run: Run, light: Seen, source: Source, choice: Choice, name: str) -> Order:
+    masters = {place: str(run.ready[one].path) for place, one in choice.masters.items()}
+    hashes = {place: run.ready[one].sha256 for place, one in choice.masters.items()}
+    mapped = run.ready[choice.masters["dark"]] if "dark" in choice.masters else None
+    if mapped is not None and mapped.bad_pixels is not None:
+        masters["bad_pixels"], hashes["bad_pixels"] = str(mapped.bad_pixels), str(mapped.bad_pixels_sha256)
+    solving = None if run.wish.indexes is None else solving_of(light.description, run.wish.indexes)
+    how = {"dark_scale": choice.dark_scale, "weak": choice.weak, "cosmics": run.wish.cosmics, "solving": solving}
+    target = slug(str(light.description.get("target_name") or "no target"))
+    place = f"{LIGHTS}/{target}/{name}{'_calibrated' if masters else ''}"
+    seen = {
+        "description": dict(light.description), "statistics": dict(light.statistics), "packed": light.packed,
+    }  # fmt: skip
+    arguments = {"source": source_of(source), "seen": seen, "masters": masters, "out": str(run.wish.out / place), **how}
+    content = {**run.basis, "light": light.sha256, "label": light.label, "masters": hashes, "out": place, **how}
+    return Order("process_light", arguments, content)
+
+
+def solving_of(described: Mapping[str, Any], indexes: Any) -> dict[str, Any]:  # noqa: ANN401 - folders
+    """Give the solver every hint a header holds."""
+    mount = _pair(described.get("ra_deg"), described.get("dec_deg"))
+    target = _pair(described.get("target_ra_deg"), described.get("target_dec_deg"))
+    focal, pixel = described.get("focal_mm"), described.get("pixel_um_binned")
+    return {
+        "position": mount or target, "target": target, "mount": mount,
+        "scale_arcsec": pixel / 1000 / focal * ARCSEC_PER_RADIAN if pixel and focal else None,
+        "index_dirs": [str(one) for one in indexes], "wall_s": SOLVE_SECONDS,
+    }  # fmt: skip
+
+
+def _pair(ra: float | None, dec: float | None) -> list[float] | None:
+    return None if ra is None or dec is None else [ra, dec]
+
+
+def _tell(row: Row, told: Mapping[str, Any], out: Path) -> None:
+    """Write what was done into the row of a light."""
+    row.numbers = numbers_of(told)
+    row.outputs = {name: str(Path(path).relative_to(out)) for name, path in told["outputs"].items()}
+    row.seconds |= told["seconds"]
+    row.facts["planes"] = told["planes"]
+    applied = told["calibration"]
+    if applied is None:
+        row.notes.append("not calibrated")
+    else:
+        row.facts["calstat"] = applied["calstat"]
+        row.notes.append(f"calibrated ({applied['calstat']}): {applied['repaired']} bad pixels repaired, "
+                         f"{applied['left']} left")  # fmt: skip
+    if told["solution"] is None:
+        row.facts["unsolved"] = told["reason"]
+        row.notes.append(f"not solved: {told['unsolved']}")
+
+
+def night_of(rows: Mapping[str, Row]) -> datetime | None:
+    """Return the first start of any light."""
+    starts = [row.facts["start_utc"] for row in rows.values() if row.kind == "light" and row.facts.get("start_utc")]
+    return datetime.fromisoformat(min(starts)) if starts else None

@@ -1,0 +1,173 @@
+"""Second stage: groups of calibration frames become masters; the gate's verdicts are told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from pictor.cli.processing.choosing import bias_of, dark_of_flats, master_names
+from pictor.cli.processing.crew import Order
+from pictor.cli.processing.finding import Source
+from pictor.cli.processing.journal import Done
+from pictor.cli.processing.reading import source_of
+from pictor.cli.processing.rows import MasterRow, Row, by_label
+from pictor.cli.processing.run import MASTERS, Ready, Run
+from pictor.cli.processing.seen import Seen, master_of
+from pictor.cli.processing.sorting import Individuals, Sorted
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.matching.frames import FrameType
+from pictor.imaging.products import Input
+
+ORDER = ((FrameType.BIAS,), (FrameType.DARK, FrameType.FLAT_DARK), (FrameType.FLAT,))
+"""A bias tells darks their level, a dark is taken off flats."""
+
+ALONE = "there is only one; a master needs at least 2"
+SECONDS_PER_FRAME = 30.0
+"""Stacking may take this much longer for every frame of the group."""
+
+
+async def make_masters(run: Run, files: Sorted, sources: Mapping[str, Source]) -> None:
+    """Take over ready masters and make the others, kind after kind."""
+    for master in files.masters:
+        _take(run, master, sources[master.label])
+    named = dict(zip([id(group) for group in files.groups], master_names(files.groups), strict=True))
+    rows = by_label(run.report.rows)
+    for kinds in ORDER:
+
+        async def one(group: Individuals) -> None:
+            await _make(run, group, named[id(group)], sources, rows)
+
+        chosen = [group for group in files.groups if group.key.frame_type in kinds]
+        await run.each(chosen, one, f"masters: {' and '.join(map(str, kinds))}")
+
+
+def _take(run: Run, file: Seen, source: Source) -> None:
+    """Use a ready master where it lies."""
+    row = by_label(run.report.rows)[file.label]
+    if source.member is not None or file.packed:
+        row.skip("a packed master is not used; unpack it, plain FITS or .fz")
+        return
+    if file.master is None:
+        return
+    master = replace(file.master, master_id=file.label)
+    beside = source.path.with_name(f"{source.path.stem}_bad_pixels.fits")
+    mapped = beside if master.frame_type is FrameType.DARK and beside.is_file() else None
+    run.ready[file.label] = Ready(
+        master, source.path, file.sha256, mapped, None if mapped is None else Input.of(mapped).sha256
+    )
+    shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False, path=str(source.path))
+    shown.facts = row.facts
+    run.report.masters.append(shown)
+
+
+async def _make(
+    run: Run, group: Individuals, name: str, sources: Mapping[str, Source], rows: Mapping[str, Row]
+) -> None:
+    """Make the master of one group, and tell every member what became of it."""
+    kind = group.key.frame_type
+    mine = [rows[one.label] for one in group.members]
+    for row in mine:
+        row.facts["group"] = name
+    shown = MasterRow(name, str(kind), "not made", len(group.members), made=True)
+    shown.facts = {**mine[len(mine) // 2].facts, "exposure_s": group.key.exposure_s, "temperature_c": group.key.temp_c}
+    run.report.masters.append(shown)
+    dark = None
+    if kind is FrameType.FLAT:
+        found = dark_of_flats(group, run.masters, run.wish.policy)
+        if found.master is None:
+            _give_up(shown, mine, f"flats need a dark of their exposure: {found.reason}{_instead(run, group)}")
+            return
+        dark = run.ready[found.master.master_id]
+        shown.note = f"dark taken off: {found.reason}"
+    bias = bias_of(group, run.masters) if kind is not FrameType.BIAS else None
+    if len(group.members) < 2:
+        _give_up(shown, mine, ALONE)
+        return
+    try:
+        done = await run.crew.do(
+            _order(run, group, name, sources, (dark, None if bias is None else run.ready[bias.master_id])),
+            seconds=run.wish.frame_seconds + SECONDS_PER_FRAME * len(group.members),
+        )
+    except ImagingError as error:
+        _give_up(shown, mine, str(error))
+        return
+    _settle(run, name, shown, mine, done)
+
+
+def _instead(run: Run, group: Individuals) -> str:
+    """Say how a bias could stand in."""
+    if bias_of(group, run.masters) is None or group.key.frame_type is not FrameType.FLAT:
+        return ""
+    longest = max(float(one.description.get("exposure_s") or 0) for one in group.members)
+    if not longest < 60:
+        return ""
+    return f"; a master bias is there: --setting bias_for_flats_below_s={int(longest) + 1} lets it stand in"
+
+
+def _order(
+    run: Run,
+    group: Individuals,
+    name: str,
+    sources: Mapping[str, Source],
+    below: tuple[Ready | None, Ready | None],
+) -> Order:
+    members = [_member(one, sources[one.label]) for one in group.members]
+    dark, bias = below
+    policy = {key: str(value) if isinstance(value, str) else value for key, value in asdict(run.wish.policy).items()}
+    arguments = {
+        "members": members, "kind": str(group.key.frame_type), "policy": policy,
+        "out": str(run.wish.out / MASTERS / f"{name}.fits"),
+        "dark": None if dark is None else str(dark.path), "bias": None if bias is None else str(bias.path),
+    }  # fmt: skip
+    content = {
+        **run.basis, "members": [(one.label, one.sha256) for one in group.members], "policy": policy, "name": name,
+        "kind": arguments["kind"], "dark": dark and dark.sha256, "bias": bias and bias.sha256,
+    }  # fmt: skip
+    return Order("make_master", arguments, content)
+
+
+def _member(one: Seen, source: Source) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        "sha256": one.sha256, "description": dict(one.description), "statistics": dict(one.statistics),
+        "problems": [], "warnings": [], "master": None, "whole": one.whole, "packed": one.packed,
+    }  # fmt: skip
+    return {"label": one.label, "source": source_of(source), "told": told}
+
+
+def _give_up(shown: MasterRow, members: Sequence[Row], why: str) -> None:
+    shown.note = why
+    for row in members:
+        row.skip(f"no master was made of it: {why.splitlines()[0]}")
+
+
+def _settle(run: Run, name: str, shown: MasterRow, members: Sequence[Row], done: Done) -> None:
+    """Tell what the gate said, and keep a master that passed."""
+    told = done.result
+    shown.verdict, shown.frames, shown.checks = told["verdict"], told["ncombine"], list(told["checks"])
+    shown.left_out, shown.seconds = list(told["left_out"]), done.seconds
+    shown.facts |= {key: value for key, value in told["facts"].items() if value is not None}
+    shown.path = next(one for one in done.outputs if not one.endswith("_bad_pixels.fits"))
+    rows = {row.label: row for row in members}
+    for one in told["left_out"]:
+        rows[one["file"]].skip(f"left out of the master: {one['reason']}")
+    path = run.wish.out / shown.path
+    if told["master"] is None:
+        why = "; ".join(check["detail"] for check in told["checks"] if check["verdict"] != "active")
+        shown.note = why
+        for row in members:
+            row.notes.append(f"its master {name} is {shown.verdict} and not used: {why}")
+        return
+    mapped = next((run.wish.out / one for one in done.outputs if one.endswith("_bad_pixels.fits")), None)
+    run.ready[name] = Ready(
+        replace(master_of(told["master"]), master_id=name), path, Input.of(path).sha256,
+        mapped, None if mapped is None else Input.of(mapped).sha256,
+    )  # fmt: skip
+    for row in members:
+        row.outputs["master"] = shown.path
+
+
+def folder_of_masters(out: Path) -> Path:
+    """Make the folder masters are written into."""
+    place = out / MASTERS
+    place.mkdir(exist_ok=True)
+    return place

@@ -1,0 +1,59 @@
+"""From the options of `pictor process` to a run."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pictor.cli.calib_settings import read_settings
+from pictor.cli.client import CommandError, guarded
+from pictor.imaging.matching.policy import Policy, PolicyError, validate
+from pictor.imaging.quality.grading import RULES
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The options as they were given."""
+
+    folder: Path
+    out: Path
+    masters: Sequence[Path]
+    rules: str
+    settings: Sequence[str]
+    indexes: Sequence[Path]
+    solve: bool = True
+    coadd: bool = True
+    cosmics: bool = False
+    contsub: bool = False
+    require_masters: bool = False
+    jobs: int = 2
+    frame_seconds: float = 300.0
+    overwrite: bool = False
+
+
+def main(options: Options, *, dry_run: bool, json: bool) -> int:
+    """Process a folder; the exit codes are those of `pictor.cli.processing.command.main`."""
+    from pictor.cli.processing import command
+    from pictor.cli.processing.run import Wish
+
+    try:
+        wish = Wish(
+            options.folder, options.out, tuple(options.masters), _policy(options.settings), _rules(options.rules),
+            tuple(options.indexes) if options.solve else None, options.cosmics, options.require_masters,
+            options.contsub, options.coadd, options.jobs, options.frame_seconds, options.overwrite,
+        )  # fmt: skip
+    except CommandError as error:
+        return guarded(error)
+    return command.main(wish, dry_run=dry_run, json=json)
+
+
+def _policy(said: Sequence[str]) -> Policy:
+    try:
+        return validate(read_settings(list(said)))
+    except PolicyError as error:
+        raise CommandError(str(error), 2) from error
+
+
+def _rules(name: str) -> str:
+    if name not in RULES:
+        raise CommandError(f"there is no rule set {name!r}; there are {', '.join(RULES)}", 2)
+    return name
