@@ -8,7 +8,16 @@ import typer
 from pictor.cli.calib_app import calib_app
 from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOption, Url
 from pictor.cli.parked_app import parked_app
-from pictor.cli.stages import background_app, calibrate_app, cosmics_app, fix_pixels_app, imarith_app, stars_app
+from pictor.cli.stages import (
+    background_app,
+    calibrate_app,
+    cosmics_app,
+    fix_pixels_app,
+    imarith_app,
+    quality_app,
+    stars_app,
+    summary_app,
+)
 from pictor.imaging.simulator.names import AnyScenario, scenario_help
 
 app = typer.Typer(
@@ -23,7 +32,16 @@ index_app = typer.Typer(help="Star indexes for plate solving.", no_args_is_help=
 app.add_typer(index_app, name="index")
 app.add_typer(parked_app, name="parked")
 app.add_typer(calib_app, name="calib")
-for stage in (background_app, calibrate_app, cosmics_app, fix_pixels_app, imarith_app, stars_app):
+for stage in (
+    background_app,
+    calibrate_app,
+    cosmics_app,
+    fix_pixels_app,
+    imarith_app,
+    stars_app,
+    quality_app,
+    summary_app,
+):
     stage.register(app)
 
 

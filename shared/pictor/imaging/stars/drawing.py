@@ -65,4 +65,5 @@ def _mark(picture: Image.Image, found: Measured, *, flipped: bool) -> None:
     pen = ImageDraw.Draw(picture)
     for k in range(len(stars)):
         box = (x[k] - radius, y[k] - radius, x[k] + radius, y[k] + radius)
-        pen.ellipse(box, outline=mark_colour(int(stars.flags[k])))
+        colour = mark_colour(int(stars.flags[k]))
+        pen.ellipse(box, outline="lime" if colour == "green" else colour)

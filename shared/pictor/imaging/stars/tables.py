@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,7 +86,7 @@ def star_rows(
     return names, [list(row) for row in zip(*columns, strict=True)]
 
 
-def csv_text(names: list[str], rows: list[list[float | int | None]]) -> str:
+def csv_text(names: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Write rows as CSV with a header line; unknown numbers are empty."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
