@@ -1,0 +1,1 @@
+"""Registration: which positions of two frames belong together."""

@@ -1,0 +1,1 @@
+"""Resampling: frames on another grid of pixels."""

@@ -1,0 +1,183 @@
+"""Compiled loops of resampling: six weights along each axis from a table, bad pixels looked at only where they are."""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+Reals = NDArray[np.float32]
+Doubles = NDArray[np.float64]
+Bits = NDArray[np.uint8]
+
+TAPS = 6
+"""Pixels a kernel reaches along each axis; narrower kernels have zeros."""
+
+PHASES = 4096
+"""Steps of the table of weights between two pixels: positions are rounded to 1/8192 pixel at most."""
+
+MOST_MISSING = 0.25
+"""Share of the weights that may fall on unusable pixels; the others then stand in for them."""
+
+BLOCKING, SOFT, NO_DATA = np.uint8(1 | 4 | 8 | 16), np.uint8(2 | 32), np.uint8(16)
+"""Bits of pixels that get no weight, and of pixels that are used and told of (saturated, non-linear)."""
+
+TOLD = 0.01
+"""A saturated pixel with less weight than this does not flag the result."""
+
+
+@njit(cache=True, nogil=True)
+def place_row(  # noqa: PLR0917
+    matrix: Doubles, lattice: Doubles, step: int, y: float, first: float, stride: float, out: Doubles
+) -> None:
+    """Find x, y and area of one row of output positions ``first + k * stride`` on the frame; ``out`` is (3, n)."""
+    n = out.shape[1]
+    if lattice.shape[1] == 0:
+        _by_homography(matrix, y, first, stride, out)
+        return
+    v = y / step
+    j = min(max(int(np.floor(v)), 0), lattice.shape[1] - 2)
+    fy = v - j
+    for k in range(n):
+        u = (first + k * stride) / step
+        i = min(max(int(np.floor(u)), 0), lattice.shape[2] - 2)
+        fx = u - i
+        for axis in range(3):
+            low = lattice[axis, j, i] * (1 - fx) + lattice[axis, j, i + 1] * fx
+            high = lattice[axis, j + 1, i] * (1 - fx) + lattice[axis, j + 1, i + 1] * fx
+            out[axis, k] = low * (1 - fy) + high * fy
+
+
+@njit(cache=True, nogil=True)
+def _by_homography(matrix: Doubles, y: float, first: float, stride: float, out: Doubles) -> None:
+    determinant = abs(np.linalg.det(matrix))
+    u0 = matrix[0, 1] * y + matrix[0, 2]
+    v0 = matrix[1, 1] * y + matrix[1, 2]
+    w0 = matrix[2, 1] * y + matrix[2, 2]
+    for k in range(out.shape[1]):
+        x = first + k * stride
+        w = matrix[2, 0] * x + w0
+        if w <= 0.0:
+            out[0, k], out[1, k], out[2, k] = np.nan, np.nan, 0.0
+            continue
+        inverse = 1.0 / w
+        out[0, k] = (matrix[0, 0] * x + u0) * inverse
+        out[1, k] = (matrix[1, 0] * x + v0) * inverse
+        out[2, k] = determinant * inverse * inverse * inverse
+
+
+@njit(cache=True, nogil=True)
+def _careful(  # noqa: PLR0917
+    values: Reals, variance: Reals, bits: Bits, corner: tuple[int, int], wy: Reals, wx: Reals
+) -> tuple[float, float, np.uint8]:
+    """Interpolate where pixels are unusable or outside; return value, variance and bits."""
+    ny, nx = values.shape
+    good, good_value, good_variance = 0.0, 0.0, 0.0
+    poor, poor_value, poor_variance = 0.0, 0.0, 0.0
+    total, missing, lost = 0.0, 0.0, 0.0
+    flags, soft = np.uint8(0), np.uint8(0)
+    for r in range(TAPS):
+        for k in range(TAPS):
+            w = np.float64(wy[r]) * np.float64(wx[k])
+            if w == 0.0:
+                continue
+            total += abs(w)
+            y, x = corner[0] + r, corner[1] + k
+            if y < 0 or x < 0 or y >= ny or x >= nx:
+                missing, lost, flags = missing + abs(w), lost + abs(w), flags | NO_DATA
+                continue
+            bit = bits[y, x] if bits.size else np.uint8(0)
+            value = np.float64(values[y, x])
+            noise = np.float64(variance[y, x]) if variance.size else 1.0
+            if abs(w) > TOLD:
+                soft |= bit & SOFT
+            if value - value != 0.0 or bit & NO_DATA:
+                missing, lost, flags = missing + abs(w), lost + abs(w), flags | bit | NO_DATA
+            elif bit & BLOCKING:
+                missing, flags = missing + abs(w), flags | bit
+                poor, poor_value, poor_variance = poor + w, poor_value + w * value, poor_variance + w * w * noise
+            else:
+                good, good_value, good_variance = good + w, good_value + w * value, good_variance + w * w * noise
+    if missing <= MOST_MISSING * total:
+        return good_value / good, good_variance / (good * good), np.uint8(soft)
+    if lost <= MOST_MISSING * total:
+        whole = good + poor
+        return (
+            (good_value + poor_value) / whole,
+            (good_variance + poor_variance) / (whole * whole),
+            ((flags & ~NO_DATA) | soft),
+        )
+    return np.nan, np.nan, flags | soft | NO_DATA
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _plain(marked: Reals, y: int, x: int, wy: Reals, wx: Reals) -> np.float32:
+    """Interpolate inside the frame; NaN when any pixel is marked."""
+    total = np.float32(0.0)
+    for r in range(TAPS):
+        row = marked[y + r]
+        part = (
+            row[x] * wx[0] + row[x + 1] * wx[1] + row[x + 2] * wx[2]
+            + row[x + 3] * wx[3] + row[x + 4] * wx[4] + row[x + 5] * wx[5]
+        )  # fmt: skip
+        total += part * wy[r]
+    return total
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
+def _plain_variance(variance: Reals, y: int, x: int, wy: Reals, wx: Reals) -> np.float32:
+    total = np.float32(0.0)
+    for r in range(TAPS):
+        part = np.float32(0.0)
+        for k in range(TAPS):
+            part += variance[y + r, x + k] * wx[k] * wx[k]
+        total += part * wy[r] * wy[r]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
+    frame: tuple[Reals, Reals, Reals, Bits],
+    origin: tuple[int, int],
+    mapping: tuple[Doubles, Doubles, int],
+    table: Reals,
+    tile: tuple[int, int],
+    flux: bool,  # noqa: FBT001
+    out: tuple[Reals, Reals, Bits],
+) -> None:
+    """Resample a window of a frame onto a tile of the grid.
+
+    ``frame`` holds the values with NaN at every pixel that has a bit, the values, their variance (empty: 1 everywhere)
+    and bits (empty: none); ``origin`` and ``tile`` are row and column of the first pixel of window and tile. ``out``
+    receives value (NaN without data), variance and bits.
+    """
+    marked, values, variance, bits = frame
+    out_value, out_variance, out_bits = out
+    height, width = out_value.shape
+    ny, nx = values.shape
+    squares = np.empty(table.shape[0], np.float32)
+    for p in range(table.shape[0]):
+        squares[p] = np.sum(table[p] * table[p])
+    places = np.empty((3, width), np.float64)
+    for row in range(height):
+        place_row(mapping[0], mapping[1], mapping[2], float(tile[0] + row), float(tile[1]), 1.0, places)
+        for k in range(width):
+            px, py = places[0, k] - origin[1], places[1, k] - origin[0]
+            if not (px >= -0.75 and py >= -0.75 and px <= nx - 0.25 and py <= ny - 0.25):
+                out_value[row, k], out_variance[row, k], out_bits[row, k] = np.nan, np.nan, NO_DATA
+                continue
+            ix, iy = int(np.floor(px)), int(np.floor(py))
+            phase_x, phase_y = int((px - ix) * PHASES + 0.5), int((py - iy) * PHASES + 0.5)
+            wx, wy = table[phase_x], table[phase_y]
+            ix, iy = ix - 2, iy - 2
+            value, noise, bit = np.nan, np.nan, np.uint8(0)
+            if ix >= 0 and iy >= 0 and ix + TAPS <= nx and iy + TAPS <= ny:
+                value = float(_plain(marked, iy, ix, wy, wx))
+                if variance.size:
+                    noise = float(_plain_variance(variance, iy, ix, wy, wx))
+                else:
+                    noise = float(squares[phase_x] * squares[phase_y])
+            if value - value != 0.0:
+                value, noise, bit = _careful(values, variance, bits, (iy, ix), wy, wx)
+            area = places[2, k] if flux else 1.0
+            out_value[row, k] = value * area
+            out_variance[row, k] = noise * area * area
+            out_bits[row, k] = bit

@@ -1,0 +1,208 @@
+"""Frames resampled onto another grid, with error and mask."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.astrometry.cards import read_wcs, write_wcs
+from pictor.imaging.astrometry.projection import Wcs
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.fits.wcs_cards import is_stale
+from pictor.imaging.frame import Frame
+from pictor.imaging.pixels import run_in_threads
+from pictor.imaging.registration.transform import Transform, inverted
+from pictor.imaging.resampling.grid import Grid
+from pictor.imaging.resampling.kernels import resample_tile
+from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix
+from pictor.imaging.resampling.weights import Kernel, table_of
+from pictor.imaging.types import Mask
+
+Reals = NDArray[np.float32]
+NOTHING = np.zeros((0, 0), np.float32)
+_NO_BITS = np.zeros((0, 0), np.uint8)
+CONSERVED = ("flux", "surface brightness")
+
+
+def resample(
+    frame: Any,  # noqa: ANN401 - Frame, NDData or array
+    onto: Grid | Transform,
+    *,
+    kernel: str = "lanczos3",
+    conserve: str = "flux",
+) -> Frame:
+    """Resample a frame onto a grid on the sky, or onto the pixels of the reference it was registered to.
+
+    Parameters
+    ----------
+    frame
+        Frame, NDData or array, shape (ny, nx) or (planes, ny, nx). Pixels that are NaN or have bits 1, 4, 8 or 16 get
+        no weight; where they hold at most a quarter of the weights the others stand in for them.
+    onto
+        Grid: the frame needs world coordinates. Transform: it does not.
+    kernel
+        ``lanczos3`` [1]_, ``cubic``, ``bilinear`` or ``nearest``.
+    conserve
+        ``flux``: values are multiplied by the area of the new pixels in old ones, so that sums over stars stay.
+        ``surface brightness``: values stay.
+
+    Returns
+    -------
+    Frame
+        float32. Outside the frame, and where it has no usable pixel, NaN with bit 16. A result that had to use bad
+        pixels with finite (repaired) values carries their bits; one near a saturated pixel has bit 2. The error is
+        that of each pixel by itself: neighbours are correlated, see `pictor.imaging.resampling.weights.noise_gain`.
+        World coordinates are those of the target.
+
+    Raises
+    ------
+    ImagingError
+        If the frame has no world coordinates and a grid was given, or is a raw colour mosaic.
+
+    References
+    ----------
+    .. [1] Bertin E. et al., 2002, ASP Conf. 281, 228 (SWarp): resampling with Lanczos kernels.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pictor.imaging.registration.transform import Transform, inverted
+    >>> shifted = Transform(np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), (8, 8))
+    >>> image = np.zeros((8, 8))
+    >>> image[4, 3] = 7.0
+    >>> float(resample(image, shifted).data[4, 5])
+    7.0
+    """
+    one = Frame.from_nddata(frame)
+    if conserve not in CONSERVED:
+        raise ValueError(f"conserve is one of {', '.join(CONSERVED)}, not {conserve}")
+    require_plain(one.header, one.data.ndim)
+    mapping = mapping_of(one, onto)
+    table = table_of(Kernel(kernel))
+    planes = [_plane(one, number, mapping, table, onto.shape, flux=conserve == "flux") for number in range(_count(one))]
+    header = target_header(one.header, onto)
+    data, err, mask = (_stacked([plane[part] for plane in planes], one) for part in range(3))
+    bits = np.bitwise_or.reduce(mask, axis=0) if mask.ndim == 3 else mask
+    return Frame(data, err if one.err is not None else None, bits, header, one.unit)
+
+
+def require_plain(header: fits.Header, axes: int) -> None:
+    """Refuse a raw colour mosaic: its neighbouring pixels have different colours.
+
+    Raises
+    ------
+    ImagingError
+        If the frame has two axes and a Bayer pattern.
+    """
+    pattern = str(header.get("BAYERPAT", header.get("COLORTYP", ""))).strip()
+    if axes == 2 and pattern.upper() in {"RGGB", "BGGR", "GRBG", "GBRG"}:
+        raise ImagingError(
+            f"the frame is a raw colour mosaic (BAYERPAT {pattern}); neighbouring pixels have different colours and "
+            "cannot be interpolated: make colour planes of it first",
+            reason="colour-mosaic",
+        )
+
+
+def mapping_of(frame: Frame, onto: Grid | Transform) -> Mapping:
+    """Find where the pixels of the target lie on a frame.
+
+    Raises
+    ------
+    ImagingError
+        If a grid was given and the frame has no celestial world coordinates.
+    """
+    if isinstance(onto, Transform):
+        ny, nx = onto.shape
+        return by_matrix(inverted(onto.matrix), ((nx - 1) / 2, (ny - 1) / 2))
+    return sky_mapping(frame.header, frame.shape, onto)
+
+
+def sky_mapping(header: fits.Header, shape: tuple[int, int], grid: Grid) -> Mapping:
+    """Find where the pixels of a grid lie on a frame with these cards.
+
+    Raises
+    ------
+    ImagingError
+        If the cards hold no celestial world coordinates.
+    """
+    own = read_wcs(header)
+    if own is not None:
+        return between(grid.wcs, grid.shape, own, shape)
+    from pictor.imaging.resampling.foreign import to_pixel_of  # noqa: PLC0415 - astropy.wcs takes 0.2 s to import
+
+    return by_lattice(grid.wcs, grid.shape, to_pixel_of(header), shape)
+
+
+def target_header(header: fits.Header, onto: Grid | Transform) -> fits.Header:
+    """Give a copy of a header with the world coordinates of the target, or none where it has none."""
+    wcs: Wcs | None = onto.wcs
+    if wcs is not None:
+        return write_wcs(header, wcs, onto.shape)
+    made = header.copy()
+    for keyword in {keyword for keyword in made if is_stale(keyword)}:
+        made.remove(keyword, remove_all=True)
+    return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """A part of a frame: values, variance (empty: none), bits (empty: none), and where its first pixel lies (y, x)."""
+
+    values: Reals
+    variance: Reals
+    bits: Mask
+    origin: tuple[int, int] = (0, 0)
+
+    @property
+    def marked(self) -> Reals:
+        """The values with NaN at every pixel that has a bit."""
+        if self.bits.size == 0 or not self.bits.any():
+            return self.values
+        return np.where(self.bits != 0, np.float32(np.nan), self.values)
+
+
+def interpolate(window: Window, mapping: Mapping, table: Reals, tile: tuple[slice, slice], *, flux: bool) -> Window:
+    """Resample a window onto a tile of the grid; without variance, that of unit noise."""
+    shape = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
+    made = Window(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8))
+    resample_tile(
+        (window.marked, window.values, window.variance, window.bits), window.origin, mapping.packed, table,
+        (tile[0].start, tile[1].start), flux, (made.values, made.variance, made.bits),
+    )  # fmt: skip
+    return replace(made, origin=(tile[0].start, tile[1].start))
+
+
+def window_of(frame: Frame, number: int = 0) -> Window:
+    """Take a whole frame, or one of its planes, as a window."""
+    data = frame.data if frame.data.ndim == 2 else frame.data[number]
+    err = None if frame.err is None else frame.err if frame.err.ndim == 2 else frame.err[number]
+    values = np.ascontiguousarray(data, dtype=np.float32)
+    variance = NOTHING if err is None else np.square(err, dtype=np.float32)
+    return Window(values, np.ascontiguousarray(variance), _NO_BITS if frame.mask is None else frame.mask)
+
+
+def _plane(
+    frame: Frame, number: int, mapping: Mapping, table: Reals, shape: tuple[int, int], *, flux: bool
+) -> tuple[Reals, Reals, Mask]:
+    window, ny = window_of(frame, number), shape[0]
+    made = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
+    marked = window.marked
+
+    def rows(first: int, last: int) -> None:
+        part = made[0][first:last], made[1][first:last], made[2][first:last]
+        resample_tile(
+            (marked, window.values, window.variance, window.bits), (0, 0), mapping.packed, table, (first, 0), flux, part
+        )
+
+    run_in_threads(rows, sorted({0, ny // 4, ny // 2, 3 * ny // 4, ny}))
+    return made[0], np.sqrt(made[1], out=made[1]), made[2]
+
+
+def _count(frame: Frame) -> int:
+    return 1 if frame.data.ndim == 2 else frame.data.shape[0]
+
+
+def _stacked(planes: list[Any], frame: Frame) -> Any:  # noqa: ANN401 - arrays of any type
+    return planes[0] if frame.data.ndim == 2 else np.stack(planes)

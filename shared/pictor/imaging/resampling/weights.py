@@ -1,0 +1,81 @@
+"""Interpolation kernels and their tables of weights."""
+
+from collections.abc import Callable
+from enum import StrEnum
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pictor.imaging.resampling.kernels import PHASES, TAPS
+
+Reals = NDArray[np.float32]
+
+
+class Kernel(StrEnum):
+    """How values between pixels are found."""
+
+    LANCZOS3 = "lanczos3"
+    CUBIC = "cubic"
+    BILINEAR = "bilinear"
+    NEAREST = "nearest"
+
+
+@cache
+def table_of(kernel: Kernel) -> Reals:
+    """Tabulate the weights of the pixels at -2 to 3 around a position 0 to 1 pixel beyond a pixel's centre.
+
+    Each row adds up to 1, so that a constant stays one.
+
+    Returns
+    -------
+    numpy.ndarray
+        Shape (phases + 1, 6).
+
+    References
+    ----------
+    .. [1] Duchon C. E., 1979, J. Appl. Meteorol. 18, 1016: Lanczos.
+    .. [2] Keys R. G., 1981, IEEE Trans. ASSP 29, 1153: cubic, a = -1/2.
+    """
+    distance = np.arange(-2, TAPS - 2)[None, :] - np.arange(PHASES + 1)[:, None] / PHASES
+    weights = _SHAPES[kernel](distance)
+    made: Reals = (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    made.flags.writeable = False
+    return made
+
+
+@cache
+def noise_gain(kernel: Kernel) -> float:
+    """Average over all phases by which interpolation lowers the standard deviation of independent pixels.
+
+    The noise that a pixel loses is correlated with its neighbours': the sum over a large aperture keeps its error.
+    """
+    squares = np.square(table_of(kernel)[:-1], dtype=np.float64).sum(axis=1)
+    return float(squares.mean())
+
+
+def _lanczos3(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.abs(d) < 3, np.sinc(d) * np.sinc(d / 3), 0.0)
+
+
+def _cubic(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    r = np.abs(d)
+    inner = 1.5 * r**3 - 2.5 * r**2 + 1
+    outer = -0.5 * r**3 + 2.5 * r**2 - 4 * r + 2
+    return np.where(r <= 1, inner, np.where(r < 2, outer, 0.0))
+
+
+def _bilinear(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(0.0, 1.0 - np.abs(d))
+
+
+def _nearest(d: NDArray[np.float64]) -> NDArray[np.float64]:
+    return ((d > -0.5) & (d <= 0.5)).astype(np.float64)
+
+
+_SHAPES: dict[Kernel, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    Kernel.LANCZOS3: _lanczos3,
+    Kernel.CUBIC: _cubic,
+    Kernel.BILINEAR: _bilinear,
+    Kernel.NEAREST: _nearest,
+}
