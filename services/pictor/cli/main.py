@@ -10,15 +10,21 @@ from pictor.cli.options import DEFAULT_DATA, DEFAULT_URL, Data, Json, TokenOptio
 from pictor.cli.parked_app import parked_app
 from pictor.cli.stages import (
     background_app,
+    bad_columns_app,
+    bad_pixels_app,
     calibrate_app,
+    combine_app,
     cosmics_app,
     fix_pixels_app,
     imarith_app,
+    process_app,
     quality_app,
+    read_noise_app,
     stars_app,
     summary_app,
 )
 from pictor.imaging.simulator.names import AnyScenario, scenario_help
+from pictor.runtime.child.loading import load_lightly
 
 app = typer.Typer(
     name="pictor",
@@ -34,10 +40,15 @@ app.add_typer(parked_app, name="parked")
 app.add_typer(calib_app, name="calib")
 for stage in (
     background_app,
+    bad_columns_app,
+    bad_pixels_app,
     calibrate_app,
+    combine_app,
     cosmics_app,
     fix_pixels_app,
     imarith_app,
+    process_app,
+    read_noise_app,
     stars_app,
     quality_app,
     summary_app,
@@ -262,4 +273,5 @@ def version() -> None:
 
 def main() -> None:
     """Run the command line."""
+    load_lightly()
     app()

@@ -52,7 +52,8 @@ class Wish:
             "kind": kind, "method": str(self.method), **(clipped if self.method is Method.SIGMA_CLIP else {}),
             "scale": str(self.scale) if kind == "plain" else None, "egain": self.egain,
             "read_noise_e": self.read_noise_e, "dark": None if self.dark is None else self.dark.name,
-            "bias": None if self.bias is None else self.bias.name, "temperature_tolerance_c": self.temperature_tolerance_c,
+            "bias": None if self.bias is None else self.bias.name,
+            "temperature_tolerance_c": self.temperature_tolerance_c,
         }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ def read_members(paths: Sequence[Path], scratch: Path) -> list[Member]:
     CommandError
         If a file is no frame, or two are the same.
     """
-    members = [_read(path, scratch / f"{number:04d}") for number, path in enumerate(paths)]
+    members = [read_member(path, scratch / f"{number:04d}") for number, path in enumerate(paths)]
     seen: dict[str, Path] = {}
     for member in members:
         other = seen.setdefault(member.input.sha256, member.path)
@@ -74,7 +74,14 @@ def read_members(paths: Sequence[Path], scratch: Path) -> list[Member]:
     return members
 
 
-def _read(path: Path, room: Path) -> Member:
+def read_member(path: Path, room: Path) -> Member:
+    """Read what one header says; ``room`` is a folder to be made for its unpacked copy.
+
+    Raises
+    ------
+    CommandError
+        If the file is no frame.
+    """
     room.mkdir()
     try:
         unpacked = unpack(path, room)

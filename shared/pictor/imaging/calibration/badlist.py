@@ -41,10 +41,11 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class BadPixelList:
-    """What is listed, in pixels of frames of one binning."""
+    """What is listed, in pixels of frames of one binning, and whether the list says which."""
 
     boxes: tuple[Box, ...]
     binning: int = 1
+    says_binning: bool = False
 
     def check(self, shape: tuple[int, int]) -> None:
         """Refuse a list that names pixels outside a frame of a shape.
@@ -131,7 +132,7 @@ def parse_bad_pixels(text: str) -> BadPixelList:
             boxes += _boxes(name, value)
         else:
             raise _refused(_line(key), f"names {str(key.value)[:40]!r}; there are {', '.join(SECTIONS)} and binning")
-    return BadPixelList(tuple(boxes), binning)
+    return BadPixelList(tuple(boxes), binning, "binning" in seen)
 
 
 def _compose(text: str) -> yaml.Node | None:

@@ -80,18 +80,32 @@ def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDAr
     """
     stride = max(1, dark.shape[axis] // LINE_SAMPLES)
     lines = np.median(dark[::stride] if axis == 0 else dark[:, ::stride], axis=axis).astype(np.float64)
-    half = LINE_WINDOW // 2
     if lines.size <= LINE_WINDOW:
         return np.empty(0, np.int64)
+    return np.flatnonzero(np.abs(line_deviations(lines)) > sigma)
+
+
+def line_deviations(lines: NDArray[np.float64], *, window: int = LINE_WINDOW) -> NDArray[np.float64]:
+    """Return by how many standard deviations the value of each line leaves its neighbours.
+
+    Parameters
+    ----------
+    lines
+        One value per line, shape (n,), more than the window.
+    window
+        Lines looked at together, odd.
+    """
+    half = window // 2
     padded = np.pad(lines, half, mode="reflect")
-    windows = np.delete(np.lib.stride_tricks.sliding_window_view(padded, LINE_WINDOW), half, axis=1)
+    windows = np.delete(np.lib.stride_tricks.sliding_window_view(padded, window), half, axis=1)
     middle = np.median(windows, axis=1)
     near = 1.4826 * np.median(np.abs(windows - middle[:, None]), axis=1)
     kept = np.where(np.abs(windows - middle[:, None]) <= 3 * near[:, None], windows, np.nan)
     residual = lines - np.nanmean(kept, axis=1)
     everywhere = 1.4826 * float(np.median(np.abs(residual - np.median(residual))))
     width = np.maximum(np.nanstd(kept, axis=1), everywhere)
-    return np.flatnonzero(np.abs(residual) > sigma * np.maximum(width, 1e-6))
+    deviations: NDArray[np.float64] = residual / np.maximum(width, 1e-6)
+    return deviations
 
 
 def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:

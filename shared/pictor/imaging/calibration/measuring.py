@@ -127,6 +127,7 @@ def conversion_gain(
         raise ImagingError(f"a flat with {low:.0f} ADU above its dark is too dark for its gain", reason="flat-too-dark")
     factor = level1 / level2
     found = np.array([_block(_net(flat1, below, b), _net(flat2, below, b), factor) for b in _blocks(flat1.shape)])
+    found = found[np.isfinite(found[:, 0])]
     photon = found[:, 1] - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
     ratio = photon / found[:, 0]
     centre = np.median(ratio)
@@ -151,9 +152,12 @@ def _net(flat: NDArray[np.number], dark: NDArray[np.number], part: tuple[slice, 
 
 
 def _block(one: Image, two: Image, factor: float) -> tuple[float, float]:
-    """Mean signal, and variance of the difference, of one block."""
-    mean = float(np.median(one))
-    return mean, clipped_moments(one - factor * two, least=0.5)[1]
+    """Mean signal, and variance of the difference, of one block; NaN where fewer than half of it are numbers."""
+    difference = one - factor * two
+    good = np.isfinite(difference)
+    if 2 * np.count_nonzero(good) < good.size:
+        return np.nan, np.nan
+    return float(np.median(one[good])), clipped_moments(difference, least=0.5)[1]
 
 
 @dataclass(frozen=True, slots=True)

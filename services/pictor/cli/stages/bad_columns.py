@@ -1,0 +1,122 @@
+"""Bad columns and rows of frames in files, as a list."""
+
+import json as jsonlib
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from pictor.cli.client import CommandError, guarded
+from pictor.cli.stages.members import Member, differing, read_member
+from pictor.cli.stages.running import Told, checked, require_free, shown
+from pictor.imaging.calibration.badlines import BadLines, find_lines
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.frame import Frame
+from pictor.imaging.products import write_whole
+from pictor.runtime.version import SOFTWARE
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Frames to look at, and how."""
+
+    files: Sequence[Path]
+    out: Path | None = None
+    sigma: float = 5.0
+    window: int = 11
+    overwrite: bool = False
+
+
+def main(wish: Wish, *, json: bool) -> int:
+    """Find the lines; 0: done, 1: a frame was refused, 2: the call was wrong."""
+
+    def run() -> int:
+        if wish.window % 2 == 0:
+            raise CommandError(f"--window must be odd, not {wish.window}", 2)
+        if wish.out is not None:
+            require_free([wish.out], overwrite=wish.overwrite)
+        return _find(wish, json=json)
+
+    return checked(run)
+
+
+def _find(wish: Wish, *, json: bool) -> int:
+    members: list[Member] = []
+    results: list[Told] = []
+    found: list[BadLines] = []
+    for path in shown(wish.files, "bad columns"):
+        try:
+            with TemporaryDirectory(prefix="pictor-") as scratch:
+                member = read_member(path, Path(scratch) / "frame")
+                lines = find_lines(Frame.from_fits(member.plain).plane(), sigma=wish.sigma, window=wish.window)
+        except (ImagingError, CommandError, OSError) as error:
+            guarded(CommandError(f"{path}: {error}"))
+            results.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
+            continue
+        members.append(member)
+        found.append(lines)
+        results.append({"input": str(path), **_counted_from_one(lines)})
+    _require_one_mode(members)
+    refused = len(results) - len(found)
+    if not found:
+        raise CommandError("no frame could be looked at")
+    text = listing(wish, members, found)
+    if wish.out is not None:
+        write_whole(wish.out, lambda part: _write(part, text), overwrite=wish.overwrite)
+    _tell(results, found, text, wish.out, json=json)
+    return 1 if refused else 0
+
+
+def _require_one_mode(members: Sequence[Member]) -> None:
+    """Refuse frames whose columns are not the same columns."""
+    size = differing("size", members, lambda member: member.size)
+    binning = differing("binning", members, lambda member: member.described.binning_x)
+    camera = differing("camera", members, lambda member: member.described.camera)
+    if size or binning or camera:
+        raise CommandError("; ".join(sentence for sentence in (size, binning, camera) if sentence))
+
+
+def _counted_from_one(lines: BadLines) -> Told:
+    told: Told = asdict(lines)
+    return {**told, "columns": [c + 1 for c in lines.columns], "rows": [r + 1 for r in lines.rows]}
+
+
+def listing(wish: Wish, members: Sequence[Member], found: Sequence[BadLines]) -> str:
+    """Write the list as YAML: lines that any frame shows, counted from 1, in the pixels of the frames."""
+    names = ", ".join(member.path.name for member in members[:3]) + (", ..." if len(members) > 3 else "")
+    head = [
+        f"# bad columns and rows found by {SOFTWARE} bad-columns in {len(members)} of {names}",
+        f"# threshold {wish.sigma:g} standard deviations, window {wish.window}; counted from 1",
+    ]
+    body = [f"binning: {members[0].described.binning_x}"]
+    body += _section("bad_columns", (lines.columns for lines in found), len(found))
+    body += _section("bad_rows", (lines.rows for lines in found), len(found))
+    return "\n".join([*head, *body, "bad_rectangles: []", ""])
+
+
+def _section(name: str, places: Iterable[Sequence[int]], frames: int) -> list[str]:
+    seen = Counter(place + 1 for one in places for place in one)
+    if not seen:
+        return [f"{name}: []"]
+    share = "" if frames == 1 else "  # in {} of {} frames"
+    told = [f"  - {place}{share.format(seen[place], frames)}" for place in sorted(seen)]
+    return [f"{name}:", *told]
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _tell(results: Sequence[Told], found: Sequence[BadLines], text: str, out: Path | None, *, json: bool) -> None:
+    columns = sorted({place + 1 for lines in found for place in lines.columns})
+    rows = sorted({place + 1 for lines in found for place in lines.rows})
+    if json:
+        told = {"output": None if out is None else str(out), "columns": columns, "rows": rows, "frames": list(results)}
+        print(jsonlib.dumps(told, indent=2, allow_nan=False))
+        return
+    if out is None:
+        print(text, end="")
+        return
+    print(f"{out}: {len(columns)} columns and {len(rows)} rows", file=sys.stdout)
