@@ -1,41 +1,76 @@
 """Sky background of frames in files."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
-from pictor.imaging.background import mesh_background
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product
+from pictor.imaging.skymap import Sky, measure_sky, subtract_sky
 from pictor.runtime.version import SOFTWARE
 
 
-def main(files: Sequence[Path], out: Path | None, *, cell: int, overwrite: bool, json: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class How:
+    """How the sky is measured, and what is written: background, noise, subtracted."""
+
+    cell: int = 64
+    mask_sources: bool = True
+    bayer: str | None = None
+    products: tuple[str, ...] = ("background",)
+
+
+def main(files: Sequence[Path], out: Path, *, how: How, overwrite: bool, json: bool) -> int:
     """Measure every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        if out is not None:
-            require_free([named(path, "background", out) for path in files], overwrite=overwrite)
-        work = partial(_one, out=out, cell=cell, overwrite=overwrite)
+        require_free([named(path, kind, out) for path in files for kind in how.products], overwrite=overwrite)
+        work = partial(_one, out=out, how=how, overwrite=overwrite)
         return each(files, work, label="background", say=_line, json=json)
 
     return checked(run)
 
 
-def _one(path: Path, *, out: Path | None, cell: int, overwrite: bool) -> Told:
-    frame = Frame.from_fits(path).plane()
-    found = mesh_background(frame.data, mask=frame.mask, cell=cell)
-    told: Told = finite({"level": found.level, "noise": found.noise, "plane": found.plane(), "unit": frame.unit})
-    if out is not None:
-        target = named(path, "background", out)
-        made = Provenance("background", [Input.of(path)], {"cell": cell}, SOFTWARE)
-        write_product(target, replace(frame, data=found.evaluate(), err=None, mask=None), made, overwrite=overwrite)
-        told["output"] = str(target)
+def _one(path: Path, *, out: Path, how: How, overwrite: bool) -> Told:
+    frame = Frame.from_fits(path)
+    pattern = "" if how.bayer is not None and how.bayer.strip().lower() == "none" else how.bayer
+    sky = measure_sky(frame, cell=how.cell, mask_sources=how.mask_sources, bayer=pattern)
+    settings = {"cell": how.cell, "mask_sources": how.mask_sources, "level": round(sky.level, 6)}
+    made = Provenance("background", [Input.of(path)], settings, SOFTWARE, sky.cautions)
+    written = {kind: named(path, kind, out) for kind in how.products}
+    for kind, target in written.items():
+        write_product(target, _product(frame, sky, kind), made, overwrite=overwrite)
+    return _told(frame, sky) | {"output": {kind: str(target) for kind, target in written.items()}}
+
+
+def _product(frame: Frame, sky: Sky, kind: str) -> Frame:
+    if kind == "subtracted":
+        return subtract_sky(frame, sky)
+    return replace(frame, data=sky.level_map() if kind == "background" else sky.noise_map(), err=None, mask=None)
+
+
+def _told(frame: Frame, sky: Sky) -> Told:
+    plane = sky.plane
+    told: Told = finite(
+        {
+            "unit": frame.unit,
+            "level": sky.level,
+            "noise": sky.noise,
+            "levels": [part.level for part in sky.parts],
+            "gradient": None if plane is None else plane[0],
+            "gradient_deg": None if plane is None else plane[1],
+            "source_share": sky.source_share,
+            "cautions": list(sky.cautions),
+        }
+    )
     return told
 
 
 def _line(told: Told) -> str:
-    level, noise = (f"{told[name]:.2f}" if told[name] is not None else "-" for name in ("level", "noise"))
-    return f"{told['input']}: sky {level} {told['unit']}, noise {noise} {told['unit']} per pixel"
+    unit = told["unit"]
+    line = f"{told['input']}: sky {told['level']:.6g} {unit}, noise {told['noise']:.4g} {unit} per pixel"
+    if told["gradient"] is not None:
+        line += f", gradient {told['gradient']:.4g} {unit} towards {told['gradient_deg']:.0f} degrees from +x"
+    return "\n  ".join([line, *told["cautions"]])
