@@ -16,6 +16,7 @@ from pictor.imaging.astrometry.photometry import (
     zero_point,
 )
 from pictor.imaging.astrometry.solution import Solution
+from pictor.imaging.astrometry.standards import StandardStars
 from pictor.imaging.stars.starlist import StarList
 
 _VT_FILES = ("index-sample", "index-41")
@@ -28,6 +29,26 @@ _RADIUS_PER_RMS = 3.5
 def with_vt(indexes: Sequence[Index]) -> list[Index]:
     """Keep the indexes whose magnitudes are Tycho-2 VT."""
     return [index for index in indexes if index.path.name.startswith(_VT_FILES)]
+
+
+def index_stars(solution: Solution, indexes: Sequence[Index]) -> StandardStars:
+    """Give the Tycho-2 stars of the installed indexes around a solved field, with their magnitudes.
+
+    Parameters
+    ----------
+    solution
+        The verified solution.
+    indexes
+        Where catalogue stars come from.
+
+    Returns
+    -------
+    StandardStars
+        Empty where no index with magnitudes has stars there.
+    """
+    radius_deg = float(np.hypot(solution.width_deg, solution.height_deg)) / 2
+    sky = stars_around(with_vt(indexes), solution.ra_deg, solution.dec_deg, radius_deg, most=_CATALOGUE_STARS)
+    return StandardStars(sky.ra, sky.dec, sky.mag, system=f"Tycho-2 {SYSTEM}")
 
 
 def photometry(

@@ -16,7 +16,8 @@ Number = float | int | str | bool | None
 def read_wcs(header: fits.Header | Mapping[str, Number]) -> Wcs | None:
     """Read a gnomonic solution from header cards.
 
-    CD matrices, PC with CDELT, and CDELT with CROTA2 are understood, with or without SIP.
+    CD matrices, PC with CDELT, and CDELT with CROTA2 are understood, with or without SIP. SIP terms count even where
+    CTYPE does not say -SIP, as in astropy.
 
     Parameters
     ----------
@@ -26,19 +27,33 @@ def read_wcs(header: fits.Header | Mapping[str, Number]) -> Wcs | None:
     Returns
     -------
     Wcs or None
-        None when the header holds no solution, another projection, swapped axes, or numbers that are none.
+        None when the header holds no solution, another projection, swapped axes, units other than degrees, a turned
+        native pole, PV terms, or numbers that are none. `read_celestial` reads most of these too.
     """
     kinds = [str(header.get(f"CTYPE{axis}", "")).strip().upper() for axis in (1, 2)]
     if not (kinds[0].startswith("RA---TAN") and kinds[1].startswith("DEC--TAN")):
         return None
     if any(kind[8:] not in {"", "-SIP"} for kind in kinds):
         return None
+    if _is_bent(header):
+        return None
     numbers = [number_of(header.get(keyword)) for keyword in ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2")]
     matrix = matrix_of(header)
     if matrix is None or not all(map(math.isfinite, numbers)):
         return None
-    sip = sip_of(header) if any(kind.endswith("-SIP") for kind in kinds) else None
+    sip = sip_of(header)
     return Wcs((numbers[0] % 360.0, numbers[1]), (numbers[2], numbers[3]), matrix, sip)
+
+
+def _is_bent(header: fits.Header | Mapping[str, Number]) -> bool:
+    """Tell whether a gnomonic projection is in other units, turned about its native pole, or has PV terms."""
+    units = {str(header.get(f"CUNIT{axis}", "")).strip().lower() for axis in (1, 2)}
+    if not units <= {"", "deg", "degree", "degrees"} or header.get("LONPOLE", _NATIVE_POLE_DEG) != _NATIVE_POLE_DEG:
+        return True
+    return any(f"PV{axis}_{term}" in header for axis in (1, 2) for term in range(_PV_TERMS))
+
+
+_NATIVE_POLE_DEG, _PV_TERMS = 180.0, 40
 
 
 def write_wcs(header: fits.Header, wcs: Wcs, shape: tuple[int, int]) -> fits.Header:
@@ -124,10 +139,11 @@ def matrix_of(header: fits.Header | Mapping[str, Number]) -> tuple[tuple[float, 
     if any(f"CD{place}" in header for place in grid):
         values = [number_of(header.get(f"CD{place}", 0.0)) for place in grid]
     else:
-        step = [number_of(header.get(f"CDELT{axis}")) for axis in (1, 2)]
+        plain = not any(f"PC{place}" in header for place in grid)
+        usual = math.nan if plain else 1.0
+        step = [number_of(header.get(f"CDELT{axis}", usual)) for axis in (1, 2)]
         turn = math.radians(number_of(header.get("CROTA2", header.get("CROTA1", 0.0))))
         rotated = (math.cos(turn), -math.sin(turn) * _ratio(step), math.sin(turn) / _ratio(step), math.cos(turn))
-        plain = not any(f"PC{place}" in header for place in grid)
         unit = (1.0, 0.0, 0.0, 1.0)
         parts = rotated if plain else [number_of(header.get(f"PC{p}", d)) for p, d in zip(grid, unit, strict=True)]
         values = [part * step[number // 2] for number, part in enumerate(parts)]

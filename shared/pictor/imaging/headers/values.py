@@ -8,7 +8,8 @@ from pictor.imaging.fits.cards import CardValue
 
 _NUMBER = re.compile(r"([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eEdD][+-]?\d+)?)\s*(?:[A-Za-z°%\"']\S{0,11})?\Z")
 _SEXAGESIMAL = re.compile(
-    r"([+-]?)\s*(\d{1,3})\s*[hHdD°:\s]\s*(\d{1,2})\s*[mM'′:\s]?\s*(\d{1,2}(?:\.\d*)?)?\s*[sS\"″]?\Z"  # noqa: RUF001
+    r"([+-]?)\s*(\d{1,3})\s*[hHdD°:\s]\s*(\d{1,2}(?:\.\d*)?)"
+    r"(?:\s*[mM'′:\s]\s*(\d{1,2}(?:\.\d*)?)?)?\s*[sS\"″]?\Z"  # noqa: RUF001
 )
 _ISO = re.compile(
     r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d+))?)?)?\s*(Z|UTC|[+-]\d{2}:?\d{2})?\Z"
@@ -42,7 +43,7 @@ def angle(value: CardValue, *, hours: bool) -> float | None:
     Parameters
     ----------
     value
-        A number, or text: ``18 53 34.9``, ``18:53:34.9``, ``18h53m34.9s``, ``-31 16 24``, ``283.4``.
+        A number, or text: ``18 53 34.9``, ``18:53:34.9``, ``18h53m34.9s``, ``-31 16 24``, ``18 53.6``, ``283.4``.
     hours
         Whether sexagesimal text and numbers up to 24 count hours.
     """
@@ -50,7 +51,7 @@ def angle(value: CardValue, *, hours: bool) -> float | None:
         match = _SEXAGESIMAL.match(value.strip())
         if match is not None:
             sign, whole, minutes, seconds = match.groups()
-            degrees = int(whole) + int(minutes) / 60 + float(seconds or 0) / 3600
+            degrees = int(whole) + float(minutes) / 60 + float(seconds or 0) / 3600
             return (-degrees if sign == "-" else degrees) * (15 if hours else 1)
     plain = number(value)
     if plain is not None and hours and abs(plain) < 24:

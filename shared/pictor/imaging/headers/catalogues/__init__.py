@@ -1,0 +1,1 @@
+"""Sites and targets: data, with their sources told in the files beside."""
