@@ -20,6 +20,7 @@ from pictor.cli.stages import (
     process_app,
     quality_app,
     read_noise_app,
+    solve_app,
     stars_app,
     summary_app,
 )
@@ -49,6 +50,7 @@ for stage in (
     imarith_app,
     process_app,
     read_noise_app,
+    solve_app,
     stars_app,
     quality_app,
     summary_app,
