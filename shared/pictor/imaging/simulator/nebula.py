@@ -27,7 +27,7 @@ LINE_SHARES: dict[str, dict[str, float]] = {
 _SIDE = 1024
 _PATCH_DEG = 1.7
 # Electrons per second and square centimetre of aperture from a square arcsecond of unit brightness.
-_RATE = 0.0065
+_RATE = 0.0018
 _STAMP_HALF = 24
 
 

@@ -1,0 +1,78 @@
+"""Continuum subtraction of two frames in files."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from pictor.cli.client import CommandError
+from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.imaging.compositing.aligning import align
+from pictor.imaging.continuum.subtraction import SKIES, ContinuumSubtracted, continuum_subtract
+from pictor.imaging.frame import Frame
+from pictor.imaging.products import Input, Provenance, write_product
+from pictor.runtime.version import SOFTWARE
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What the caller chose."""
+
+    scale: float | None
+    line_in_broad: float
+    sky: str
+    saturation: float | None
+
+
+def main(pair: tuple[Path, Path], out: Path, wish: Wish, *, overwrite: bool, json: bool) -> int:
+    """Subtract; 0: done, 1: refused, 2: the call was wrong."""
+
+    def run() -> int:
+        if wish.sky not in SKIES:
+            raise CommandError(f"--sky is one of {', '.join(SKIES)}, not {wish.sky}", 2)
+        require_free([out], overwrite=overwrite)
+        return once(lambda: _subtract(pair, out, wish, overwrite=overwrite), say=_line, json=json)
+
+    return checked(run)
+
+
+def _subtract(pair: tuple[Path, Path], out: Path, wish: Wish, *, overwrite: bool) -> Told:
+    narrow, broad = (Frame.from_fits(path).plane() for path in pair)
+    aligned = align(broad, narrow)
+    made = continuum_subtract(
+        narrow, aligned, scale=wish.scale, line_in_broad=wish.line_in_broad, sky=wish.sky,
+        saturation=(wish.saturation, wish.saturation),
+    )  # fmt: skip
+    told = _told(made) | {"resampled": aligned is not broad, "output": str(out)}
+    notes = [f"{pair[0].name} - {made.scale.value:.6g} x {pair[1].name}, the {made.convolved} frame convolved"]
+    if aligned is not broad:
+        notes.append(f"{pair[1].name} was resampled onto the grid of {pair[0].name}")
+    settings = {name: value for name, value in asdict(wish).items() if value is not None}
+    made_by = Provenance("contsub", [Input.of(path) for path in pair], settings, SOFTWARE, notes)
+    write_product(out, made.line, made_by, overwrite=overwrite)
+    return told
+
+
+def _told(made: ContinuumSubtracted) -> Told:
+    told: Told = finite(
+        {
+            "scale": made.scale.value,
+            "scale_error": made.scale.error,
+            "scatter": made.scale.scatter,
+            "star_count": made.scale.star_count,
+            "convolved": made.convolved,
+            "kernel_fwhm": made.kernel.fwhm,
+            "kernel_star_count": made.kernel.star_count,
+            "fwhm_narrow": made.fwhm_narrow,
+            "fwhm_broad": made.fwhm_broad,
+            "shift": made.shift,
+            "sky": made.sky,
+            "saturated_count": made.saturated_count,
+        }
+    )
+    return told
+
+
+def _line(told: Told) -> str:
+    return (
+        f"{told['output']}: k {told['scale']:.5f} +- {told['scale_error']:.5f} from {told['star_count']} stars "
+        f"(scatter {100 * told['scatter']:.1f} %), {told['convolved']} frame convolved by {told['kernel_fwhm']:.2f} px"
+    )

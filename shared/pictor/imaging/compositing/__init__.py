@@ -1,0 +1,1 @@
+"""Colour pictures of frames taken through several filters."""

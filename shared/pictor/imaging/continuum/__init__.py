@@ -1,0 +1,1 @@
+"""Emission-line images: a narrow-band frame without the continuum that a broad-band frame shows."""

@@ -1,0 +1,160 @@
+"""The light of an emission line alone: a narrow-band frame minus the scaled continuum."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from pictor.imaging.continuum.matching import MatchingKernel
+from pictor.imaging.continuum.preparing import Matched, Pair
+from pictor.imaging.continuum.scaling import Scale
+from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
+from pictor.imaging.errors import ImagingError
+from pictor.imaging.frame import SATURATED, Frame
+
+SKIES = ("plane", "level", "none")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ContinuumSubtracted:
+    """A line image and how it was made.
+
+    Parameters
+    ----------
+    line
+        The image; its header holds the numbers below.
+    scale
+        Flux of the continuum in the narrow frame over that in the broad one.
+    kernel
+        What the sharper frame was convolved with.
+    convolved
+        Which frame that was, ``narrow`` or ``broad``.
+    fwhm_narrow, fwhm_broad
+        FWHM of the stars in the frames as given, in pixels.
+    shift
+        Median position of the stars in the narrow frame minus that in the broad one (x, y), in pixels.
+    sky
+        Sky that was subtracted from the line image: level in the middle, rise over its width and height.
+    saturated_count
+        Sources masked because they are saturated in one of the frames.
+    """
+
+    line: Frame
+    scale: Scale
+    kernel: MatchingKernel
+    convolved: str
+    fwhm_narrow: float
+    fwhm_broad: float
+    shift: tuple[float, float]
+    sky: tuple[float, float, float]
+    saturated_count: int
+
+
+def continuum_subtract(
+    narrow: Any,  # noqa: ANN401 - Frame, NDData or array
+    broad: Any,  # noqa: ANN401 - Frame, NDData or array
+    *,
+    scale: float | None = None,
+    line_in_broad: float = 0.0,
+    sky: str = "plane",
+    saturation: tuple[float | None, float | None] = (None, None),
+) -> ContinuumSubtracted:
+    """Subtract from a narrow-band frame the continuum that a broad-band frame of the same field shows.
+
+    The sharper frame is convolved so that its stars get the profile of the other [1]_. On common unsaturated stars
+    the flux ratio k = narrow / broad is fitted, and narrow - k broad is what is left [2]_.
+
+    Parameters
+    ----------
+    narrow, broad
+        Frame, NDData or array, shape (ny, nx), same unit and same grid: stars may lie up to two pixels apart (the
+        kernel takes the shift along). NaN and masked pixels are not used.
+    scale
+        k when it is known; None measures it.
+    line_in_broad
+        How bright the line is in the broad frame where it is 1 in the narrow one: ratio of the transmissions at the
+        line times ratio of the exposures (1 for counts per second and equal transmission). The line image is divided
+        by 1 - k times this. 0 leaves it as it is, as for a broad filter that does not pass the line.
+    sky
+        ``plane`` subtracts a plane through the sky of the line image, ``level`` a constant, ``none`` nothing.
+    saturation
+        Level from which pixels of narrow and broad are saturated, in their unit; None looks for a ceiling.
+
+    Returns
+    -------
+    ContinuumSubtracted
+        The line image in the unit of the frames, with error where both frames have one and mask; pixels of saturated
+        stars have bit 2 and are NaN.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the frames differ in shape or unit.
+    ImagingError
+        If they have fewer than 8 unsaturated stars in common (``too-few-stars``), or the result is impossible.
+
+    References
+    ----------
+    .. [1] Alard C., Lupton R. H., 1998, ApJ 503, 325.
+    .. [2] Waller W. H., 1990, PASP 102, 1217: continuum and line in narrow- and broad-band frames.
+    """
+    if sky not in SKIES:
+        raise ValueError(f"sky is one of {', '.join(SKIES)}, not {sky}")
+    pair = Pair.of(Frame.from_nddata(narrow), Frame.from_nddata(broad), saturation)
+    kernel = pair.kernel()
+    matched = pair.matched(kernel)
+    found = matched.scale(pair) if scale is None else Scale(scale, 0.0, 0.0, 0)
+    left = 1.0 - found.value * line_in_broad
+    if not (found.value > 0 and left > 0):
+        raise ImagingError(
+            f"the continuum is {found.value:.4g} times as bright in the narrow frame, and {left:.3g} of the line would "
+            "be left: give the narrow-band frame first, and a line_in_broad below 1/k",
+            reason="continuum-scale",
+        )
+    data, plane = _line(matched, found.value, left, sky)
+    known = pair.narrow.frame.err is not None and pair.broad.frame.err is not None
+    err = matched.error(found.value) / np.float32(left) if known else None
+    made = ContinuumSubtracted(
+        replace(pair.narrow.frame, data=data, err=err, mask=matched.bits),
+        found, kernel, pair.sharper, pair.narrow.psf.fwhm, pair.broad.psf.fwhm, pair.shift, plane,
+        max(pair.narrow.saturated_count, pair.broad.saturated_count),
+    )  # fmt: skip
+    return replace(made, line=replace(made.line, header=_header(made, line_in_broad)))
+
+
+def _line(
+    matched: Matched, scale: float, left: float, sky: str
+) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
+    """Subtract the continuum and what sky is left."""
+    data = np.asarray((matched.narrow.values - np.float32(scale) * matched.broad.values) / left, dtype=np.float32)
+    data[(matched.bits & SATURATED) != 0] = np.nan
+    if sky == "none":
+        return data, (0.0, 0.0, 0.0)
+    plane = sky_plane(data, tilted=sky == "plane")
+    data -= evaluate_plane(plane, (data.shape[0], data.shape[1]))
+    return data, (float(plane[0]), float(plane[1]), float(plane[2]))
+
+
+def _header(made: ContinuumSubtracted, line_in_broad: float) -> fits.Header:
+    header = made.line.header.copy()
+    cards: list[tuple[str, str | float | int, str]] = [
+        ("CSCALE", made.scale.value, "k: continuum in narrow over broad frame"),
+        ("CSCALERR", made.scale.error, "standard error of CSCALE"),
+        ("CSCATTER", made.scale.scatter, "relative spread of single stars around it"),
+        ("CSSTARS", made.scale.star_count, "stars CSCALE was fitted to; 0: it was given"),
+        ("CSCONV", made.convolved, "frame that was convolved, the sharper one"),
+        ("CSKFWHM", made.kernel.fwhm, "[pix] FWHM of the kernel"),
+        ("CSKSTARS", made.kernel.star_count, "stars the kernel was fitted to"),
+        ("CSNFWHM", made.fwhm_narrow, "[pix] FWHM of stars, narrow frame as given"),
+        ("CSBFWHM", made.fwhm_broad, "[pix] FWHM of stars, broad frame as given"),
+        ("CSLINE", line_in_broad, "line in broad over narrow frame, allowed for"),
+        ("CSSKY", made.sky[0], "sky subtracted in the middle of the image"),
+        ("CSSKYX", made.sky[1], "rise of that sky over the width"),
+        ("CSSKYY", made.sky[2], "rise of that sky over the height"),
+        ("CSSATUR", made.saturated_count, "saturated sources masked (bit 2)"),
+    ]
+    for keyword, value, comment in cards:
+        header[keyword] = (value, comment)
+    return header
