@@ -14,6 +14,7 @@ from pictor.cli.stages import (
     bad_pixels_app,
     calibrate_app,
     combine_app,
+    contsub_app,
     cosmics_app,
     fix_pixels_app,
     imarith_app,
@@ -54,6 +55,7 @@ for stage in (
     stars_app,
     quality_app,
     summary_app,
+    contsub_app,
 ):
     stage.register(app)
 
