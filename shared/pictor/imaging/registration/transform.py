@@ -75,6 +75,16 @@ class Transform:
         """Swap the frames; ``shape`` and ``wcs`` are those of the other one."""
         return replace(self, matrix=inverted(self.matrix), shape=shape, wcs=wcs)
 
+    def onto(self, wcs: Wcs | None) -> "Transform":
+        """Give the same transformation with the world coordinates of the reference."""
+        return replace(self, wcs=wcs)
+
+    def middle_shift(self) -> tuple[float, float]:
+        """Difference, on the reference, between where the middle of the frames' pixels lies and where it came from."""
+        x, y = (self.shape[1] - 1) / 2, (self.shape[0] - 1) / 2
+        u, v = self.to_reference(np.array([x]), np.array([y]))
+        return float(u[0] - x), float(v[0] - y)
+
     @property
     def scale(self) -> float:
         """Pixels of the reference per pixel of the other frame, at the middle of the reference."""

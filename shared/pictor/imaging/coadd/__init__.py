@@ -1,0 +1,1 @@
+"""Coaddition: many aligned lights become one."""
