@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pictor.header.facts import Facts, gather
 from pictor.imaging.fits.cards import Card, CardValue
 from pictor.imaging.fits.product import PART_SIZE, Geometry, head_part, processed_header, write_processed
 from pictor.imaging.fits.result_cards import observation_cards, quality_cards, solution_cards
 from pictor.imaging.fits.wcs_cards import wcs_cards
+from pictor.imaging.headers.facts import Facts, gather
 
 Json = dict[str, object]
 JsonCards = Sequence[Sequence[CardValue]]

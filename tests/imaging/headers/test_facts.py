@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pictor.header.facts import choose_position, gather
+from pictor.imaging.headers.facts import choose_position, gather
 
 HEADER: dict[str, object] = {
     "start_utc": "2021-10-08T01:55:17.144000Z", "mid_utc": "2021-10-08T01:56:04.631500Z", "ra_deg": 287.3,
