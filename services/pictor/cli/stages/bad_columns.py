@@ -4,16 +4,18 @@ import json as jsonlib
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
+
+import numpy as np
 
 from pictor.cli.client import CommandError, guarded
 from pictor.cli.stages.members import Member, differing, read_member
 from pictor.cli.stages.running import Told, checked, require_free, shown
 from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.frame import Frame
+from pictor.imaging.frame import NO_DATA, Frame
 from pictor.imaging.products import write_whole
 from pictor.runtime.version import SOFTWARE
 
@@ -50,7 +52,8 @@ def _find(wish: Wish, *, json: bool) -> int:
         try:
             with TemporaryDirectory(prefix="pictor-") as scratch:
                 member = read_member(path, Path(scratch) / "frame")
-                lines = find_lines(Frame.from_fits(member.plain).plane(), sigma=wish.sigma, window=wish.window)
+                bayer = bool(member.described.bayer) and member.described.planes == 1
+                lines = find_lines(_frame(member), sigma=wish.sigma, window=wish.window, bayer=bayer)
         except (ImagingError, CommandError, OSError) as error:
             guarded(CommandError(f"{path}: {error}"))
             results.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
@@ -67,6 +70,12 @@ def _find(wish: Wish, *, json: bool) -> int:
         write_whole(wish.out, lambda part: _write(part, text), overwrite=wish.overwrite)
     _tell(results, found, text, wish.out, json=json)
     return 1 if refused else 0
+
+
+def _frame(member: Member) -> Frame:
+    """Read a frame; pixels without data do not count, those a mask calls bad are what is looked for."""
+    frame = Frame.from_fits(member.plain).plane()
+    return frame if frame.mask is None else replace(frame, mask=frame.mask & np.uint8(NO_DATA))
 
 
 def _require_one_mode(members: Sequence[Member]) -> None:

@@ -15,7 +15,7 @@ from pictor.cli.stages.members import Member, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badmap import BadPixelMap, map_bad_pixels
-from pictor.imaging.calibration.badpixels import PIXEL_SIGMA
+from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, bad_pixel_map
 from pictor.imaging.calibration.measuring import dark_current
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.frame import BAD, Frame
@@ -57,7 +57,7 @@ def _make(wish: Wish, scratch: Path) -> Told:
     members = read_members([*wish.darks, *wish.flats], scratch)
     darks, flats = members[: len(wish.darks)], members[len(wish.darks) :]
     require_alike(members, "bias", exposures=False)
-    frames = [_dark(member, wish.sigma) for member in darks]
+    frames = [_dark(member) for member in darks]
     light = [Frame.from_fits(member.plain) for member in flats]
     listed = None if wish.user is None else read_list(wish.user, darks[0], frames[0].shape)
     bayer = any(member.described.bayer for member in flats)
@@ -77,12 +77,17 @@ def _make(wish: Wish, scratch: Path) -> Told:
     return told
 
 
-def _dark(member: Member, sigma: float) -> Frame:
-    """Read a dark; pixels its own mask calls bad were found at the usual threshold, and count at that one only."""
+def _dark(member: Member) -> Frame:
+    """Read a dark; of the bad pixels in the mask of a master of ours only the unsteady ones count.
+
+    The others stand out from one level for the whole frame, or lie on a column or row that does, and are looked for
+    again, more exactly.
+    """
     frame = Frame.from_fits(member.plain)
-    if frame.mask is None or sigma == PIXEL_SIGMA:
+    if frame.mask is None or "CALROLE" not in frame.header:
         return frame
-    return replace(frame, mask=frame.mask & np.uint8(~np.uint8(BAD)))
+    again = (bad_pixel_map(frame.real()) != 0) & ((frame.mask & BAD) != 0)
+    return replace(frame, mask=np.where(again, frame.mask & np.uint8(255 - BAD), frame.mask))
 
 
 def read_list(path: Path, member: Member, shape: tuple[int, int]) -> Mask:

@@ -1,5 +1,6 @@
 """Columns and rows that leave their neighbours, in any frame: a dark, a flat, or a light with stars and a sky."""
 
+import itertools
 import warnings
 from dataclasses import dataclass
 from typing import Any
@@ -8,13 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
-from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, line_deviations
+from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, line_deviations, line_medians
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import quantum
 
 SMOOTH = 51
 """Lines over which the sky is followed; wider than any group of bad lines."""
+
+REACH, BLOCK, BLOCK_SIGMA = 5, 32, 4.0
+"""Neighbours on either side, pixels of a block, and what makes a block stand out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,7 @@ def find_lines(
     *,
     sigma: float = LINE_SIGMA,
     window: int = LINE_WINDOW,
+    bayer: bool = False,
 ) -> BadLines:
     """Find columns and rows whose median leaves that of their neighbours.
 
@@ -48,6 +53,8 @@ def find_lines(
         Threshold in standard deviations.
     window
         Lines looked at together, the one in question among them; odd.
+    bayer
+        Whether light fell through a Bayer pattern: then every line is compared with those of the same two colours.
 
     Returns
     -------
@@ -77,37 +84,66 @@ def find_lines(
     values = taken.real()
     if taken.mask is not None:
         values[taken.mask != 0] = np.nan
-    columns, column_sigmas = _found(values, 0, sigma, window)
-    rows, row_sigmas = _found(values, 1, sigma, window)
-    return BadLines(columns, rows, column_sigmas, row_sigmas)
+    step = 2 if bayer else 1
+    columns, rows = (_deviations(values, axis, window, step) for axis in (0, 1))
+    found = [np.flatnonzero(np.abs(deviations) > sigma) for deviations in (columns, rows)]
+    sigmas = (tuple(np.round(line[at], 2).tolist()) for line, at in zip((columns, rows), found, strict=True))
+    return BadLines(*(tuple(at.tolist()) for at in found), *sigmas)
 
 
-def _found(
-    values: NDArray[np.floating], axis: int, sigma: float, window: int
-) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    lines = line_medians(values, axis)
-    if lines.size <= window:
-        return (), ()
-    lines -= median_filter(lines, min(SMOOTH, lines.size // 2 * 2 - 1), mode="nearest")
-    found = line_deviations(lines, window=window)
-    places = np.flatnonzero(np.abs(found) > sigma)
-    return tuple(int(place) for place in places), tuple(round(float(found[place]), 2) for place in places)
+def _deviations(values: NDArray[np.floating], axis: int, window: int, step: int) -> NDArray[np.float64]:
+    """Return by how many standard deviations every line leaves its neighbours; 0 where there are too few."""
+    lines = _between_steps(values, line_medians(values, axis), axis)
+    deviations = np.zeros(lines.shape)
+    for first in range(step):
+        some = lines[first::step]
+        if some.size > window:
+            some = some - median_filter(some, min(SMOOTH, some.size // 2 * 2 - 1), mode="nearest")
+            deviations[first::step] = line_deviations(some, window=window)
+    return deviations
 
 
-def line_medians(values: NDArray[np.floating], axis: int) -> NDArray[np.float64]:
-    """Return the median of the numbers of every line; a line without any has that of its neighbours."""
-    good = np.isfinite(values)
-    if good.all():
-        return _between_steps(values, np.median(values, axis=axis).astype(np.float64), axis)
+def mark_lines(values: NDArray[np.floating], lines: BadLines) -> NDArray[np.bool_]:
+    """Mark the part of each line that leaves its neighbours; the whole line where no part stands out by itself.
+
+    A line is cut into blocks of at least 32 pixels. A block leaves its neighbours when the median of its differences
+    from the median of the five lines on either side is beyond four standard deviations of such medians; everything
+    from the first such block to the last is marked.
+
+    Parameters
+    ----------
+    values
+        Shape (ny, nx), NaN where a pixel does not count.
+    lines
+        What was found in it.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where bad, shape (ny, nx).
+    """
+    bad = np.zeros(values.shape, np.bool_)
+    for places, image, marked in ((lines.columns, values.T, bad.T), (lines.rows, values, bad)):
+        for place in places:
+            marked[place, _part(image, place, set(places))] = True
+    return bad
+
+
+def _part(lines: NDArray[np.floating], place: int, known: set[int]) -> slice:
+    """Find the part of one line that stands out."""
+    near = [i for i in range(place - REACH, place + REACH + 1) if 0 <= i < len(lines) and i not in known]
+    if not near:
+        return slice(None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
-        lines = np.nanmedian(np.where(good, values, np.nan), axis=axis).astype(np.float64)
-    known = np.isfinite(lines)
-    if known.any():
-        lines[~known] = np.interp(np.flatnonzero(~known), np.flatnonzero(known), lines[known])
-    else:
-        lines[:] = 0.0
-    return _between_steps(values, lines, axis)
+        difference = lines[place] - np.nanmedian(lines[near], axis=0)
+        edges = np.linspace(0, difference.size, max(1, difference.size // BLOCK) + 1).astype(int)
+        blocks = [difference[a:b] for a, b in itertools.pairwise(edges)]
+        middles = np.array([np.nanmedian(block) for block in blocks])
+        inside = np.concatenate([block - middle for block, middle in zip(blocks, middles, strict=True)])
+        width = 1.4826 * np.nanmedian(np.abs(inside)) * np.sqrt(np.pi / 2 * len(blocks) / difference.size)
+    found = np.flatnonzero(np.abs(middles) > BLOCK_SIGMA * width)
+    return slice(int(edges[found[0]]), int(edges[found[-1] + 1])) if found.size else slice(None)
 
 
 def _between_steps(values: NDArray[np.floating], lines: NDArray[np.float64], axis: int) -> NDArray[np.float64]:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.background import mesh_background
-from pictor.imaging.calibration.badlines import find_lines
-from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, find_bad_lines, find_bad_pixels
+from pictor.imaging.calibration.badlines import find_lines, mark_lines
+from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, SUBSAMPLE
 from pictor.imaging.combine.impulses import find_impulses
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import Frame
@@ -21,13 +21,22 @@ AUTOMATIC, LISTED = np.uint8(1), np.uint8(2)
 LOW, HIGH = 0.5, 1.5
 """Response relative to the surroundings outside which a pixel of a flat is bad."""
 
-CELL = 32
-"""Size of the mesh that follows the light of a flat, in pixels."""
+CELL, GLOW_CELL = 32, 64
+"""Size of the mesh that follows the light of a flat, and the glow of a dark, in pixels."""
+
+TAIL, TAIL_SIGMA = 0.99379, 2.5
+"""A quantile of the normal distribution and how many standard deviations it is from the middle."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BadPixelMap:
-    """Bits of every pixel, shape (ny, nx): 1 found in a dark or flat, 2 listed by a person."""
+    """Which pixels of a camera not to trust.
+
+    Parameters
+    ----------
+    bits
+        Shape (ny, nx): 1 found in a dark or flat, 2 listed by a person, 3 both, 0 good.
+    """
 
     bits: Mask
 
@@ -57,8 +66,8 @@ def map_bad_pixels(
 ) -> BadPixelMap:
     """Make the map of bad pixels of a camera.
 
-    A pixel is found when any dark or any flat shows it; see `find_bad_pixels`, `find_bad_lines` and
-    `find_bad_in_flat`. Bits are joined, never added.
+    A pixel is found when any dark or any flat shows it; see `find_bad_in_dark` and `find_bad_in_flat`. Bits are joined,
+    never added.
 
     Parameters
     ----------
@@ -106,15 +115,64 @@ def map_bad_pixels(
             raise FrameMismatchError(f"a frame or list has shape {shape}, the first {shapes[0]}")
     bits = np.zeros(shapes[0], np.uint8)
     for dark in planes[: len(darks)]:
-        bits[find_bad_pixels(dark, sigma=sigma)] |= AUTOMATIC
-        filled = np.where(np.isfinite(dark), dark, np.float32(np.nanmedian(dark)))
-        bits[:, find_bad_lines(filled, axis=0)] |= AUTOMATIC
-        bits[find_bad_lines(filled, axis=1)] |= AUTOMATIC
+        bits[find_bad_in_dark(dark, sigma=sigma)] |= AUTOMATIC
     for flat in planes[len(darks) :]:
         bits[find_bad_in_flat(flat, bayer=bayer)] |= AUTOMATIC
     if listed is not None:
         bits[listed != 0] |= LISTED
     return BadPixelMap(bits)
+
+
+def find_bad_in_dark(
+    dark: Any,  # noqa: ANN401 - whatever Frame.from_nddata takes
+    *,
+    sigma: float = PIXEL_SIGMA,
+) -> NDArray[np.bool_]:
+    """Find pixels of a master dark far from their surroundings, and columns and rows that leave their neighbours.
+
+    The slow course of the dark (amplifier glow), a mesh of 64 pixels, is taken out. The width is measured on either
+    side of the median by itself, for dark current has a tail: the larger of 1.4826 times the median absolute deviation
+    and what the quantile of 2.5 standard deviations tells. Of a column or row that leaves its neighbours the part that
+    does is bad (`mark_lines`).
+
+    Parameters
+    ----------
+    dark
+        Master dark (or bias), shape (ny, nx), any unit: array, `Frame`, CCDData or NDData.
+    sigma
+        Threshold in standard deviations.
+
+    Returns
+    -------
+    numpy.ndarray
+        True where bad, masked or no number, shape (ny, nx).
+
+    Raises
+    ------
+    FrameMismatchError
+        If it has not two axes.
+    """
+    values = _plane(dark)
+    course = mesh_background(values, cell=GLOW_CELL)
+    if course.level is None:
+        return np.ones(values.shape, np.bool_)
+    values -= course.evaluate()
+    centre, low, high = _limits(values, sigma)
+    bad = ~((values >= centre - low) & (values <= centre + high))
+    bad |= mark_lines(values, find_lines(values))
+    return bad
+
+
+def _limits(values: Image, sigma: float) -> tuple[float, float, float]:
+    """Return the median, and how far below and above it a good pixel may be."""
+    some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
+    some = some[np.isfinite(some)].astype(np.float64)
+    centre = float(np.median(some))
+    width = 1.4826 * float(np.median(np.abs(some - centre)))
+    near = some[np.abs(some - centre) <= 2 * PIXEL_SIGMA * width] if width > 0 else some
+    below, above = np.quantile(near, [1 - TAIL, TAIL])
+    low, high = max(width, (centre - below) / TAIL_SIGMA), max(width, (above - centre) / TAIL_SIGMA)
+    return centre, sigma * float(low), sigma * float(high)
 
 
 def find_bad_in_flat(
@@ -170,9 +228,7 @@ def _unlike(values: Image, low: float, high: float) -> NDArray[np.bool_]:
     bad = ~((response >= low) & (response <= high))
     response[~np.isfinite(response)] = 1.0
     bad |= find_impulses(response, step=1)
-    lines = find_lines(response)
-    bad[:, list(lines.columns)] = True
-    bad[list(lines.rows)] = True
+    bad |= mark_lines(response, find_lines(response))
     return bad
 
 

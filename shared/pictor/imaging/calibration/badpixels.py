@@ -1,5 +1,6 @@
 """Which pixels not to trust: found in a dark, or listed by a person."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -79,10 +80,33 @@ def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDAr
         Numbers of the lines, from 0, ascending.
     """
     stride = max(1, dark.shape[axis] // LINE_SAMPLES)
-    lines = np.median(dark[::stride] if axis == 0 else dark[:, ::stride], axis=axis).astype(np.float64)
+    lines = line_medians(dark[::stride] if axis == 0 else dark[:, ::stride], axis)
     if lines.size <= LINE_WINDOW:
         return np.empty(0, np.int64)
     return np.flatnonzero(np.abs(line_deviations(lines)) > sigma)
+
+
+def line_medians(values: NDArray[np.number], axis: int) -> NDArray[np.float64]:
+    """Return the median of the numbers of every line; a line without any has that of its neighbours.
+
+    Parameters
+    ----------
+    values
+        Shape (ny, nx).
+    axis
+        Axis along which medians are taken: 0 for columns, 1 for rows.
+    """
+    lines: NDArray[np.float64] = np.median(values, axis=axis).astype(np.float64)
+    if np.isfinite(lines).all():
+        return lines
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        lines = np.nanmedian(np.where(np.isfinite(values), values, np.nan), axis=axis).astype(np.float64)
+    known = np.isfinite(lines)
+    if not known.any():
+        return np.zeros(lines.shape)
+    lines[~known] = np.interp(np.flatnonzero(~known), np.flatnonzero(known), lines[known])
+    return lines
 
 
 def line_deviations(lines: NDArray[np.float64], *, window: int = LINE_WINDOW) -> NDArray[np.float64]:

@@ -195,6 +195,6 @@ def dark_current(
     level = clipped_moments(some, least=0.5)[0]
     centre, limit = pixel_limits(dark)
     hot = sum(int(np.count_nonzero(dark[rows] > centre + limit)) for rows in row_chunks((dark.shape[0], dark.shape[1])))
-    known = bias_level is not None and egain is not None and exposure_s
+    known = bias_level is not None and egain is not None and exposure_s and np.isfinite(some).any()
     current = (level - float(bias_level or 0)) * float(egain or 0) / float(exposure_s or 1) if known else None
     return DarkCurrent(current, hot, level)
