@@ -12,7 +12,7 @@ from pictor.imaging.background import Background, mesh_background
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, SATURATED, Frame
 from pictor.imaging.mesh import fill
-from pictor.imaging.stars.bayer import PATTERNS
+from pictor.imaging.stars.measuring import colour_pattern
 
 _HIDDEN = BAD | SATURATED | HIT | NO_DATA
 # Five touching pixels of two sigma are no noise; the mask then grows by this many pixels into the wings.
@@ -108,7 +108,7 @@ def measure_sky(
     mask_sources
         False leaves out the second mesh.
     bayer
-        Colour pattern of a mosaic; None takes that of the header, an empty text measures one channel.
+        As for `pictor.imaging.stars.measuring.measure_stars`.
 
     Returns
     -------
@@ -135,12 +135,13 @@ def measure_sky(
         raise ImagingError(f"a cell of {cell} pixels is too small; use at least 4", reason="bad-cell")
     frame = Frame.from_nddata(frame)
     parts, where, masked = [], [], 0
-    mosaic = frame.data.ndim == 2 and _pattern(frame, bayer) is not None
+    mosaic = frame.data.ndim == 2 and colour_pattern(frame, bayer) is not None
     size = max(4, cell // 2) if mosaic else cell
     for index in _pieces(frame, mosaic=mosaic):
         pixels = np.ascontiguousarray(frame.data[index])
         hidden = None if frame.mask is None else (frame.mask[index[-2:]] & _HIDDEN) != 0
-        part, used = _part(pixels, hidden, size, mask_sources=mask_sources)
+        grown = (_GROWN // 2 if mosaic else _GROWN) if mask_sources else 0
+        part, used = _part(pixels, hidden, size, grown)
         parts.append(part)
         where.append(index)
         masked += used
@@ -181,16 +182,6 @@ def subtract_sky(
     return without
 
 
-def _pattern(frame: Frame, bayer: str | None) -> str | None:
-    told = frame.header.get("BAYERPAT", "") if bayer is None else bayer
-    pattern = str(told).strip().upper()
-    if pattern in PATTERNS:
-        return pattern
-    if bayer:
-        raise ImagingError(f"colour pattern {bayer!r} is none of {', '.join(PATTERNS)}", reason="unknown-bayer")
-    return None
-
-
 def _pieces(frame: Frame, *, mosaic: bool) -> Iterator[Index]:
     """Say what parts of the data are measured by themselves; the last two indices are rows and columns."""
     everything = slice(None)
@@ -203,23 +194,23 @@ def _pieces(frame: Frame, *, mosaic: bool) -> Iterator[Index]:
 
 
 def _part(
-    pixels: NDArray[np.number], hidden: NDArray[np.bool_] | None, cell: int, *, mask_sources: bool
+    pixels: NDArray[np.number], hidden: NDArray[np.bool_] | None, cell: int, grown: int
 ) -> tuple[Background, int]:
-    """Measure one channel; give its mesh and how many pixels were masked."""
+    """Measure one channel; give its mesh and how many pixels were masked; no source is when its mask does not grow."""
     sky = mesh_background(pixels, mask=hidden, cell=cell)
     if sky.level is None or sky.noise is None:
         raise ImagingError("no pixel of the frame can be used to measure a sky", reason="no-usable-pixel")
     count = 0 if hidden is None else int(np.count_nonzero(hidden))
-    if not mask_sources or sky.noise <= 0.0:
+    if grown == 0 or sky.noise <= 0.0:
         return sky, count
-    mask = _sources(pixels, sky)
+    mask = _sources(pixels, sky, grown)
     if hidden is not None:
         mask |= hidden
     again = mesh_background(pixels, mask=mask, cell=cell)
     return (sky, count) if again.level is None else (again, int(np.count_nonzero(mask)))
 
 
-def _sources(pixels: NDArray[np.number], sky: Background) -> NDArray[np.bool_]:
+def _sources(pixels: NDArray[np.number], sky: Background, grown: int) -> NDArray[np.bool_]:
     """Mark groups of bright pixels and what is around them."""
     noise = np.empty(sky.shape, dtype=np.float32)
     fill(sky.noises, noise)
@@ -227,8 +218,8 @@ def _sources(pixels: NDArray[np.number], sky: Background) -> NDArray[np.bool_]:
     labels, _ = ndimage.label(bright)
     large = np.bincount(labels.ravel()) >= _SOURCE_PIXELS
     large[0] = False
-    grown: NDArray[np.bool_] = ndimage.binary_dilation(large[labels], iterations=_GROWN)
-    return grown
+    marked: NDArray[np.bool_] = ndimage.binary_dilation(large[labels], iterations=grown)
+    return marked
 
 
 def _cautions(parts: list[Background], share: float, cell: int) -> list[str]:

@@ -23,7 +23,9 @@ Threshold = Annotated[float, typer.Option(min=2.0, help="Smallest signal-to-nois
 Saturation = Annotated[
     float | None, typer.Option(min=0.0, help="Saturation level of the pixels; default: MASK, header, or a ceiling.")
 ]
-Bayer = Annotated[str | None, typer.Option(help="Colour pattern such as RGGB, or none; default: that of the header.")]
+Bayer = Annotated[
+    str | None, typer.Option(help="Colour pattern such as RGGB, or none; default: that of the header or the pixels.")
+]
 
 
 def register(app: typer.Typer) -> None:

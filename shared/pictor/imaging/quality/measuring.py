@@ -15,7 +15,7 @@ from pictor.imaging.stars.profile import choose
 from pictor.imaging.stars.starlist import METHOD as STARS_METHOD
 from pictor.imaging.stars.starlist import StarList
 
-METHOD = f"pictor-quality 1 ({STARS_METHOD})"
+METHOD = f"pictor-quality 2 ({STARS_METHOD})"
 """Name and version of the method, stored with every measurement."""
 
 # Half-flux radii of fainter stars scatter more than the frame varies.
@@ -39,7 +39,8 @@ class Quality:
     hfr_px
         Median half-flux radius, in pixels.
     eccentricity, ellipticity
-        Medians of sqrt(1 - (b/a)^2) and 1 - b/a over the stars of the profile.
+        Medians of sqrt(1 - (b/a)^2) and 1 - b/a over the stars of the profile; None where most stars are sharper
+        than a pixel.
     elongation_deg, elongation_coherence
         Mean direction of elongation, degrees from +x towards +y, averaged as doubled angles; and how much
         the stars agree on it, 0 to 1 (1: all trailed alike).
@@ -116,8 +117,7 @@ def measure(
     defects = find_defects(pixels, sky, stars.saturation, bayer=bayer)
     level, plane = sky.level, sky.plane()
     known = plane is not None and level is not None and level > 0.0
-    clean = stars.select(choose(stars))
-    clean = clean.select(clean.fwhm >= _NARROWEST_FWHM)
+    clean = _resolved(stars.select(choose(stars)))
     direction, coherence = _elongation(clean)
     psf = stars.psf
     return Quality(
@@ -149,6 +149,12 @@ def measure(
 def _median(values: NDArray[np.float64]) -> float | None:
     finite = values[np.isfinite(values)]
     return float(np.median(finite)) if finite.size else None
+
+
+def _resolved(clean: StarList) -> StarList:
+    """Keep the stars that are wider than a pixel; none where most are not, for the few others are not typical."""
+    wide = clean.fwhm >= _NARROWEST_FWHM
+    return clean.select(wide if 2 * np.count_nonzero(wide) >= len(clean) else np.zeros_like(wide))
 
 
 def _width(stars: StarList, clean: StarList) -> float | None:

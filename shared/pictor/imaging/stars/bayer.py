@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -26,6 +27,8 @@ NOISE_FACTOR = 1.8
 # A hot pixel leaves its neighbours, which are of another colour, at the sky; a star does not.
 _SPIKE_SIGMA = 8.0
 _SPIKE_SHARE = 0.05
+# Skies of the four places of a cell that differ by more than this many sigmas of the noise are of several colours.
+_MOSAIC_SIGMA = 1.5
 
 
 def luminance(image: Pixels, pattern: str, saturation: float | None) -> NDArray[np.float32]:
@@ -65,6 +68,38 @@ def luminance(image: Pixels, pattern: str, saturation: float | None) -> NDArray[
     out = np.empty((image.shape[0] - 1, image.shape[1] - 1), dtype=np.float32)
     _average(image, middles, spreads, ceiling, out)
     return out
+
+
+def shown_pattern(image: NDArray[Any]) -> str | None:
+    """Tell from the sky levels of the four places of a 2 x 2 cell whether an image is a raw colour frame.
+
+    The two places of most equal level are taken as green. Which of the others is red cannot be told: the pattern
+    returned says where green is, and serves to measure the colours apart.
+
+    Parameters
+    ----------
+    image
+        Shape (ny, nx), any real type.
+
+    Returns
+    -------
+    str or None
+        ``RGGB`` or ``GRBG``; None when the four levels agree to 1.5 sigma of the noise.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(3)
+    >>> grey = rng.normal(1000.0, 10.0, (64, 64))
+    >>> shown_pattern(grey), shown_pattern(grey + np.tile([[-50.0, 0.0], [0.0, 80.0]], (32, 32)))
+    (None, 'RGGB')
+    """
+    if min(image.shape) < 8:
+        return None
+    found = [_sky_of(image[i::2, j::2]) for i in range(2) for j in range(2)]
+    levels, noise = [level for level, _ in found], float(np.median([spread for _, spread in found]))
+    if noise <= 0.0 or max(levels) - min(levels) <= _MOSAIC_SIGMA * noise:
+        return None
+    return "GRBG" if abs(levels[0] - levels[3]) < abs(levels[1] - levels[2]) else "RGGB"
 
 
 def undo_blur(stars: StarList) -> StarList:
@@ -113,7 +148,16 @@ def warm() -> None:
     luminance(np.zeros((8, 8), dtype=np.float32), "RGGB", 255.0)
 
 
-def _statistics(channel: Pixels) -> tuple[float, float]:
+def _sky_of(channel: NDArray[Any]) -> tuple[float, float]:
+    """Mean of a sample within three sigmas of its median, finer than the step of the values, and the sigma."""
+    middle, spread = _statistics(channel)
+    stride = max(1, int((channel.size / 40_000) ** 0.5))
+    sample = channel[::stride, ::stride].astype(np.float64).ravel()
+    near = sample[np.abs(sample - middle) <= 3.0 * max(spread, 1e-9)]
+    return float(near.mean()) if near.size else middle, spread
+
+
+def _statistics(channel: NDArray[Any]) -> tuple[float, float]:
     stride = max(1, int((channel.size / 40_000) ** 0.5))
     sample = channel[::stride, ::stride].astype(np.float32).ravel()
     sample = sample[np.isfinite(sample)]

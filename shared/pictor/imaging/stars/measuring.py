@@ -4,14 +4,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
 from pictor.imaging.calibration.repair import repair_bad_pixels
+from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import BAD, HIT, NON_LINEAR, SATURATED, Frame
 from pictor.imaging.quality.sky import sky_of
-from pictor.imaging.stars.bayer import PATTERNS
+from pictor.imaging.stars.bayer import PATTERNS, shown_pattern
 from pictor.imaging.stars.finding import find_stars
 from pictor.imaging.stars.starlist import StarFlag, StarList
 from pictor.imaging.types import Mask
@@ -68,8 +68,8 @@ def measure_stars(
         Level from which a pixel is saturated, in the unit of the frame; None takes it from the header of a frame
         without mask, or looks for a ceiling in the values.
     bayer
-        Colour pattern of a raw one-shot-colour frame; None takes that of the header, an empty text measures one
-        channel.
+        Colour pattern of a raw one-shot-colour frame; None takes that of the header, or sees from the levels of the
+        four places of a cell that there are several colours; an empty text measures one channel.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def measure_frame(
         If the colour pattern is unknown.
     """
     flat = Frame.from_nddata(frame).plane()
-    pattern = _pattern(flat.header, bayer)
+    pattern = colour_pattern(flat, bayer)
     image = usable_pixels(flat, bayer=pattern is not None)
     level = saturation if saturation is not None else _saturation(flat)
     sky = sky_of(image, bayer=pattern is not None)
@@ -167,12 +167,28 @@ def usable_pixels(frame: Frame, *, bayer: bool = False) -> NDArray[Any]:
     return image
 
 
-def _pattern(header: fits.Header, bayer: str | None) -> str | None:
-    """Decide on the colour pattern: what was asked for, or a known one of the header."""
-    if bayer is not None:
-        return bayer.strip().upper() or None
-    told = str(header.get("BAYERPAT", header.get("COLORTYP", ""))).strip().upper()
-    return told if told in PATTERNS else None
+def colour_pattern(frame: Frame, asked: str | None = None) -> str | None:
+    """Decide on the colour pattern of a frame: what is asked for, what its header says, or what its pixels show.
+
+    Parameters
+    ----------
+    frame
+        Shape (ny, nx).
+    asked
+        A pattern; None looks for one, an empty text means one channel.
+
+    Raises
+    ------
+    ImagingError
+        If the pattern asked for is unknown.
+    """
+    if asked is not None:
+        pattern = asked.strip().upper()
+        if pattern and pattern not in PATTERNS:
+            raise ImagingError(f"colour pattern {asked!r} is none of {', '.join(PATTERNS)}", reason="unknown-bayer")
+        return pattern or None
+    told = str(frame.header.get("BAYERPAT", frame.header.get("COLORTYP", ""))).strip().upper()
+    return told if told in PATTERNS else shown_pattern(frame.data)
 
 
 def _saturation(frame: Frame) -> float | None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.errors import UnreadableFrameError
 
-METHOD = "pictor-stars 1"
+METHOD = "pictor-stars 2"
 """Name and version of the method, written with every list."""
 
 SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))

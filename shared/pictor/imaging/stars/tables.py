@@ -19,9 +19,6 @@ from pictor.imaging.stars.starlist import StarFlag
 Floats = NDArray[np.float64]
 _NO_IMAGE = ("BUNIT", "BAYERPAT", "XBAYROFF", "YBAYROFF", "ROWORDER", "PEDESTAL")
 
-COLOURS = {0: "green", StarFlag.BLENDED: "yellow", StarFlag.SATURATED: "red", StarFlag.EDGE: "cyan"}
-"""Colours of marks; what has any other flag is magenta."""
-
 
 def write_star_table(
     path: Path,
@@ -118,10 +115,13 @@ def ds9_regions(found: Measured) -> str:
 
 def mark_colour(flags: int) -> str:
     """Name the colour a source with these flags is marked in."""
-    for flag in (StarFlag.SATURATED, StarFlag.EDGE):
-        if flags & flag and not flags & ~(StarFlag.SATURATED | StarFlag.EDGE | StarFlag.BLENDED):
-            return COLOURS[flag]
-    return COLOURS.get(flags, "magenta")
+    if flags & StarFlag.SATURATED:
+        return "red"
+    if flags & ~(StarFlag.EDGE | StarFlag.BLENDED):
+        return "magenta"
+    if flags & StarFlag.EDGE:
+        return "cyan"
+    return "yellow" if flags & StarFlag.BLENDED else "green"
 
 
 def _plain(values: NDArray[Any]) -> list[float | int | None]:
