@@ -155,8 +155,9 @@ class _Both:
         mask = self.mask
         if hole.any():
             data = np.where(hole, data.dtype.type(np.nan), data)
-            lost = (hole.any(axis=0) if hole.ndim == 3 else hole).astype(np.uint8) * np.uint8(NO_DATA)
-            mask = lost if mask is None else mask | lost
+            empty = hole.any(axis=0) if hole.ndim == 3 else hole
+            lost: Mask = np.where(empty, np.uint8(NO_DATA), np.uint8(0)).astype(np.uint8)
+            mask = lost if mask is None else np.bitwise_or(mask, lost)
         if err is not None:
             err = np.where(hole, err.dtype.type(np.nan), np.broadcast_to(err, data.shape))
         return replace(self.frame, data=data, err=err, mask=mask, header=self.frame.header.copy(), unit=unit)

@@ -1,6 +1,7 @@
 """A frame in memory: pixels with their error, mask, header and unit; from and to FITS files and CCDData."""
 
 import warnings as python_warnings
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.astrometry.projection import Wcs
-from pictor.imaging.errors import FrameMismatchError
-from pictor.imaging.fits.reading import read_frame
+from pictor.imaging.errors import FrameMismatchError, UnreadableFrameError
+from pictor.imaging.fits.reading import FrameFile, read_frame
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.types import Image, Mask
+from pictor.imaging.units import spelled
 
 if TYPE_CHECKING:
     from astropy.nddata import NDData
@@ -26,8 +28,14 @@ FrameLike: TypeAlias = "Frame | NDData | NDArray[np.number]"
 BAD, SATURATED, LOW_FLAT, HIT, NO_DATA, NON_LINEAR = 1, 2, 4, 8, 16, 32
 """Bits of the mask."""
 
-_ADU = frozenset({"adu", "count", "counts", "ct", "dn"})
 _ERR, _FOREIGN_ERR, _MASK = "ERR", "UNCERT", "MASK"
+_DEVIATION: dict[str, Callable[[Image], Image]] = {
+    "VAR": np.sqrt,
+    "IVM": lambda values: 1 / np.sqrt(values),
+    "STD": lambda values: values,
+    "": lambda values: values,
+}
+"""How a plane of errors becomes standard deviations, by the first letters of UTYPE as CCDData writes it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +49,7 @@ class Frame:
     err
         Standard deviation of each value, same shape and unit; None where it is not known.
     mask
-        Bits as in `pictor.imaging.types.Mask`, shape (ny, nx); None: all pixels are good.
+        Bits as in `pictor.imaging.types.Mask`, shape (ny, nx); None: all pixels are good. A boolean one becomes bit 1.
     header
         Cards of the frame; no structural ones are needed.
     unit
@@ -51,7 +59,7 @@ class Frame:
     Raises
     ------
     FrameMismatchError
-        If the planes differ in shape, or data has neither two nor three axes.
+        If the planes differ in shape, data has neither two nor three axes, or its values are no real numbers.
     """
 
     data: NDArray[np.number]
@@ -61,6 +69,14 @@ class Frame:
     unit: str = "adu"
 
     def __post_init__(self) -> None:
+        if self.data.dtype.kind not in "uifb":
+            raise FrameMismatchError(f"pixels are real numbers, not {self.data.dtype}")
+        for name in ("data", "err"):
+            values = getattr(self, name)
+            if values is not None and not values.dtype.isnative:
+                object.__setattr__(self, name, values.astype(values.dtype.newbyteorder("=")))
+        if self.mask is not None and self.mask.dtype != np.uint8:
+            object.__setattr__(self, "mask", bits_of(self.mask))
         if self.data.ndim not in {2, 3} or self.data.size == 0:
             raise FrameMismatchError(f"a frame has 2 axes, or 3 with colour; this one has shape {self.data.shape}")
         if self.err is not None and self.err.shape != self.data.shape:
@@ -80,8 +96,7 @@ class Frame:
 
     def real(self) -> Image:
         """Give the pixels as float32, or float64 where that would lose digits; NaN where the mask says no data."""
-        wide = self.data.dtype.itemsize > 4 or (self.data.dtype.itemsize == 4 and self.data.dtype.kind in "iu")
-        values: Image = self.data.astype(np.float64 if wide else np.float32)
+        values: Image = self.data.astype(np.float64 if loses_digits(self.data.dtype) else np.float32)
         if self.mask is not None:
             values[..., (self.mask & NO_DATA) != 0] = np.nan
         return values
@@ -97,7 +112,8 @@ class Frame:
     def from_fits(cls, path: Path | str) -> Self:
         """Read a FITS file, plain, tile-compressed (.fz), gzipped, or XISF.
 
-        Planes ERR (or UNCERT, as CCDData writes it) and MASK are read where they have the shape of the image.
+        Planes ERR (or UNCERT, as CCDData writes it, of any kind) and MASK are read where they have the shape of the
+        image. A mask of bytes holds our bits; of a wider one all but 0 becomes bit 1.
 
         Parameters
         ----------
@@ -113,24 +129,26 @@ class Frame:
         with TemporaryDirectory(prefix="pictor-") as scratch:
             plain = unpack(path, Path(scratch)).path
             found = read_frame(plain)
-            planes = _planes(plain, found.data.shape[-2:])
-        mask = planes.get(_MASK)
-        return cls(found.data, planes.get(_ERR), mask, found.header, unit_of(found.header))
+            planes = _planes(plain, found)
+        return cls(found.data, planes.get(_ERR), planes.get(_MASK), found.header, unit_of(found.header))
 
     @classmethod
     def from_nddata(cls, other: Any) -> Self:  # noqa: ANN401 - NDData, CCDData and bare arrays; none of them is typed
-        """Take over an NDData, CCDData, Quantity, masked array or array; the values are not copied.
+        """Take over an NDData, CCDData, Quantity, masked array or array; values in native byte order are not copied.
 
         Parameters
         ----------
         other
             Its uncertainty may be a standard deviation, a variance or an inverse variance; its mask becomes bit 1,
-            unless its ``flags`` hold our bits. Masked elements of a masked array become bit 1 too.
+            beside the bits its ``flags`` hold. Masked elements of a masked array become bit 1 too. Without a unit it is
+            in adu. Of its meta, what FITS cards can hold is kept; its WCS counts before cards of its meta.
 
         Raises
         ------
         FrameMismatchError
-            If its planes differ in shape.
+            If its planes differ in shape, or its values are no real numbers.
+        ImagingError
+            If its uncertainty is of no known kind.
         """
         if isinstance(other, cls):
             return other
@@ -147,24 +165,86 @@ class Frame:
 
 
 def unit_of(header: fits.Header) -> str:
-    """Read the unit of the pixels: BUNIT; without one ADU, and none for a master flat."""
-    told = str(header.get("BUNIT", "")).strip().lower()
-    if not told:
-        return "" if str(header.get("IMAGETYP", "")).strip().lower() == "master flat" else "adu"
-    return "adu" if told in _ADU else told
+    """Read the unit of the pixels: BUNIT; without one ADU, and none for a master flat.
+
+    Parameters
+    ----------
+    header
+        Cards of a frame.
+
+    Returns
+    -------
+    str
+        As `pictor.imaging.units.spelled` gives it; empty for ratios.
+    """
+    told = str(header.get("BUNIT", "")).strip()
+    if told:
+        return spelled(told)
+    return "" if str(header.get("IMAGETYP", "")).strip().lower() == "master flat" else "adu"
 
 
-def _planes(path: Path, shape: tuple[int, ...]) -> dict[str, Any]:
-    """Read the error and mask planes that lie beside an image."""
+def loses_digits(kind: np.dtype[Any]) -> bool:
+    """Tell whether float32 cannot hold every value of a kind."""
+    return kind.itemsize > 4 or (kind.itemsize == 4 and kind.kind in "iu")
+
+
+def _planes(path: Path, image: FrameFile) -> dict[str, Any]:
+    """Read the error and mask planes that lie beside an image.
+
+    Raises
+    ------
+    UnreadableFrameError
+        If one of them cannot be read.
+    """
     found: dict[str, Any] = {}
-    with python_warnings.catch_warnings(), fits.open(path, memmap=False, lazy_load_hdus=True) as units:
-        python_warnings.simplefilter("ignore")
-        for unit in units:
-            name = str(unit.name).upper()
-            if not unit.is_image or not unit.shape or unit.shape[-2:] != shape:
-                continue
-            if name in {_ERR, _FOREIGN_ERR}:
-                found[_ERR] = np.ascontiguousarray(unit.data, dtype=np.float32)
-            elif name == _MASK:
-                found[_MASK] = np.ascontiguousarray(unit.data).astype(np.uint8)
+    shape = image.data.shape
+    try:
+        with python_warnings.catch_warnings(), fits.open(path, memmap=False, lazy_load_hdus=True) as units:
+            python_warnings.simplefilter("ignore")
+            for number, unit in enumerate(units):
+                name = str(unit.name).upper()
+                if number == image.hdu or name not in {_ERR, _FOREIGN_ERR, _MASK} or not unit.is_image:
+                    continue
+                if name == _MASK and unit.shape and unit.shape[-2:] == shape[-2:]:
+                    found[_MASK] = bits_of(unit.data)
+                elif name != _MASK and unit.shape == shape:
+                    found[_ERR] = _deviation(unit, image.data.dtype) if _ERR not in found else found[_ERR]
+    except (OSError, ValueError, TypeError, IndexError, KeyError, fits.VerifyError) as error:
+        raise UnreadableFrameError(
+            f"The planes beside the image cannot be read: {error}.", reason="bad-planes"
+        ) from error
     return found
+
+
+def _deviation(unit: fits.ImageHDU, like: np.dtype[Any]) -> NDArray[np.floating] | None:
+    """Read a plane of errors; None where it does not say which kind they are of."""
+    change = _DEVIATION.get(str(unit.header.get("UTYPE", "")).strip().upper()[:3])
+    if change is None and str(unit.header.get("UTYPE", "")).upper().startswith("INVERSEVAR"):
+        change = _DEVIATION["IVM"]
+    if change is None:
+        return None
+    wide = np.float64 if like == np.float64 else np.float32
+    with np.errstate(all="ignore"):
+        values: NDArray[np.floating] = change(np.asarray(unit.data, dtype=np.float64)).astype(wide)
+    return values
+
+
+def bits_of(mask: NDArray[Any]) -> Mask:
+    """Turn a mask of any kind into our bits.
+
+    Parameters
+    ----------
+    mask
+        Shape (ny, nx), or (planes, ny, nx): then what any plane says holds. Bytes are bits already; of booleans and
+        wider integers, whose bits mean something else, all but 0 become bit 1.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8, shape (ny, nx).
+    """
+    bits = np.asarray(mask)
+    if bits.dtype != np.uint8:
+        bits = (bits != 0).astype(np.uint8) * np.uint8(BAD)
+    flat: Mask = np.ascontiguousarray(np.bitwise_or.reduce(bits, axis=0) if bits.ndim == 3 else bits)
+    return flat

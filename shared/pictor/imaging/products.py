@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.writing import printable
-from pictor.imaging.frame import Frame
+from pictor.imaging.frame import Frame, loses_digits
 
 Setting = str | int | float | bool | None
 """The value of one setting; None leaves it out."""
@@ -23,6 +23,7 @@ Setting = str | int | float | bool | None
 _OF_A_FILE = ("CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX", "EXTNAME")
 _OLD_INPUTS = re.compile(r"(NINPUT|INLIST|IN\d{3}(NAM|SHA|ID|LEV|REJ))\Z")
 _MOST_LISTED = 999
+_CARD_ROOM = 68
 
 
 class FileTakenError(ImagingError):
@@ -180,13 +181,21 @@ def stamp(header: fits.Header, made: Provenance) -> None:
     header["CREATOR"] = (made.software, f"made by {made.stage}"[:46])
     header["NINPUT"] = (len(made.inputs), "files this was made of: names, then SHA-256")
     for number, one in enumerate(made.inputs[:_MOST_LISTED], 1):
-        header[f"IN{number:03d}NAM"] = printable(one.name)[-68:]
+        header[f"IN{number:03d}NAM"] = card_name(one.name)
         header[f"IN{number:03d}SHA"] = one.sha256
     if len(made.inputs) > _MOST_LISTED:
         listed = "".join(f"{one.sha256}  {one.name}\n" for one in made.inputs)
         header["INLIST"] = (hashlib.sha256(listed.encode()).hexdigest(), "")
     for line in made.history():
         header.add_history(line)
+
+
+def card_name(name: str) -> str:
+    """Give as much of the end of a file name as one card holds, where every quote takes two places."""
+    text: str = printable(name)
+    while len(text) + text.count("'") > _CARD_ROOM:
+        text = text[1:]
+    return text
 
 
 def is_input_card(keyword: str) -> bool:
@@ -196,7 +205,7 @@ def is_input_card(keyword: str) -> bool:
 
 def _write(path: Path, frame: Frame, header: fits.Header) -> None:
     """Write the planes; those of one float32 frame stream without a second copy."""
-    if frame.data.ndim == 2 and frame.data.dtype != np.float64:
+    if frame.data.ndim == 2 and not loses_digits(frame.data.dtype):
         planes = [Plane("SCI", "f4", lambda rows: frame.data[rows])]
         if frame.err is not None:
             err = frame.err
@@ -212,11 +221,15 @@ def _write(path: Path, frame: Frame, header: fits.Header) -> None:
         units.append(fits.ImageHDU(frame.err.astype(np.float32), name="ERR"))
     if frame.mask is not None:
         units.append(fits.ImageHDU(frame.mask, name="MASK"))
-    units.writeto(path, overwrite=True, checksum=True, output_verify="silentfix")
+    units.update_extend()
+    for unit in units:
+        unit.verify("silentfix")
+        unit.add_checksum(when="sum of this unit")
+    units.writeto(path, overwrite=True, output_verify="silentfix")
 
 
 def _stored(data: NDArray[np.number]) -> NDArray[np.number]:
-    return data if data.dtype in {np.float32, np.float64} else data.astype(np.float32)
+    return data.astype(np.float64 if loses_digits(data.dtype) else np.float32, copy=False)
 
 
 def _name_new(part: Path, path: Path) -> None:
@@ -225,3 +238,18 @@ def _name_new(part: Path, path: Path) -> None:
         os.link(part, path)
     except FileExistsError:
         raise FileTakenError(f"{path} exists; --overwrite replaces it") from None
+    except OSError:
+        _claim(part, path)
+
+
+def _claim(part: Path, path: Path) -> None:
+    """Do the same where the file system knows no second names: claim the name, then put the file there."""
+    try:
+        path.open("xb").close()
+    except FileExistsError:
+        raise FileTakenError(f"{path} exists; --overwrite replaces it") from None
+    try:
+        part.replace(path)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise

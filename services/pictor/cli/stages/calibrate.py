@@ -22,7 +22,7 @@ from pictor.imaging.calibration.files import calibrate_file
 from pictor.imaging.calibration.lightcards import CalibratedFile
 from pictor.imaging.calibration.lightcards import Told as ToldCards
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
-from pictor.imaging.products import Input, Provenance, stamp, write_whole
+from pictor.imaging.products import Input, Provenance, card_name, stamp, write_whole
 from pictor.runtime.version import SOFTWARE
 
 EXPOSURES = ("camera_type", "CCD")
@@ -132,9 +132,9 @@ def _cards(
         source = sources.get(kind)
         cards[f"{short}CORR"] = (source is not None, f"{kind} corrected")
         if source is not None:
-            cards[f"{short}FILE"] = (source.input.name[-60:], f"{kind} of")
+            cards[f"{short}FILE"] = (card_name(source.input.name), "")
     if shelf.bad is not None:
-        cards["BPIXFILE"] = (shelf.bad.name[-60:], "bad pixels of")
+        cards["BPIXFILE"] = (card_name(shelf.bad.name), "")
     inputs = [
         Input(light.path.name, light.stored.sha256), *(one.input for one in applied.values()),
         *([] if shelf.bad is None else [shelf.bad]),

@@ -13,7 +13,7 @@ from pictor.imaging.calibration.badlist import BadPixelList, parse_bad_pixels
 from pictor.imaging.calibration.mending import repair_frame
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
-from pictor.imaging.products import Input, Provenance, write_product
+from pictor.imaging.products import Input, Provenance, card_name, write_product
 from pictor.imaging.types import Mask
 from pictor.runtime.version import SOFTWARE
 
@@ -85,7 +85,7 @@ def _one(path: Path, wish: Wish, bad: Bad | None) -> Told:
     bayer = colour_pattern(frame) if wish.bayer is None else wish.bayer
     done = repair_frame(frame, None if bad is None else bad.on(frame), radius=wish.radius, bayer=bayer)
     header = done.header
-    header["BPIXFILE"] = ("MASK" if bad is None else bad.source.name[-60:], "bad pixels of")
+    header["BPIXFILE"] = ("MASK" if bad is None else card_name(bad.source.name), "")
     target = named(path, "fixed", wish.out)
     inputs = [Input.of(path), *([] if bad is None else [bad.source])]
     settings = {"radius": wish.radius, "colour pattern": bayer}
