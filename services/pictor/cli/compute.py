@@ -106,3 +106,17 @@ def process_light(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the orde
     from pictor.cli.processing import lighting
 
     return lighting.process_light(**order)
+
+
+def place(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Place the lights of one target for `pictor process`."""
+    from pictor.cli.processing import placing
+
+    return placing.place(**order)
+
+
+def make_coadd(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Coadd lights for `pictor process`."""
+    from pictor.cli.processing import coadding
+
+    return coadding.make_coadd(**order)

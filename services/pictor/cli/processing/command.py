@@ -9,9 +9,9 @@ from rich.console import Console
 
 from pictor.cli.client import CommandError, guarded
 from pictor.cli.processing import night
+from pictor.cli.processing.report.tables import csv_of, json_of
 from pictor.cli.processing.rows import Report, Status
 from pictor.cli.processing.run import Wish
-from pictor.cli.processing.tables import csv_of, json_of
 
 STOPPED_CODE = 130
 """As programs end that Ctrl-C ended."""
@@ -48,7 +48,7 @@ def _plan(wish: Wish, *, json: bool) -> int:
 
 def write_reports(report: Report, out: Path) -> None:
     """Write CSV, JSON and HTML; each is replaced as a whole."""
-    from pictor.cli.processing.page import page_of
+    from pictor.cli.processing.report.page import page_of
 
     put(out / "report.csv", csv_of(report))
     put(out / "report.json", json_of(report))

@@ -9,6 +9,7 @@ from typing import Any
 from pictor.cli.processing.choosing import Choice, choose, common_times
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.finding import Source
+from pictor.cli.processing.journal import content_key
 from pictor.cli.processing.reading import source_of
 from pictor.cli.processing.rows import Row, by_label, numbers_of
 from pictor.cli.processing.run import LIGHTS, Run
@@ -41,6 +42,7 @@ async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source])
             row.fail(str(error))
             return
         _tell(row, done.result, run.wish.out)
+        run.keys[light.label] = content_key(order.step, order.content)
         row.masters = {place: name for place, name in choice.masters.items() if place != "bias_level"}
         for name in row.masters.values():
             used[name].used_by += 1

@@ -23,7 +23,10 @@ def missing(files: Sorted, masters: Sequence[MasterFrame], policy: Policy) -> li
             place, _, reason = why.partition(": ")
             if place in PLACES and reason.startswith("no master"):
                 lacking[place, f"{_wanted(place, light)}: {reason}"].append(light)
-    return [f"{len(lights)} lights lack a {text}" for (_, text), lights in sorted(lacking.items())]
+    return [
+        f"{len(lights)} light{' lacks' if len(lights) == 1 else 's lack'} a {text}"
+        for (_, text), lights in sorted(lacking.items())
+    ]
 
 
 def _wanted(place: str, light: Seen) -> str:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from rich.console import Console
 
 from pictor.cli.client import CommandError
+from pictor.cli.processing.combining import make_coadds
 from pictor.cli.processing.crew import WORK, Crew, StoppedError
 from pictor.cli.processing.finding import JOURNAL, Found
 from pictor.cli.processing.grading import grade_lights
@@ -92,6 +93,9 @@ async def _stages(run: Run, found: Found) -> None:
         await process_lights(run, files, sources)
     run.report.missing = missing(files, run.masters, run.wish.policy)
     grade_lights(run.report.rows, run.wish.rules)
+    if run.wish.coadd:
+        async with _timed(run.report, "coadds"):
+            await make_coadds(run, {one.label: one for one in files.lights})
 
 
 @asynccontextmanager

@@ -139,6 +139,7 @@ def facts_of(description: Mapping[str, Any], rig: str) -> dict[str, Any]:
         "exposure_s": description.get("exposure_s"), "start_utc": description.get("start_utc"), "rig": rig,
         "temperature_c": description.get("ccd_temp_c") if temperature is None else temperature,
         "width": description.get("width"), "height": description.get("height"),
+        "target_ra_deg": description.get("target_ra_deg"), "target_dec_deg": description.get("target_dec_deg"),
         "bayer": description.get("bayer"),
     }  # fmt: skip
 

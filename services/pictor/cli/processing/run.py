@@ -88,6 +88,9 @@ class Run:
     ready: dict[str, Ready] = field(default_factory=dict)
     """Masters by their id."""
 
+    keys: dict[str, str] = field(default_factory=dict)
+    """Content keys of what was made, by label of the light or name of the coadd."""
+
     @property
     def masters(self) -> list[MasterFrame]:
         """All masters that may be used."""

@@ -1,0 +1,121 @@
+"""Fifth stage: lights of every target are placed on one grid and coadded per filter; then colours are made."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pictor.cli.processing.coadds import CoaddGroup, coadd_groups
+from pictor.cli.processing.crew import Order
+from pictor.cli.processing.journal import content_key
+from pictor.cli.processing.rows import CoaddRow, Row, Status
+from pictor.cli.processing.run import COADDS, PICTURES, Run
+from pictor.cli.processing.seen import Seen
+from pictor.imaging.errors import ImagingError
+
+SECONDS_PER_LIGHT = 30.0
+MIXED = "not calibrated, while others of its target and filter are: left out of the coadd"
+
+
+async def make_coadds(run: Run, lights: Mapping[str, Seen]) -> None:
+    """Coadd everything that may be coadded, target after target."""
+    leave_mixed_out(coadd_groups(run.report.rows))
+    by_target: dict[tuple[str, str], list[CoaddGroup]] = defaultdict(list)
+    for group in coadd_groups(run.report.rows):
+        by_target[group.target.casefold(), group.rig].append(group)
+
+    async def one(groups: list[CoaddGroup]) -> None:
+        await _target(run, groups, lights)
+
+    await run.each(by_target.values(), one, "coadds")
+    run.report.coadds.sort(key=lambda row: (row.target.casefold(), row.kind != "colour", row.name))
+
+
+def leave_mixed_out(groups: Sequence[CoaddGroup]) -> None:
+    """Leave lights out of a coadd that hold their bias while the others do not."""
+    for group in groups:
+        raw = [row for row in group.members if not row.masters and not _calibrated_before(row)]
+        if len(raw) < len(group.members):
+            for row in raw:
+                row.skip(MIXED)
+
+
+def _calibrated_before(row: Row) -> bool:
+    return bool({"B", "D", "F"} & set(str(row.facts.get("calstat") or "").upper()))
+
+
+async def _target(run: Run, groups: Sequence[CoaddGroup], lights: Mapping[str, Seen]) -> None:
+    """Place the lights of one target, and coadd each filter."""
+    rows = {row.label: row for group in groups for row in group.members}
+    order = _placing(run, list(rows.values()))
+    try:
+        placed = await run.crew.do(order, seconds=run.wish.frame_seconds + SECONDS_PER_LIGHT * len(rows))
+    except ImagingError as error:
+        for group in groups:
+            run.report.coadds.append(_failed(group, str(error)))
+        return
+    for label, why in placed.result["dropped"].items():
+        rows[label].skip(why)
+    key = content_key(order.step, order.content)
+    for group in groups:
+        members = [row for row in group.members if row.label not in placed.result["dropped"]]
+        if members:
+            await _coadd(run, group, members, {**placed.result, "key": key}, lights)
+
+
+def _placing(run: Run, rows: Sequence[Row]) -> Order:
+    lights = [
+        {"label": row.label, "path": str(run.wish.out / row.outputs["light"]),
+         "stars": str(run.wish.out / row.outputs["stars"]), "solved": row.numbers.get("ra_deg") is not None}
+        for row in rows
+    ]  # fmt: skip
+    content = {**run.basis, "lights": [(row.label, run.keys[row.label]) for row in rows]}
+    return Order("place", {"lights": lights}, content)
+
+
+async def _coadd(
+    run: Run, group: CoaddGroup, members: Sequence[Row], placed: Mapping[str, Any], seen: Mapping[str, Seen]
+) -> None:
+    shown = CoaddRow(group.name, "coadd", group.target, group.filter, frames=len(members))
+    run.report.coadds.append(shown)
+    lights = [
+        {"label": row.label, "path": str(run.wish.out / row.outputs["light"]), "seen": _sight(seen[row.label])}
+        for row in members
+    ]
+    labels = {"OBJECT": group.target, **({} if group.channel is None else {"FILTER": group.filter})}
+    arguments = {
+        "lights": lights, "placed": dict(placed), "name": group.name, "channel": group.channel, "labels": labels,
+        "out": str(run.wish.out / COADDS), "pictures": str(run.wish.out / PICTURES),
+    }  # fmt: skip
+    content = {
+        **run.basis, "lights": [(row.label, run.keys[row.label]) for row in members], "placed": placed["key"],
+        "name": group.name, "channel": group.channel, "labels": labels,
+    }  # fmt: skip
+    order = Order("make_coadd", arguments, content)
+    try:
+        done = await run.crew.do(order, seconds=run.wish.frame_seconds + SECONDS_PER_LIGHT * len(lights))
+    except ImagingError as error:
+        shown.status, shown.reason = Status.ERROR, str(error)
+        return
+    told, quality = done.result, done.result["quality"]
+    shown.exposure_s, shown.seconds = told["exposure_s"], done.seconds
+    shown.outputs = dict(zip(told["outputs"], done.outputs, strict=True))
+    shown.numbers = {name: quality.get(name) for name in ("fwhm_px", "eccentricity", "star_count", "noise_adu")}
+    shown.numbers |= {"rejected_share": told["rejected_share"]}
+    shown.notes.append(_how(placed, told["method"], len(members)))
+    for row in members:
+        row.outputs[f"coadd {group.filter}"] = shown.outputs["fits"]
+    run.keys[f"coadd/{group.name}"] = content_key(order.step, order.content)
+
+
+def _sight(one: Seen) -> dict[str, Any]:
+    told = one.description
+    return {name: told.get(name) for name in ("bayer", "bayer_offset_x", "bayer_offset_y", "row_order", "height")}
+
+
+def _how(placed: Mapping[str, Any], method: str, count: int) -> str:
+    where = "aligned by their solutions" if placed["grid"] is not None else f"aligned by stars to {placed['reference']}"
+    return f"{count} lights {where}, {method}, weighted by the noise of their sky"
+
+
+def _failed(group: CoaddGroup, why: str) -> CoaddRow:
+    return CoaddRow(group.name, "coadd", group.target, group.filter, Status.ERROR, why, len(group.members))

@@ -1,0 +1,1 @@
+"""The report of a run: CSV, JSON and one page of HTML."""
