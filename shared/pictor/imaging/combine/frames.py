@@ -245,6 +245,16 @@ def _clip(value: Samples, frame: Counts, n: int, own: Samples, rule: Samples, re
 
 
 @njit(cache=True, nogil=True)
+def _median_error(noise: Samples, frame: Counts) -> float:
+    """Return the standard deviation of the median of samples of different noise: that of their harmonic mean."""
+    n, inverse = frame.size, 0.0
+    for k in range(n):
+        inverse += 1.0 / max(noise[frame[k]], 1e-30)
+    penalty = 0.5 * np.pi * n / (n + (0.5 * np.pi - 1) * (2 - n % 2))
+    return float(np.sqrt(penalty * n) / inverse)
+
+
+@njit(cache=True, nogil=True)
 def _combine(  # noqa: PLR0917
     samples: Samples,
     noise: Samples,
@@ -272,9 +282,10 @@ def _combine(  # noqa: PLR0917
             total += share * value[k]
             weight += share
             variance += (share * noise[frame[k], x]) ** 2
-        sci[x] = median_of(value, 0, n) if rule[0] == 1 else total / weight
-        penalty = 0.5 * np.pi * n / (n + (0.5 * np.pi - 1) * (2 - n % 2)) if rule[0] == 1 else 1.0
-        err[x] = np.sqrt(variance * penalty) / weight
+        if rule[0] == 1:
+            sci[x], err[x] = median_of(value, 0, n), _median_error(noise[:, x], frame[:n])
+        else:
+            sci[x], err[x] = total / weight, np.sqrt(variance) / weight
 
 
 def warm() -> None:
