@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pictor.imaging.calibration.agreement import Adjustment, Agreement, look_at
+from pictor.imaging.calibration.agreement import Agreement, Look
 from pictor.imaging.calibration.unlike import drift, mark_unsteady, stacks, unlike, unsteady_lines
 from pictor.imaging.combine.combining import combine
 from pictor.imaging.combine.noise import NoiseModel
@@ -20,8 +20,9 @@ def looked_at(cube: np.ndarray, folder: Path) -> Agreement:
         paths.append(folder / f"{i:02d}.fits")
         fits.PrimaryHDU(np.rint(frame).astype(np.uint16)).writeto(paths[-1])
     noise = NoiseModel(NOISE**2 + 1 / 12)
-    adjustment = Adjustment(np.ones((len(cube), 2, 2), np.float32), np.zeros(len(cube), np.float32), None)
-    return look_at(paths, combine(paths, noise=noise).sci, noise, adjustment)
+    look = Look((cube.shape[1], cube.shape[2]), np.ones(len(cube)), noise)
+    combine(paths, noise=noise, watch=look)
+    return look.found
 
 
 def honest(rng: np.random.Generator, count: int = 10) -> np.ndarray:

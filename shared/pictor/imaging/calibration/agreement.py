@@ -1,23 +1,15 @@
 """Whether the frames of one master show the same: each against all, block by block, line by line, in noise."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.splitting import BLOCK
-from pictor.imaging.combine.kernels import decode_words
 from pictor.imaging.combine.noise import NoiseModel
-from pictor.imaging.combine.sources import Source, Sources, words_of
 
-if TYPE_CHECKING:
-    from pictor.imaging.types import Image
-
+Integers = NDArray[np.uint16]
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -27,6 +19,9 @@ ODD = 5.0
 
 UNSTABLE_SHARE = 0.3
 """A pixel with odd samples in this share of its frames (two at least) has no one value."""
+
+PIECE = 1024
+"""Samples of a row looked at together; only where one of them is odd they are counted one by one."""
 
 FEW = 5
 """With fewer frames a sample far too low tells that the others, which agree, are hits: of three the two."""
@@ -73,31 +68,19 @@ class Agreement:
         return found
 
 
-@dataclass(frozen=True)
-class Adjustment:
-    """What was done to each frame before it was combined: ``(value - dark) * scale + offset``."""
-
-    scale: Reals
-    offset: Reals
-    dark: "Image | None"
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
+def _pull(source: Integers | Reals, sci: Reals, weight: Reals, own: float, out: Reals) -> None:
+    """Turn samples into deviations in standard deviations; ``weight`` is one over these, ``own`` for the frame."""
+    share = np.float32(own)
+    for x in range(sci.shape[0]):
+        out[x] = (np.float32(source[x]) - sci[x]) * (weight[x] * share)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
-def _pull_row(  # noqa: PLR0917
-    source: NDArray[np.uint16] | Reals, below: Reals, change: Reals, sci: Reals, weight: Reals, out: Reals
-) -> None:
-    """Turn one row of samples into deviations in standard deviations; ``weight`` is one over these."""
-    even, odd, shift = change[0], change[1], change[2]
-    for x in range(out.shape[0]):
-        value = (np.float32(source[x]) - below[x]) * (odd if x & 1 else even) + shift
-        out[x] = (value - sci[x]) * weight[x]
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
-def _add_row(pull: Reals, plain: Reals, square: Reals) -> tuple[float, float]:
+def _add(pull: Reals, plain: Reals, square: Reals) -> tuple[float, float]:
     """Add the deviations that are not odd to the sums by column; return their own sum and number."""
     total, count = np.float32(0), np.float32(0)
-    for x in range(pull.shape[0]):
+    for x in range(plain.shape[0]):
         inside = abs(pull[x]) <= np.float32(ODD)
         kept = pull[x] if inside else np.float32(0)
         plain[x] += kept
@@ -108,35 +91,41 @@ def _add_row(pull: Reals, plain: Reals, square: Reals) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _add_odd(pull: Reals, above: Reals, under: Reals, odd: Bytes) -> None:
-    """Count the odd samples of one row by pixel."""
-    for x in range(pull.shape[0]):
+def _add_odd(pull: Reals, above: Reals, under: Reals, odd: Bytes, low: Bytes) -> None:
+    """Count the odd samples by pixel, and mark the pixels of those too low."""
+    for x in range(odd.shape[0]):
         if not abs(pull[x]) <= np.float32(ODD):
             odd[x] += 1
             if pull[x] < 0:
                 under[x] += 1
+                low[x] = 1
             else:
                 above[x] += 1
 
 
 @njit(cache=True, nogil=True)
-def _add_strip(  # noqa: PLR0917
-    values: NDArray[np.uint16] | Reals, below: Reals, change: Reals, sci: Reals, weight: Reals, odd: Bytes,
-    row_means: Doubles, sums: Reals,
+def _see(  # noqa: PLR0917
+    values: Integers | Reals, at: int, sci: Reals, weight: Reals, own: Doubles, sums: Reals, row_means: Doubles,
+    first: int, marks: Bytes,
 ) -> None:  # fmt: skip
-    """Compare one strip of one frame with the combined one; ``change`` is (2, 3): by column parity, and the offset.
+    """Compare rows of every frame (n, rows, nx), from ``at`` on, with the combined ones.
 
-    ``sums`` (4, nx) are those of the deviations kept, of their squares, and numbers of odd ones above and below.
+    ``row_means`` are those of the whole frame, of which these rows begin at ``first``; ``sums`` (n, 4, nx) are those of
+    the deviations kept, of their squares, and numbers of odd ones above and below; ``marks`` (2, rows, nx) counts the
+    odd samples of a pixel and tells where one is too low.
     """
-    sums[:] = 0
     nx = sci.shape[1]
-    pull = np.empty(nx, np.float32)
-    for y in range(sci.shape[0]):
-        _pull_row(values[y], below[y], change[y & 1], sci[y], weight[y], pull)
-        total, count = _add_row(pull, sums[0], sums[1])
-        row_means[y] = total / nx
-        if count < nx:
-            _add_odd(pull, sums[2], sums[3], odd[y])
+    pull = np.empty(PIECE, np.float32)
+    for start in range(0, nx, PIECE):
+        end = min(start + PIECE, nx)
+        for i in range(values.shape[0]):
+            for y in range(sci.shape[0]):
+                _pull(values[i, at + y, start:end], sci[y, start:end], weight[y, start:end], own[i], pull)
+                total, count = _add(pull, sums[i, 0, start:end], sums[i, 1, start:end])
+                row_means[i, first + y] += total / nx
+                if count < end - start:
+                    above, under = sums[i, 2, start:end], sums[i, 3, start:end]
+                    _add_odd(pull, above, under, marks[0, y, start:end], marks[1, y, start:end])
 
 
 @njit(cache=True, nogil=True)
@@ -153,133 +142,93 @@ def _block_sums(sums: Reals, samples: int, block: int, mean: Doubles, variance: 
             variance[b] = part[1].sum() / kept - mean[b] * mean[b]
 
 
-@dataclass(frozen=True)
-class _Look:
-    """What is looked at, and what the strips of one thread fill."""
-
-    sources: Sources
-    adjustment: Adjustment
-    sci: Reals
-    noise: NoiseModel
-    found: Agreement
-    columns: Doubles
-    odd: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class _Strip:
-    """Some rows of the combined frame, of one over the noise of a sample, and of the dark."""
-
-    rows: slice
-    sci: Reals
-    weight: Reals
-    below: Reals
-
-
-def look(sources: Sources, adjustment: Adjustment, sci: Reals, noise: NoiseModel) -> Agreement:
-    """Compare every frame with the combined one.
+class Look:
+    """Looks at the frames of one combination, tile by tile, while they are at hand.
 
     Parameters
     ----------
-    sources
-        The open frames, shape (ny, nx) each.
-    adjustment
-        What was done to them.
-    sci
-        The combined frame, shape (ny, nx), in ADU.
+    shape
+        Shape (ny, nx) of the frames.
+    scale
+        What each frame was multiplied by, shape (n,): its noise is larger by the square root.
     noise
         Noise of one unscaled sample.
-
-    Returns
-    -------
-    Agreement
-        Deviations of blocks and lines by frame.
     """
-    (ny, nx), count = sources.shape, len(sources.frames)
-    by, bx = ny // BLOCK, nx // BLOCK
-    empty = np.zeros((count, by, bx))
-    found = Agreement(
-        empty, empty.copy(), np.zeros((by, bx)), np.zeros((count, ny)), np.zeros((count, nx)), np.zeros(count),
-        np.zeros((ny, nx), np.uint8),
-    )  # fmt: skip
-    firsts = list(range(0, ny, BLOCK))
 
-    def work(share: list[int]) -> _Look:
-        own = _Look(
-            sources, adjustment, sci, noise, found, np.zeros((count, nx)), np.zeros(count, np.int64)
+    def __init__(self, shape: tuple[int, int], scale: NDArray[np.floating], noise: NoiseModel) -> None:
+        (ny, nx), count = shape, len(scale)
+        by, bx = ny // BLOCK, nx // BLOCK
+        self.noise, self.own = noise, 1 / np.sqrt(np.asarray(scale, np.float64))
+        self._blocks, self._variances, self._snr = *np.zeros((2, count, by, bx)), np.zeros((by, bx))
+        self._rows, self._unstable = np.zeros((count, ny)), np.zeros(shape, np.uint8)
+        self._parts: list[_Part] = []
+
+    def part(self) -> "_Part":
+        """Begin a share of the rows; each thread has its own."""
+        count, nx = len(self.own), self._unstable.shape[1]
+        sums, weight = np.zeros((count, 4, nx), np.float32), np.zeros((BLOCK, nx), np.float32)
+        part = _Part(self, sums, weight, np.zeros((count, nx)), np.zeros(count))
+        self._parts.append(part)
+        return part
+
+    @property
+    def found(self) -> Agreement:
+        """How every frame lies about the combined one, once all rows were seen."""
+        ny, nx = self._unstable.shape
+        odd = sum((part.odd for part in self._parts), np.zeros(len(self.own)))
+        columns = sum((part.columns for part in self._parts), np.zeros((len(self.own), nx)))
+        return Agreement(
+            self._blocks, self._variances, self._snr, self._rows, columns / ny, odd / (ny * nx), self._unstable
         )  # fmt: skip
-        room = np.empty(words_of(BLOCK * nx) * 4, np.uint16)
-        for first in share:
-            _look_at_strip(own, _strip(own, first), room)
-        return own
 
-    with ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(work, [firsts[::2], firsts[1::2]]))
-    odd = sum((part.odd for part in parts), np.zeros(count, np.int64))
-    columns = sum((part.columns for part in parts), np.zeros((count, nx)))
-    return replace(found, columns=columns / ny, odd_shares=odd / (ny * nx))
+    def see(self, part: "_Part", first: int, values: Integers | Reals, at: int, sci: Reals) -> None:
+        """Compare rows from ``first`` on, all of one strip of blocks, with what was combined of them."""
+        count, (height, nx) = len(values), sci.shape
+        within = first % BLOCK
+        weight = part.weight[within : within + height]
+        weight[:] = self._weight(sci)
+        marks = np.zeros((2, height, nx), np.uint8)
+        rows = slice(first, first + height)
+        _see(values, at, sci, weight, self.own, part.sums, self._rows, first, marks)
+        bad = marks[0] >= max(2, int(np.ceil(UNSTABLE_SHARE * count)))
+        if count < FEW:
+            bad |= marks[1] != 0
+        self._unstable[rows] = bad
+        weight *= sci
+        if within + height == BLOCK or rows.stop == len(self._unstable):
+            self._end(part, first // BLOCK, whole=within + height == BLOCK)
 
+    def _weight(self, sci: Reals) -> Reals:
+        """Return one over the noise of a sample."""
+        signal = np.maximum(sci - np.float32(self.noise.pedestal), np.float32(0))
+        weight: Reals = 1 / np.sqrt(np.float32(self.noise.floor) + np.float32(self.noise.slope) * signal)
+        return weight
 
-def look_at(
-    paths: Sequence[Path], sci: Reals, noise: NoiseModel, adjustment: Adjustment, *, scratch: Path | None = None
-) -> Agreement:
-    """Compare the frames in files with what was combined of them; see `look`."""
-    with Sources(list(paths), scratch=scratch) as sources:
-        return look(sources, adjustment, sci, noise)
-
-
-def _strip(at: _Look, first: int) -> _Strip:
-    rows = slice(first, min(first + BLOCK, at.sci.shape[0]))
-    sci, dark, noise = at.sci[rows], at.adjustment.dark, at.noise
-    signal = np.maximum(sci - np.float32(noise.pedestal), np.float32(0))
-    weight = 1 / np.sqrt(np.float32(noise.floor) + np.float32(noise.slope) * signal)
-    below = np.zeros_like(sci) if dark is None else np.asarray(dark[rows], np.float32)
-    return _Strip(rows, sci, weight, below)
-
-
-def _look_at_strip(at: _Look, strip: _Strip, room: NDArray[np.uint16]) -> None:
-    """Compare one strip of all frames."""
-    found, number = at.found, strip.rows.start // BLOCK
-    odd, low = np.zeros(strip.sci.shape, np.uint8), np.zeros(strip.sci.shape, np.bool_)
-    sums, whole = np.empty((4, strip.sci.shape[1]), np.float32), number < found.snr.shape[0]
-    count = len(at.sources.frames)
-    for i, frame in enumerate(at.sources.frames):
-        values, scale = _values(frame, strip.rows, room), at.adjustment.scale[i]
-        own = np.float32(1 / np.sqrt(scale.mean()))
-        change = np.column_stack([scale, np.full(2, at.adjustment.offset[i])]).astype(np.float32)
-        weight = strip.weight if own == 1 else strip.weight * own
-        _add_strip(values, strip.below, change, strip.sci, weight, odd, found.rows[i, strip.rows], sums)
-        at.columns[i] += sums[0]
-        at.odd[i] += int(sums[2:].sum())
+    def _end(self, part: "_Part", number: int, *, whole: bool) -> None:
+        """Sum up one strip of blocks."""
+        part.columns += part.sums[:, 0]
+        part.odd += part.sums[:, 2:].sum(axis=(1, 2), dtype=np.float64)
         if whole:
-            _block_sums(sums, BLOCK * BLOCK, BLOCK, found.blocks[i, number], found.variances[i, number])
-        if count < FEW and sums[3].any():
-            low |= _low(values, strip.below, change, strip.sci, weight)
-    if whole:
-        found.snr[number] = _block_means(strip.sci * strip.weight)
-    y, x = np.nonzero((odd >= max(2, int(np.ceil(UNSTABLE_SHARE * count)))) | low)
-    found.unstable[strip.rows.start + y, x] = 1
+            for i, sums in enumerate(part.sums):
+                _block_sums(sums, BLOCK * BLOCK, BLOCK, self._blocks[i, number], self._variances[i, number])
+            self._snr[number] = _block_means(part.weight)
+        part.sums[:] = 0
 
 
-def _low(
-    values: NDArray[np.uint16] | Reals, below: Reals, change: Reals, sci: Reals, weight: Reals
-) -> NDArray[np.bool_]:
-    """Mark the samples far too low."""
-    scale = change[np.arange(len(sci))[:, None] & 1, np.arange(sci.shape[1]) & 1]
-    low: NDArray[np.bool_] = ((values - below) * scale + change[0, 2] - sci) * weight < -ODD
-    return low
+@dataclass
+class _Part:
+    """What one thread fills: sums of the strip of blocks it is in, value over noise there, and what it has seen."""
 
+    look: Look
+    sums: Reals
+    weight: Reals
+    columns: Doubles
+    odd: Doubles
 
-def _values(frame: Source, rows: slice, room: NDArray[np.uint16]) -> NDArray[np.uint16] | Reals:
-    """Read rows of one frame, as they are."""
-    height, nx = rows.stop - rows.start, frame.shape[1]
-    if not frame.raw:
-        values = np.empty((height, nx), np.float32)
-        frame.read_rows(rows.start, values)
-        return values
-    frame.read_rows(rows.start, room[: height * nx])
-    decode_words(room[: words_of(height * nx) * 4].view(np.uint64))
-    return room[: height * nx].reshape(height, nx)
+    def see(self, first: int, values: Integers | Reals, sci: Reals) -> None:
+        """See some rows of all frames and of what was combined of them; strips of blocks from above to below."""
+        for start in range(0, len(sci), BLOCK):
+            self.look.see(self, first + start, values, start, sci[start : start + BLOCK])
 
 
 def _block_means(values: Reals) -> Doubles:
@@ -290,8 +239,10 @@ def _block_means(values: Reals) -> Doubles:
 
 def warm() -> None:
     """Compile the kernels for the types in use."""
-    row, change = np.zeros((2, 8), np.float32), np.ones((2, 3), np.float32)
-    sums, odd, means = np.zeros((4, 8), np.float32), np.zeros((2, 8), np.uint8), np.zeros(2)
-    for values in (np.zeros((2, 8), np.uint16), row.copy()):
-        _add_strip(values, row, change, row, row, odd, means, sums)
-    _block_sums(sums, 8, 4, means, means.copy())
+    sci, look = np.zeros((BLOCK, BLOCK), np.float32), Look((BLOCK, BLOCK), np.ones(2), NoiseModel(1.0))
+    samples: tuple[Integers | Reals, ...] = (
+        np.zeros((2, BLOCK, BLOCK), np.uint16),
+        np.zeros((2, BLOCK, BLOCK), np.float32),
+    )
+    for values in samples:
+        look.part().see(0, values, sci)

@@ -8,7 +8,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.agreement import Adjustment, Agreement, look_at
+from pictor.imaging.calibration.agreement import Agreement, Look
 from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.saturation import mark_saturated
@@ -70,11 +70,10 @@ class Preparation:
         factor = self.noise_ratio**2 if self.noise_source == "detector" and self.noise_ratio else 1.0
         return replace(self.noise, floor=self.noise.floor * factor, slope=self.noise.slope * factor)
 
-    def adjustment(self, count: int, dark: Image | None) -> Adjustment:
-        """Say what is done to each of so many frames."""
-        scale = np.ones((count, 2, 2)) if self.scale is None else self.scale
-        offset = np.zeros(count) if self.offset is None else self.offset
-        return Adjustment(scale.astype(np.float32), offset.astype(np.float32), dark)
+    def look(self, shape: tuple[int, int], count: int) -> Look:
+        """Prepare to look at so many frames while they are combined."""
+        scale = np.ones(count) if self.scale is None else self.scale.mean(axis=(1, 2))
+        return Look(shape, scale, self.seen)
 
 
 @dataclass(frozen=True)
@@ -239,12 +238,13 @@ def build(
     """
     ready = prepare(paths, recipe, dark=dark, scratch=scratch)
 
-    def part(chosen: slice, rows: list[tuple[int, int]] | None) -> Combined:
+    def part(chosen: slice, rows: list[tuple[int, int]] | None, watch: Look | None = None) -> Combined:
         return combine(
             paths[chosen], method=recipe.method, sigma=recipe.sigma, iterations=recipe.iterations, noise=ready.noise,
             scale=None if ready.scale is None else ready.scale[chosen],
             offset=None if ready.offset is None else ready.offset[chosen],
             dark=dark, saturation=None if recipe.kind is Kind.FLAT else recipe.saturation, rows=rows, scratch=scratch,
+            watch=watch,
         )  # fmt: skip
 
     split = None
@@ -252,14 +252,14 @@ def build(
         rows = strips(*shape_of(paths[0]))
         wander = FLAT_WANDER if recipe.kind is Kind.FLAT else 0.0
         split = _split(part(slice(0, None, 2), rows), part(slice(1, None, 2), rows), ready, wander=wander)
-    whole = part(slice(None), None)
-    agreement = look_at(paths, whole.sci, ready.seen, ready.adjustment(len(paths), dark), scratch=scratch)
+    look = ready.look(shape_of(paths[0]), len(paths))
+    whole = part(slice(None), None, look)
     if recipe.kind is not Kind.FLAT:
-        return Built(whole, ready, split, agreement)
+        return Built(whole, ready, split, look.found)
     if recipe.saturation is not None and ready.scale is not None:
         mark_saturated(whole, recipe.saturation, ready.scale, dark)
     levels = normalise(whole.sci, whole.mask, bayer=recipe.bayer)
-    return Built(whole, ready, split, agreement, levels, dark_err)
+    return Built(whole, ready, split, look.found, levels, dark_err)
 
 
 def strips(ny: int, nx: int) -> list[tuple[int, int]]:

@@ -13,6 +13,9 @@ from pictor.imaging.errors import ImagingError
 EDGE = 640
 """Longest edge of a picture, in pixels: enough to see gradients, columns and dust."""
 
+STRIP = 16
+"""Rows of blocks read together."""
+
 STRETCH = (1.0, 99.0)
 """Percentiles of the averaged pixels that become black and white."""
 
@@ -75,14 +78,16 @@ def averaged(unit: fits.ImageHDU) -> NDArray[np.float64]:
     block = max(1, -(-max(ny, nx) // EDGE))
     rows, columns = max(1, ny // block), max(1, nx // block)
     means = np.empty((rows, columns))
-    for row in range(rows):
-        strip = np.asarray(unit.section[row * block : (row + 1) * block, : columns * block], dtype=np.float64)
-        means[row] = strip.reshape(strip.shape[0], columns, -1).mean(axis=(0, 2))
+    for first in range(0, rows, STRIP):
+        last = min(first + STRIP, rows)
+        strip = unit.section[first * block : last * block, : columns * block].reshape(last - first, block, -1)
+        sums = strip.sum(axis=1, dtype=np.float64).reshape(last - first, columns, block).sum(axis=2)
+        means[first:last] = sums / (block * block)
     return means
 
 
 def _write(values: NDArray[np.float64], black: float, white: float, upright: bool, path: Path) -> Path:  # noqa: FBT001
     scaled = (np.nan_to_num(values, nan=black) - black) / max(white - black, 1e-12)
     grey = np.rint(255 * np.clip(scaled, 0.0, 1.0)).astype(np.uint8)
-    Image.fromarray(np.ascontiguousarray(grey if upright else grey[::-1])).save(path, optimize=True)
+    Image.fromarray(np.ascontiguousarray(grey if upright else grey[::-1])).save(path, compress_level=1)
     return path

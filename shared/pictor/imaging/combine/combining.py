@@ -11,7 +11,7 @@ from pictor.imaging.combine.method import MAX_FRAMES, Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import pair_variance, sample
 from pictor.imaging.combine.sources import Sources
-from pictor.imaging.combine.tiles import Plan, Planes, run
+from pictor.imaging.combine.tiles import Plan, Planes, Watch, run
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.types import Image, Mask
 
@@ -101,6 +101,7 @@ def combine(
     saturation: float | None = None,
     rows: Sequence[tuple[int, int]] | None = None,
     scratch: Path | None = None,
+    watch: Watch | None = None,
 ) -> Combined:
     """Combine frames of one kind into one.
 
@@ -128,6 +129,8 @@ def combine(
         Combine only these ranges (first, end), each starting at an even row; the result holds them one below the other.
     scratch
         Folder for the decoded copies of frames in other encodings.
+    watch
+        Shown the samples of every tile, scaled, and what was combined of them, while they are at hand.
 
     Returns
     -------
@@ -155,7 +158,7 @@ def combine(
         rule = np.array([sigma, iterations, noise.floor, noise.slope, noise.pedestal])
         level = np.inf if saturation is None else saturation
         plan = Plan(sources, METHOD_CODE[method], rule, factors, shifts, dark, level)
-        done = run(plan, rows or [(0, sources.shape[0])])
+        done = run(plan, rows or [(0, sources.shape[0])], watch)
     return Combined(
         done.sci, done.mask, done.nused, _statistics(done, method), method, noise,
         scale=float(factors.mean()), variance_scale=float(np.square(factors, dtype=np.float64).mean()),

@@ -1,5 +1,7 @@
 """What a sparse look at the frames tells: their levels and the noise between neighbours."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,15 +53,18 @@ def clipped_moments(
     width = max(1.4826 * float(np.median(np.abs(flat - centre))), least)
     for _ in range(6):
         inside = flat[np.abs(flat - centre) <= clip * width] if width > 0 else flat
+        before = centre, width
         centre, width = float(inside.mean()), float(inside.std())
-        if width == 0:
+        if width == 0 or (centre, width) == before:
             break
     return centre, width * width
 
 
 def frame_levels(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the clipped mean of each sampled frame, in ADU; 3.5 robust standard deviations are kept."""
-    return np.array([clipped_moments(frame, clip=3.5, least=0.5, most=LEVEL_SAMPLES)[0] for frame in samples])
+    with ThreadPoolExecutor(2) as pool:
+        found = pool.map(lambda frame: clipped_moments(frame, clip=3.5, least=0.5, most=LEVEL_SAMPLES)[0], samples)
+        return np.array(list(found))
 
 
 def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | None = None) -> float:
@@ -69,9 +74,11 @@ def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | Non
     ``scale`` (n,) that brought frames of photon noise to one level, the variance is that of a frame of scale 1.
     """
     own = np.ones(len(samples)) if scale is None else scale
-    pairs = range(min(len(samples) - 1, MAX_PAIRS))
-    found = []
-    for i in pairs:
-        variance = clipped_moments(samples[i + 1] - samples[i], least=0.5, most=PAIR_SAMPLES)[1]
-        found.append(variance / (own[i] + own[i + 1]))
+
+    def variance(i: int) -> float:
+        found = clipped_moments(samples[i + 1] - samples[i], least=0.5, most=PAIR_SAMPLES)[1]
+        return float(found / (own[i] + own[i + 1]))
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(variance, range(min(len(samples) - 1, MAX_PAIRS))))
     return float(np.median(found)) if found else 0.0

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,25 @@ from pictor.imaging.types import Image, Mask
 
 TILE_BYTES = 4 << 20
 """Raw bytes of all frames in one tile: fits the cache, large enough to read fast."""
+
+WHOLE_ROWS = 32
+"""One thread combines so many rows, from a multiple of this on: whoever watches sees whole blocks."""
+
+Values = NDArray[np.uint16] | NDArray[np.float32]
+
+
+class Seeing(Protocol):
+    """What one thread shows every tile to."""
+
+    def see(self, first: int, values: Values, sci: NDArray[np.float32]) -> None:
+        """See the samples (n, rows, nx) from row ``first`` on, and what was combined of them."""
+
+
+class Watch(Protocol):
+    """Somebody who looks at the samples while they are at hand."""
+
+    def part(self) -> Seeing:
+        """Begin the share of one thread."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +95,8 @@ class Room:
         return cls(np.empty(words_of(samples) * 4, np.uint16), np.empty(reals, np.float32), dark)
 
 
-def run(plan: Plan, ranges: Sequence[tuple[int, int]]) -> Planes:
-    """Combine the rows of ``ranges``; two threads take every other tile, each writes its own rows."""
+def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = None) -> Planes:
+    """Combine the rows of ``ranges``; two threads take every other strip, each writes its own rows."""
     nx, count = plan.sources.shape[1], len(plan.sources.frames)
     total = sum(end - first for first, end in ranges)
     done = Planes(
@@ -85,26 +105,35 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]]) -> Planes:
         np.empty((total, nx), np.uint8),
         np.zeros(count, np.int64),
     )
-    height = max(2, TILE_BYTES // (2 * nx * count) // 2 * 2)
-    tiles = _tiles(ranges, height)
+    height = _height(max(2, TILE_BYTES // (2 * nx * count)))
+    shares = _shares(_tiles(ranges, height))
     pairs = sorting_network(count)
 
     def work(share: list[tuple[int, slice]]) -> NDArray[np.int64]:
-        room = Room.of(plan, height)
-        rejected = np.zeros(count, np.int64)
+        room, rejected = Room.of(plan, height), np.zeros(count, np.int64)
+        seeing = None if watch is None else watch.part()
         for first, rows in share:
             part = done.part(rows)
-            (_integer_tile if plan.integers else _real_tile)(plan, first, room, pairs, part)
+            values = (_integer_tile if plan.integers else _real_tile)(plan, first, room, pairs, part)
             part.mask[part.nused == 0] |= NO_DATA
             if plan.saturation < np.inf:
                 part.mask[part.sci >= plan.saturation] |= SATURATED
             rejected += part.rejected
+            if seeing is not None:
+                seeing.see(first, values, part.sci)
         return rejected
 
     with ThreadPoolExecutor(2) as pool:
-        for rejected in pool.map(work, [tiles[::2], tiles[1::2]]):
+        for rejected in pool.map(work, shares):
             done.rejected[:] += rejected
     return done
+
+
+def _height(most: int) -> int:
+    """Choose the height of tiles: a part of the rows one thread combines, or several of them."""
+    if most >= WHOLE_ROWS:
+        return most // WHOLE_ROWS * WHOLE_ROWS
+    return 1 << (most.bit_length() - 1)
 
 
 def _tiles(ranges: Sequence[tuple[int, int]], height: int) -> list[tuple[int, slice]]:
@@ -118,17 +147,28 @@ def _tiles(ranges: Sequence[tuple[int, int]], height: int) -> list[tuple[int, sl
     return tiles
 
 
-def _integer_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> None:
-    """Combine one tile of stored integers."""
+def _shares(tiles: list[tuple[int, slice]]) -> list[list[tuple[int, slice]]]:
+    """Give every other tile, or the tiles of every other strip of whole rows, to each of two threads."""
+    shares: list[list[tuple[int, slice]]] = [[], []]
+    strips = sorted({first // WHOLE_ROWS for first, _ in tiles})
+    owner = {strip: number % 2 for number, strip in enumerate(strips)}
+    for first, rows in tiles:
+        shares[owner[first // WHOLE_ROWS]].append((first, rows))
+    return shares
+
+
+def _integer_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Values:
+    """Combine one tile of stored integers; return them."""
     tile = plan.sources.read_integers(first, len(out.sci), room.raw)
     combine_integers(
         tile.reshape(len(tile), -1), plan.method, plan.rule, pairs,
         out.sci.reshape(-1), out.nused.reshape(-1), out.rejected,
     )  # fmt: skip
+    return tile
 
 
-def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> None:
-    """Combine one tile of scaled or real samples."""
+def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Values:
+    """Combine one tile of scaled or real samples; return them."""
     rows, nx = out.sci.shape
     count = len(plan.sources.frames)
     values = room.values[: count * rows * nx].reshape(count, rows, nx)
@@ -145,6 +185,7 @@ def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Plan
     combine_reals(
         values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected,
     )  # fmt: skip
+    return values
 
 
 def warm() -> None:

@@ -115,7 +115,8 @@ def recognise(cards: CardIndex) -> Program:
 def programs() -> tuple[Program, ...]:
     """Load all tables once, most specific first, the generic one last."""
     folder = files("pictor.imaging.headers.aliases")
-    tables = [yaml.load(entry.read_text("utf-8"), LOADER) for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    texts = [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
+    tables = [yaml.load(text, LOADER) for text in texts]  # noqa: S506 - both loaders are safe ones
     generic = next(table for table in tables if table["program"] == "generic")
     tables.sort(key=lambda table: (-table["priority"], table["program"]))
     return tuple(_program(table, generic) for table in tables)
