@@ -28,6 +28,7 @@ from pictor.cli.stages import (
     solve_app,
     stars_app,
     summary_app,
+    wcs_app,
 )
 from pictor.imaging.simulator.names import AnyScenario, scenario_help
 from pictor.runtime.child.loading import load_lightly
@@ -64,6 +65,7 @@ for stage in (
     quality_app,
     summary_app,
     contsub_app,
+    wcs_app,
 ):
     stage.register(app)
 
