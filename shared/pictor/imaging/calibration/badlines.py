@@ -9,10 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from pictor.imaging.background import mesh_background
 from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, line_deviations, line_medians
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import quantum
+
+CELL = 64
+"""Size of the mesh that follows the sky, in pixels."""
 
 SMOOTH = 51
 """Lines over which the sky is followed; wider than any group of bad lines."""
@@ -40,8 +44,8 @@ def find_lines(
 ) -> BadLines:
     """Find columns and rows whose median leaves that of their neighbours.
 
-    The median of a line does not see stars, hits and hot pixels; its slow course along the frame, a running median over
-    51 lines, is taken out, so that a sky gradient or vignetting is no deviation. What is left of a line is compared
+    A sky gradient or vignetting is no deviation: the sky, a mesh of 64 pixels, is taken out, and of the medians of the
+    lines, which do not see stars, hits and hot pixels, their running median over 51. What is left of a line is compared
     with the lines on either side of it within the window: with the mean of those within three robust standard
     deviations, and with the larger of their standard deviation and that of all lines.
 
@@ -54,7 +58,7 @@ def find_lines(
     window
         Lines looked at together, the one in question among them; odd.
     bayer
-        Whether light fell through a Bayer pattern: then every line is compared with those of the same two colours.
+        Whether light fell through a Bayer pattern: then each colour is looked at by itself.
 
     Returns
     -------
@@ -84,23 +88,36 @@ def find_lines(
     values = taken.real()
     if taken.mask is not None:
         values[taken.mask != 0] = np.nan
-    step = 2 if bayer else 1
-    columns, rows = (_deviations(values, axis, window, step) for axis in (0, 1))
-    found = [np.flatnonzero(np.abs(deviations) > sigma) for deviations in (columns, rows)]
-    sigmas = (tuple(np.round(line[at], 2).tolist()) for line, at in zip((columns, rows), found, strict=True))
-    return BadLines(*(tuple(at.tolist()) for at in found), *sigmas)
+    deviations = np.zeros(values.shape[1]), np.zeros(values.shape[0])
+    for y, x, step in [(y, x, 2) for y in (0, 1) for x in (0, 1)] if bayer else [(0, 0, 1)]:
+        level = _levelled(np.ascontiguousarray(values[y::step, x::step]))
+        for axis, first in ((0, x), (1, y)):
+            seen, found = deviations[axis][first::step], _deviations(level, axis, window)
+            seen[:] = np.where(np.abs(found) > np.abs(seen), found, seen)
+    places = [np.flatnonzero(np.abs(found) > sigma) for found in deviations]
+    columns, rows = (tuple(at.tolist()) for at in places)
+    sigmas = [tuple(np.round(found[at], 2).tolist()) for found, at in zip(deviations, places, strict=True)]
+    return BadLines(columns, rows, *sigmas)
 
 
-def _deviations(values: NDArray[np.floating], axis: int, window: int, step: int) -> NDArray[np.float64]:
+def _levelled(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Take the sky out, in whole steps where values are kept in steps."""
+    sky = mesh_background(values, cell=CELL)
+    if sky.level is None:
+        return values
+    step = quantum(np.ascontiguousarray(values, np.float32))
+    course = sky.evaluate()
+    values -= step * np.rint(course / step) if step else course
+    return values
+
+
+def _deviations(values: NDArray[np.floating], axis: int, window: int) -> NDArray[np.float64]:
     """Return by how many standard deviations every line leaves its neighbours; 0 where there are too few."""
     lines = _between_steps(values, line_medians(values, axis), axis)
-    deviations = np.zeros(lines.shape)
-    for first in range(step):
-        some = lines[first::step]
-        if some.size > window:
-            some = some - median_filter(some, min(SMOOTH, some.size // 2 * 2 - 1), mode="nearest")
-            deviations[first::step] = line_deviations(some, window=window)
-    return deviations
+    if lines.size <= window:
+        return np.zeros(lines.shape)
+    lines -= median_filter(lines, min(SMOOTH, lines.size // 2 * 2 - 1), mode="nearest")
+    return line_deviations(lines, window=window)
 
 
 def mark_lines(values: NDArray[np.floating], lines: BadLines) -> NDArray[np.bool_]:
