@@ -15,6 +15,7 @@ from pictor.cli.stages import (
     calibrate_app,
     coadd_app,
     combine_app,
+    composite_app,
     contsub_app,
     cosmics_app,
     fix_pixels_app,
@@ -66,6 +67,7 @@ for stage in (
     summary_app,
     contsub_app,
     wcs_app,
+    composite_app,
 ):
     stage.register(app)
 
