@@ -201,6 +201,9 @@ def _add_terms(made: fits.Header, header: fits.Header | Mapping[str, Number], ki
                 if not abs(value) < _LARGEST:
                     return False
                 made[f"PV{axis}_{term}"] = value
+    if kind["code"] == "TPV":
+        for keyword in ("PV1_1", "PV2_1"):
+            made[keyword] = made.get(keyword, 1.0)
     sip = sip_of(header) if kind["sip"] else None
     for name, terms in (("A", sip.a), ("B", sip.b)) if sip else ():
         made[f"{name}_ORDER"] = sip.order if sip else 0

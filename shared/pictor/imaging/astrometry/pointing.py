@@ -13,6 +13,9 @@ from pictor.imaging.errors import ImagingError
 _EDGE_POINTS = 33
 """Points along each edge: between two, the edge of a frame of 10 degrees bends by less than 0.1 px of 4000."""
 
+_TOUCH = 1e-3
+"""A pixel that the frame covers by less than this is left out."""
+
 
 @dataclass(frozen=True, slots=True)
 class Offset:
@@ -97,8 +100,8 @@ def north_up(
     edge = sky_to_plane(*seen.sky(*_edge(width, height)), centre)
     if not (np.isfinite(edge).all() and math.isfinite(step) and step > 0):
         raise ImagingError("a part of the frame sees no sky, so that it cannot be turned north up", reason="no-wcs")
-    low = [math.floor(float(np.min(axis)) / step + 1e-6) for axis in (-edge[0], edge[1])]
-    high = [math.ceil(float(np.max(axis)) / step - 1e-6) for axis in (-edge[0], edge[1])]
+    low = [math.floor(float(np.min(axis)) / step + _TOUCH) for axis in (-edge[0], edge[1])]
+    high = [math.ceil(float(np.max(axis)) / step - _TOUCH) for axis in (-edge[0], edge[1])]
     wcs = Wcs(centre, (0.5 - low[0], 0.5 - low[1]), ((-step, 0.0), (0.0, step)))
     return wcs, (max(1, high[1] - low[1]), max(1, high[0] - low[0]))
 
