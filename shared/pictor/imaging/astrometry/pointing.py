@@ -100,10 +100,12 @@ def north_up(
     edge = sky_to_plane(*seen.sky(*_edge(width, height)), centre)
     if not (np.isfinite(edge).all() and math.isfinite(step) and step > 0):
         raise ImagingError("a part of the frame sees no sky, so that it cannot be turned north up", reason="no-wcs")
-    low = [math.floor(float(np.min(axis)) / step + _TOUCH) for axis in (-edge[0], edge[1])]
-    high = [math.ceil(float(np.max(axis)) / step - _TOUCH) for axis in (-edge[0], edge[1])]
-    wcs = Wcs(centre, (0.5 - low[0], 0.5 - low[1]), ((-step, 0.0), (0.0, step)))
-    return wcs, (max(1, high[1] - low[1]), max(1, high[0] - low[0]))
+    low = [float(np.min(axis)) / step for axis in (-edge[0], edge[1])]
+    size = [float(np.max(axis)) / step - first for axis, first in zip((-edge[0], edge[1]), low, strict=True)]
+    pixels = [max(1, math.ceil(side - _TOUCH)) for side in size]
+    reference = [0.5 - first + (count - side) / 2 for first, count, side in zip(low, pixels, size, strict=True)]
+    wcs = Wcs(centre, (reference[0], reference[1]), ((-step, 0.0), (0.0, step)))
+    return wcs, (pixels[1], pixels[0])
 
 
 def _edge(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:
