@@ -11,23 +11,16 @@ from scipy import ndimage
 
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.aligning import align
-from pictor.imaging.compositing.look import Curve, Levels, Look, Palette, Planes, Sky, levels_of, saturate, stretched
+from pictor.imaging.compositing.channels import flattened, full_pixels, require_plain
+from pictor.imaging.compositing.look import Levels, Look, Palette, Planes, levels_of, saturate, stretched
+from pictor.imaging.compositing.showing import certainty, channel_levels, sampled, shown
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
-from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
-from pictor.imaging.errors import FrameMismatchError
-from pictor.imaging.frame import SATURATED, Frame
+from pictor.imaging.frame import Frame
 
-_SAMPLE = 1_000_000
-# Holes up to this many pixels across are filled from their edge; wider ones stay black.
-_HOLE = 15
 # An edge of a cropped picture may miss this share of its pixels.
 _EDGE = 0.002
 # Saturated pixels brighter than this, in patches this wide, lose their false colour; others are hot pixels.
 _BURNT, _WIDE = 0.8, 5
-# Colours fade to white where the brightest channel is this much above the top.
-_FADE = 1.0
-# Colours count where the light around a pixel is so many standard deviations of the sky above it.
-_SMOOTH_PX, _SURE_SIGMA = 2.5, 1.5
 _BROAD = frozenset({Palette.RGB})
 DEFAULT_LOOK = Look()
 
@@ -146,22 +139,23 @@ def composite(
     .. [2] Bertin E., 2012, ASP Conf. 461, 263 (STIFF): power law between quantiles, saturation of colours.
     """
     frames = [Frame.from_nddata(one) for one in (red, green, blue)]
-    _require_plain([*frames, *([] if luminance is None else [Frame.from_nddata(luminance)])])
+    require_plain([*frames, *([] if luminance is None else [Frame.from_nddata(luminance)])])
     one, two, three = frames
     placed = [one, *(one if other is one else align(other, one) for other in (two, three))]
-    values, skies, noises = _flattened(placed, look.sky)
+    values, skies, noises = flattened(placed, look.sky)
     known = np.asarray(np.isfinite(values).all(axis=0))
-    white, star_count = _white(placed, values, look, by_stars=Palette(palette) in _BROAD)
+    broad = Palette(palette) in _BROAD
+    white, star_count = _white(placed, values, look, by_stars=broad)
     values *= np.array(white, dtype=np.float32)[:, None, None]
     noises = noises * np.array(white)
-    levels = _levels(values, noises, look)
+    levels = channel_levels(values, noises, look)
     bright = None
     if luminance is not None:
         bright = _luminance(align(Frame.from_nddata(luminance), one), look)
         known = known & np.isfinite(bright)
-    planes = _shown(values, levels, look, bright)
-    planes = saturate(planes, look.saturation * _certainty(values, noises) if look.mute else look.saturation)
-    burnt = ndimage.binary_opening(np.any([_full(frame) for frame in placed], axis=0), np.ones((_WIDE, _WIDE)))
+    planes = shown(values, levels, look, bright, together=broad)
+    planes = saturate(planes, look.saturation * certainty(values, noises) if look.mute else look.saturation)
+    burnt = ndimage.binary_opening(np.any([full_pixels(frame) for frame in placed], axis=0), np.ones((_WIDE, _WIDE)))
     burnt &= known & (planes.max(axis=0) > _BURNT)
     planes[:, burnt] = planes.max(axis=0)[burnt]
     planes[:, ~known] = 0.0
@@ -182,51 +176,6 @@ def _full_part(known: NDArray[np.bool_]) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _require_plain(frames: Sequence[Frame]) -> None:
-    for frame in frames:
-        if frame.data.ndim != 2:
-            raise FrameMismatchError(
-                f"a channel is one plane; a frame of shape {frame.data.shape} was given: pictor preview shows colour "
-                "frames as they are"
-            )
-    units = sorted({frame.unit for frame in frames})
-    if len(units) > 1:
-        raise FrameMismatchError(
-            f"the frames are in {' and '.join(unit or 'no unit' for unit in units)}: bring them to one unit",
-            reason="unit-mismatch",
-        )
-
-
-def _flattened(
-    frames: Sequence[Frame], sky: Sky
-) -> tuple[Planes, tuple[tuple[float, float, float], ...], NDArray[np.float64]]:
-    """Take the sky off each channel; also what it was, and its noise."""
-    values = np.stack([_filled(frame) for frame in frames])
-    skies, noises = [], []
-    for plane in values:
-        found = np.zeros(3) if sky is Sky.NONE else sky_plane(plane, tilted=sky is Sky.PLANE)
-        np.subtract(plane, evaluate_plane(found, (plane.shape[0], plane.shape[1])), out=plane)
-        skies.append((float(found[0]), float(found[1]), float(found[2])))
-        noises.append(max(mesh_background(plane).noise or 0.0, 1e-30))
-    return values, tuple(skies), np.array(noises)
-
-
-def _filled(frame: Frame) -> NDArray[np.float32]:
-    """Give the pixels as float32 with small holes filled from their edges."""
-    values = frame.real().astype(np.float32, copy=False)
-    missing = ~np.isfinite(values)
-    if not missing.any():
-        return values
-    small = missing & ~ndimage.binary_opening(missing, np.ones((_HOLE, _HOLE)))
-    labels, count = ndimage.label(missing)
-    touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    small &= ~np.isin(labels, touching[touching > 0])
-    if count and small.any():
-        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-        values[small] = values[nearest[0][small], nearest[1][small]]
-    return values
-
-
 def _white(
     frames: Sequence[Frame], values: Planes, look: Look, *, by_stars: bool
 ) -> tuple[tuple[float, float, float], int]:
@@ -238,62 +187,11 @@ def _white(
         return white_of_nebula(values), 0
     usable = values.copy()
     for plane, frame in zip(usable, frames, strict=True):
-        plane[_full(frame)] = np.nan
+        plane[full_pixels(frame)] = np.nan
     return white_of_stars(usable, [float(mesh_background(plane).noise or 1.0) for plane in usable])
-
-
-def _full(frame: Frame) -> NDArray[np.bool_]:
-    """Tell the saturated pixels of a frame."""
-    if frame.mask is None:
-        return np.zeros(frame.shape, dtype=np.bool_)
-    return np.asarray((frame.mask & SATURATED) != 0)
-
-
-def _sampled(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    step = max(1, round((plane.size / _SAMPLE) ** 0.5))
-    taken = plane[step // 2 :: step, step // 2 :: step].ravel()
-    return taken[np.isfinite(taken)]
-
-
-def _levels(values: Planes, noises: NDArray[np.float64], look: Look) -> tuple[Levels, Levels, Levels]:
-    """Choose the curve of each channel; linked channels share that of their mean."""
-    if look.linked:
-        one = levels_of(_sampled(values.mean(axis=0)), float(np.sqrt(np.mean(np.square(noises)) / 3.0)), look)
-        return one, one, one
-    first, second, third = (levels_of(_sampled(p), float(n), look) for p, n in zip(values, noises, strict=True))
-    return first, second, third
 
 
 def _luminance(frame: Frame, look: Look) -> NDArray[np.float32]:
     """Stretch a luminance frame by itself."""
-    values, _, noises = _flattened([frame], look.sky)
-    return stretched(values[0], levels_of(_sampled(values[0]), float(noises[0]), look), look.curve)
-
-
-def _shown(values: Planes, levels: Sequence[Levels], look: Look, bright: NDArray[np.float32] | None) -> Planes:
-    """Stretch all channels."""
-    if look.linked and look.curve is Curve.ASINH:
-        planes = _by_intensity(values, levels[0], bright)
-    else:
-        planes = np.stack([stretched(p, one, look.curve) for p, one in zip(values, levels, strict=True)])
-        planes = np.clip(planes, 0.0, 1.0)
-    return np.nan_to_num(planes)
-
-
-def _certainty(values: Planes, noises: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Tell how sure the colour of each pixel and its surroundings is, 0 to 1: that of pure noise is none."""
-    signal = np.sqrt(np.sum(np.square(np.nan_to_num(values) / noises[:, None, None], dtype=np.float32), axis=0) / 3.0)
-    sure = (ndimage.gaussian_filter(signal, _SMOOTH_PX) - 1.0) / _SURE_SIGMA
-    return np.asarray(np.clip(sure, 0.0, 1.0), dtype=np.float32)
-
-
-def _by_intensity(values: Planes, levels: Levels, bright: NDArray[np.float32] | None) -> Planes:
-    """Stretch the mean of the channels and give it their ratios; colours too bright keep their ratios at the top."""
-    above = np.maximum(values - np.float32(levels.black), np.float32(0.0))
-    mean = above.mean(axis=0)
-    shown = stretched(mean + np.float32(levels.black), levels, Curve.ASINH) if bright is None else bright
-    with np.errstate(divide="ignore", invalid="ignore"):
-        planes = above * np.where(mean > 0, shown / mean, np.float32(0.0))
-    top = np.maximum(planes.max(axis=0), 1.0)
-    fade = np.clip((top - 1.0) / _FADE, 0.0, 1.0) ** 2
-    return np.asarray(planes / top * (1.0 - fade) + fade, dtype=np.float32)
+    values, _, noises = flattened([frame], look.sky)
+    return stretched(values[0], levels_of(sampled(values[0]), float(noises[0]), look), look.curve)
