@@ -15,7 +15,7 @@ from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import quantum
 
-CELL = 64
+CELL = 32
 """Size of the mesh that follows the sky, in pixels."""
 
 SMOOTH = 51
@@ -44,7 +44,7 @@ def find_lines(
 ) -> BadLines:
     """Find columns and rows whose median leaves that of their neighbours.
 
-    A sky gradient or vignetting is no deviation: the sky, a mesh of 64 pixels, is taken out, and of the medians of the
+    A sky gradient or vignetting is no deviation: the sky, a mesh of 32 pixels, is taken out, and of the medians of the
     lines, which do not see stars, hits and hot pixels, their running median over 51. What is left of a line is compared
     with the lines on either side of it within the window: with the mean of those within three robust standard
     deviations, and with the larger of their standard deviation and that of all lines.

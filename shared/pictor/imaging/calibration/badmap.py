@@ -21,11 +21,14 @@ AUTOMATIC, LISTED = np.uint8(1), np.uint8(2)
 LOW, HIGH = 0.5, 1.5
 """Response relative to the surroundings outside which a pixel of a flat is bad."""
 
-CELL, GLOW_CELL = 32, 64
+CELL = 16
 """Size of the mesh that follows the light of a flat, and the glow of a dark, in pixels."""
 
-TAIL, TAIL_SIGMA = 0.99379, 2.5
-"""A quantile of the normal distribution and how many standard deviations it is from the middle."""
+TAIL = (0.8944, 1.25), (0.99379, 2.5)
+"""Quantiles of the normal distribution and how many standard deviations they are from the middle."""
+
+REPEATED = 100
+"""Values that occur this often on average are kept in steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -130,10 +133,10 @@ def find_bad_in_dark(
 ) -> NDArray[np.bool_]:
     """Find pixels of a master dark far from their surroundings, and columns and rows that leave their neighbours.
 
-    The slow course of the dark (amplifier glow), a mesh of 64 pixels, is taken out. The width is measured on either
-    side of the median by itself, for dark current has a tail: the larger of 1.4826 times the median absolute deviation
-    and what the quantile of 2.5 standard deviations tells. Of a column or row that leaves its neighbours the part that
-    does is bad (`mark_lines`).
+    The slow course of the dark (amplifier glow), a mesh of 16 pixels, is taken out. The threshold is ``sigma`` times
+    1.4826 times the median absolute deviation, on either side of the median; but dark current has a tail that is no
+    defect, so that on the side where the quantiles of 1.25 and 2.5 standard deviations tell of one, their parabola is
+    followed to ``sigma``. Of a column or row that leaves its neighbours the part that does is bad (`mark_lines`).
 
     Parameters
     ----------
@@ -153,26 +156,41 @@ def find_bad_in_dark(
         If it has not two axes.
     """
     values = _plane(dark)
-    course = mesh_background(values, cell=GLOW_CELL)
+    course = mesh_background(values, cell=CELL)
     if course.level is None:
         return np.ones(values.shape, np.bool_)
+    step = _step(_sampled(values))
     values -= course.evaluate()
-    centre, low, high = _limits(values, sigma)
+    centre, low, high = _limits(_sampled(values), sigma, step)
     bad = ~((values >= centre - low) & (values <= centre + high))
     bad |= mark_lines(values, find_lines(values))
     return bad
 
 
-def _limits(values: Image, sigma: float) -> tuple[float, float, float]:
-    """Return the median, and how far below and above it a good pixel may be."""
+def _sampled(values: Image) -> NDArray[np.float64]:
     some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
-    some = some[np.isfinite(some)].astype(np.float64)
+    return some[np.isfinite(some)].astype(np.float64)
+
+
+def _step(some: NDArray[np.float64]) -> float:
+    """Find the step of values of which most occur many times; 0 where they do not."""
+    found = np.unique(some)
+    return float(np.diff(found).min()) if 1 < found.size < some.size / REPEATED else 0.0
+
+
+def _limits(some: NDArray[np.float64], sigma: float, step: float) -> tuple[float, float, float]:
+    """Return the median, and how far below and above it a good pixel may be."""
     centre = float(np.median(some))
-    width = 1.4826 * float(np.median(np.abs(some - centre)))
-    near = some[np.abs(some - centre) <= 2 * PIXEL_SIGMA * width] if width > 0 else some
-    below, above = np.quantile(near, [1 - TAIL, TAIL])
-    low, high = max(width, (centre - below) / TAIL_SIGMA), max(width, (above - centre) / TAIL_SIGMA)
-    return centre, sigma * float(low), sigma * float(high)
+    width = max(1.4826 * float(np.median(np.abs(some - centre))), step / 2)
+    near = some[np.abs(some - centre) <= 2 * PIXEL_SIGMA * width] - centre
+    return centre, max(_reach(-near, sigma), sigma * width), max(_reach(near, sigma), sigma * width)
+
+
+def _reach(values: NDArray[np.float64], sigma: float) -> float:
+    """Follow the upper tail to a threshold: a parabola in standard deviations through two of its quantiles."""
+    first, second = (float(np.quantile(values, share)) / z for share, z in TAIL)
+    bend = max((second - first) / (TAIL[1][1] - TAIL[0][1]), 0.0)
+    return sigma * first + bend * (sigma**2 - sigma * TAIL[0][1])
 
 
 def find_bad_in_flat(
@@ -184,7 +202,7 @@ def find_bad_in_flat(
 ) -> NDArray[np.bool_]:
     """Find pixels of a flat that do not answer to light as their surroundings do.
 
-    The flat is divided by its own smooth course, a mesh of 32 pixels. A pixel is bad when its response is below ``low``
+    The flat is divided by its own smooth course, a mesh of 16 pixels. A pixel is bad when its response is below ``low``
     or above ``high``, when it stands out from its eight neighbours by sixteen robust standard deviations and two
     percent, when it lies on a column or row that leaves its neighbours (`find_lines`), and when it is masked or no
     number.
