@@ -21,6 +21,7 @@ from pictor.cli.stages import (
     fix_pixels_app,
     imarith_app,
     metadata_app,
+    preview_app,
     process_app,
     quality_app,
     read_noise_app,
@@ -68,6 +69,7 @@ for stage in (
     contsub_app,
     wcs_app,
     composite_app,
+    preview_app,
 ):
     stage.register(app)
 
