@@ -32,9 +32,9 @@ THUMBNAIL_QUALITY = 80
 """WebP quality: about 6 kB."""
 
 
-def shrink(scene: Scene) -> Image.Image:
-    """Show a scene at the size of the preview, each pixel the mean of its area; made in strips to keep memory small."""
-    scale = max(max(scene.width, scene.height) / PREVIEW_EDGE, 1.0)
+def shrink(scene: Scene, edge: int = PREVIEW_EDGE) -> Image.Image:
+    """Show a scene with at most ``edge`` pixels a side, each the mean of its area; in strips to keep memory small."""
+    scale = max(max(scene.width, scene.height) / edge, 1.0)
     if scale == 1.0:
         return as_image(scene.piece(slice(None)))
     height, width = max(1, round(scene.height / scale)), max(1, round(scene.width / scale))
