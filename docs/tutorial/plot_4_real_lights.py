@@ -27,7 +27,7 @@ print(
 # %%
 # A night by its numbers
 # ----------------------
-# Hot pixels outnumber the stars of these undarkened frames; they are told apart.
+# No dark was applied: hot pixels are told from stars by their shape.
 skies = [mesh_background(frame.data) for frame in frames]
 lists = [find_stars(frame.data, background=sky) for frame, sky in zip(frames, skies, strict=True)]
 if frames:
