@@ -120,3 +120,17 @@ def make_coadd(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order i
     from pictor.cli.processing import coadding
 
     return coadding.make_coadd(**order)
+
+
+def compose(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Compose a colour picture for `pictor process`."""
+    from pictor.cli.processing import colouring
+
+    return colouring.compose(**order)
+
+
+def subtract_continuum(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Subtract a continuum for `pictor process`."""
+    from pictor.cli.processing import colouring
+
+    return colouring.subtract_continuum(**order)

@@ -7,17 +7,12 @@ from dataclasses import dataclass
 
 from pictor.cli.processing.rows import Row, Status
 from pictor.cli.processing.sorting import slug
+from pictor.imaging.compositing.assigning import filter_of
 
 CHANNELS = ("R", "G", "B")
+LUMINANCE = "L"
 
-_FILTERS = {
-    "L": r"l|lum|luminance|clear|c|uvir|uvircut", "R": r"r|red|rp", "G": r"g|green|gp", "B": r"b|blue",
-    "Ha": r"ha|halpha|h|hydrogenalpha|ha\d+nm", "OIII": r"oiii|o3|o|oiii\d+nm", "SII": r"sii|s2|s|sii\d+nm",
-}  # fmt: skip
-NARROW = ("Ha", "OIII", "SII")
-PALETTES = (("RGB", ("R", "G", "B")), ("SHO", ("SII", "Ha", "OIII")), ("HOO", ("Ha", "OIII", "OIII")))
-BROADBAND_OF = {"Ha": ("R", "L"), "SII": ("R", "L"), "OIII": ("G", "L", "B")}
-"""Broadband that holds the continuum of a line, the nearest first."""
+_LUMINANCE = frozenset({"l", "lum", "luminance", "clear", "uvir", "uvircut", "irc", "ircut"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +75,7 @@ def _groups(members: Sequence[Row], of_filter: str, rig: str, *, alone: bool, co
     ]
 
 
-def band(of_filter: str) -> str | None:
-    """Give the band of a filter by its name, ``Red`` and ``R`` alike; None for one that is not known."""
-    plain = re.sub(r"[^a-z0-9]", "", of_filter.casefold().replace("\N{GREEK SMALL LETTER ALPHA}", "a"))
-    return next((name for name, words in _FILTERS.items() if re.fullmatch(words, plain)), None)
+def band_of(of_filter: str) -> str | None:
+    """Recognise a filter as colour pictures name it, and luminance besides; None for any other."""
+    plain = re.sub(r"[\W_]+", "", of_filter.casefold())
+    return filter_of(of_filter) or (LUMINANCE if plain in _LUMINANCE else None)

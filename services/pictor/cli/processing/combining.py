@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pictor.cli.processing.coadds import CoaddGroup, coadd_groups
+from pictor.cli.processing.colours import make_colours
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.journal import content_key
 from pictor.cli.processing.rows import CoaddRow, Row, Status
@@ -13,6 +14,7 @@ from pictor.cli.processing.seen import Seen
 from pictor.imaging.errors import ImagingError
 
 SECONDS_PER_LIGHT = 30.0
+_SHOWN = ("colour", "line", "coadd")
 MIXED = "not calibrated, while others of its target and filter are: left out of the coadd"
 
 
@@ -27,7 +29,8 @@ async def make_coadds(run: Run, lights: Mapping[str, Seen]) -> None:
         await _target(run, groups, lights)
 
     await run.each(by_target.values(), one, "coadds")
-    run.report.coadds.sort(key=lambda row: (row.target.casefold(), row.kind != "colour", row.name))
+    await make_colours(run)
+    run.report.coadds.sort(key=lambda row: (row.target.casefold(), _SHOWN.index(row.kind), row.name))
 
 
 def leave_mixed_out(groups: Sequence[CoaddGroup]) -> None:
@@ -75,7 +78,7 @@ def _placing(run: Run, rows: Sequence[Row]) -> Order:
 async def _coadd(
     run: Run, group: CoaddGroup, members: Sequence[Row], placed: Mapping[str, Any], seen: Mapping[str, Seen]
 ) -> None:
-    shown = CoaddRow(group.name, "coadd", group.target, group.filter, frames=len(members))
+    shown = CoaddRow(group.name, "coadd", group.target, group.filter, frames=len(members), rig=group.rig)
     run.report.coadds.append(shown)
     lights = [
         {"label": row.label, "path": str(run.wish.out / row.outputs["light"]), "seen": _sight(seen[row.label])}

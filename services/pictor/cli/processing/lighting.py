@@ -170,6 +170,8 @@ def _solved(
 def _uncalibrated(raw: Path, product: Path, name: str) -> None:
     """Write a light no master was applied to in the form of the others."""
     frame = Frame.from_fits(raw)
+    if frame.data.ndim == 3 and len(frame.data) == 1:
+        frame = replace(frame, data=frame.data[0], err=None if frame.err is None else frame.err[0])
     digest = Input.of(raw)
     note = "no master was applied by this run"
     write_product(product, frame, Provenance("process", [replace(digest, name=Path(name).name)], {}, SOFTWARE, [note]))

@@ -91,6 +91,7 @@ class CoaddRow:
     reason: str = ""
     frames: int = 0
     exposure_s: float | None = None
+    rig: str = ""
     numbers: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)

@@ -100,8 +100,12 @@ def _twins(lights: Sequence[Seen], all_single: Sequence[Seen]) -> Iterable[tuple
             same[one.start, told.get("exposure_s"), told.get("filter"), one.rig, target_key(one)].append(one)
     have = {one.frame().mode for one in all_single if one.kind in CALIBRATION}
     for members in same.values():
-        best = min(members, key=lambda one: (_calibrated(one) == (one.frame().mode in have), one.label))
+        best = min(members, key=lambda one: (_calibrated(one) == (one.frame().mode in have), -_pixels(one), one.label))
         yield from ((one.label, best.label) for one in members if one is not best)
+
+
+def _pixels(one: Seen) -> int:
+    return int(one.description.get("width") or 0) * int(one.description.get("height") or 0)
 
 
 def _calibrated(one: Seen) -> bool:

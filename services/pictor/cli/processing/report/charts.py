@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pictor.cli.processing.coadds import band
+from pictor.cli.processing.coadds import band_of
 from pictor.cli.processing.report.scales import Session, sessions, tick_text, ticks, time_ticks
 from pictor.cli.processing.report.text import number, text
 
 WIDTH, HEIGHT = 420, 210
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 34
 
-_BANDS = ("L", "R", "G", "B", "Ha", "OIII", "SII")
+_SHADES = {"L": "L", "Red": "R", "Green": "G", "Blue": "B", "Ha": "Ha", "OIII": "OIII", "SII": "SII"}
 _OTHERS = 4
 
 
@@ -31,8 +31,8 @@ def colours(filters: Sequence[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     turn = 0
     for name in sorted(set(filters)):
-        known = band(name)
-        if known in _BANDS:
+        known = _SHADES.get(band_of(name) or "")
+        if known is not None:
             found[name] = f"f-{known}"
         else:
             found[name] = f"f-{turn % _OTHERS}"

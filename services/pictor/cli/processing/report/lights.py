@@ -117,7 +117,7 @@ def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
         picture, text(row.label), status(row.status),
         f'<span class="g g-{text(grade)}">{text(grade)}</span>' if grade else "",
         text(facts.get("target") or ""), text(facts.get("filter") or ""), clock(facts.get("start_utc")),
-        number(facts.get("exposure_s"), 1), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),
+        number(facts.get("exposure_s"), 0 if float(facts.get("exposure_s") or 0) >= 10 else 2), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),
         number(numbers.get("eccentricity"), 2), number(numbers.get("star_count"), 0),
         number(numbers.get("background_adu"), 0), why(row),
     ]  # fmt: skip
@@ -160,11 +160,10 @@ def _sky(row: Row) -> list[str]:
         return []
     offset = told.get("target_offset_arcsec")
     off = "" if offset is None else f", {number(offset / 60, 2)} arcmin from the target"
-    return [
-        f"centre {number(told['ra_deg'], 4)} {number(told['dec_deg'], 4)} degrees{off}, "
-        f"{number(told.get('scale_arcsec'), 4)} arcsec per pixel, position angle {number(told.get('pa_deg'), 2)} degrees, "
-        f"{number(told.get('matched'), 0)} stars matched within {number(told.get('rms_arcsec'), 2)} arcsec"
-    ]
+    where = f"centre {number(told['ra_deg'], 4)} {number(told['dec_deg'], 4)} degrees{off}"
+    scale = f"{number(told.get('scale_arcsec'), 4)} arcsec per pixel, at {number(told.get('pa_deg'), 2)} degrees"
+    match = f"{number(told.get('matched'), 0)} stars matched within {number(told.get('rms_arcsec'), 2)} arcsec"
+    return [f"{where}, {scale}, {match}"]
 
 
 def _shortly(row: Row) -> str:

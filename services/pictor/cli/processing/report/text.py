@@ -35,7 +35,7 @@ def clock(start: str | None) -> str:
     if not start:
         return DASH
     try:
-        return f"{datetime.fromisoformat(start):%Y-%m-%d %H:%M}"
+        return f"{datetime.fromisoformat(start):%m-%d %H:%M}"
     except ValueError:
         return text(start)
 
