@@ -1,33 +1,25 @@
 """Read the one image of a file that passed the prescan."""
 
-import math
 import warnings as python_warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
 from pictor.imaging.errors import ImagingError, UnreadableFrameError
-from pictor.imaging.fits.cards import Card, CardValue, card_images, parse_cards
+from pictor.imaging.fits.cards import Card, card_images, parse_cards
 from pictor.imaging.fits.limits import DEFAULT_LIMITS, Limits
+from pictor.imaging.fits.plain import APPLIED, Pixels, Scaling, read_plain
 from pictor.imaging.fits.prescan import Prescan, prescan_file
 from pictor.imaging.fits.structure import Hdu, HduKind
 from pictor.imaging.fits.tiles import check_tiles
 from pictor.imaging.types import Image
 
-Pixels = NDArray[np.number]
-"""Pixels as read, shape (ny, nx) or (planes, ny, nx), native byte order."""
-
-_STORED = {8: ">u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
-_SHIFTED = {8: (-128, np.int8), 16: (2**15, np.uint16), 32: (2**31, np.uint32), 64: (2**63, np.uint64)}
-_SCALED = {8: np.float32, 16: np.float32, 32: np.float64, 64: np.float64, -32: np.float32, -64: np.float64}
 _OF_ONE_HDU = frozenset(
     {"SIMPLE", "XTENSION", "BITPIX", "NAXIS", "NAXIS1", "NAXIS2", "NAXIS3", "EXTEND", "PCOUNT", "GCOUNT", "TFIELDS"}
     | {"CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "EXTNAME", "COMMENT", "HISTORY", ""}
 )
-_APPLIED = ("BSCALE", "BZERO", "BLANK")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +73,7 @@ def read_frame(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> FrameFile:
     if image.kind is HduKind.COMPRESSED:
         data = _read_compressed(path, image)
     else:
-        data = _read_plain(path, image, _Scaling.of(cards, image.bitpix, warnings))
+        data = read_plain(path, image, Scaling.of(cards, image.bitpix, warnings))
     return FrameFile(
         data=data, header=_library_header(path, scan), cards=cards, hdu=image.index,
         header_offset=image.header_offset, data_offset=image.data_offset, data_size=image.data_size,
@@ -192,7 +184,7 @@ def _library_header(path: Path, scan: Prescan) -> fits.Header:
         for card in _parse_header(header_block(path, scan.hdus[0])[0]).cards:
             if card.keyword not in header and card.keyword not in _OF_ONE_HDU:
                 header.append(card, end=True)
-    for keyword in _APPLIED:
+    for keyword in APPLIED:
         header.remove(keyword, ignore_missing=True, remove_all=True)
     return header
 
@@ -208,70 +200,6 @@ def _parse_header(block: bytes) -> fits.Header:
             except (ValueError, TypeError, AttributeError, KeyError, IndexError, fits.VerifyError):
                 continue
     return header
-
-
-@dataclass(frozen=True, slots=True)
-class _Scaling:
-    """How stored numbers become ADU."""
-
-    zero: float
-    scale: float
-    blank: int | None
-
-    @classmethod
-    def of(cls, cards: tuple[Card, ...], bitpix: int, warnings: list[str]) -> "_Scaling":
-        values = {card.keyword: card.value for card in reversed(cards) if card.keyword in _APPLIED}
-        zero, scale = _number(values.get("BZERO"), 0.0), _number(values.get("BSCALE"), 1.0)
-        if scale == 0 or not (math.isfinite(zero) and math.isfinite(scale)):
-            raise UnreadableFrameError(
-                f"BSCALE {values.get('BSCALE')!r} and BZERO {values.get('BZERO')!r} do not scale pixels.",
-                reason="bad-scaling",
-            )
-        if bitpix < 0 and zero:
-            warnings.append(
-                f"floating-point pixels carry BZERO {zero:g}, probably left behind by a conversion; it is applied"
-            )
-        blank = values.get("BLANK")
-        return cls(zero, scale, blank if isinstance(blank, int) and bitpix > 0 else None)
-
-
-def _number(value: CardValue, default: float) -> float:
-    if value is None:
-        return default
-    try:
-        return float(value)
-    except ValueError:
-        return math.nan
-
-
-def _read_plain(path: Path, image: Hdu, scaling: _Scaling) -> Pixels:
-    """Read an uncompressed image; one pass over the pixels for 16-bit cameras."""
-    stored = np.fromfile(path, _STORED[image.bitpix], math.prod(image.shape), offset=image.data_offset)
-    if stored.size != math.prod(image.shape):
-        raise UnreadableFrameError("The file ends inside the pixels.", reason="data-truncated")
-    native = stored.byteswap(inplace=True).view(stored.dtype.newbyteorder("=")) if _swaps(stored) else stored
-    return _apply(native.reshape(image.shape), scaling, image.bitpix)
-
-
-def _swaps(stored: Pixels) -> bool:
-    return not stored.dtype.isnative
-
-
-def _apply(native: Pixels, scaling: _Scaling, bitpix: int) -> Pixels:
-    if scaling.blank is None and scaling.scale == 1:
-        if scaling.zero == 0:
-            return native
-        shift, kind = _SHIFTED.get(bitpix, (None, None))
-        if scaling.zero == shift and kind is not None:
-            unsigned = native.view(np.dtype(f"u{native.dtype.itemsize}"))
-            np.bitwise_xor(unsigned, unsigned.dtype.type(1 << (native.dtype.itemsize * 8 - 1)), out=unsigned)
-            return unsigned.view(kind)
-    scaled = native.astype(_SCALED[bitpix])
-    scaled *= scaled.dtype.type(scaling.scale)
-    scaled += scaled.dtype.type(scaling.zero)
-    if scaling.blank is not None:
-        scaled[native == scaling.blank] = np.nan
-    return scaled
 
 
 def _read_compressed(path: Path, image: Hdu) -> Pixels:

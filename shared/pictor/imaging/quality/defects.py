@@ -1,6 +1,7 @@
 """Signs of electronics faults: ceilings, repeated values, missing values, regular patterns."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,7 +58,10 @@ def find_defects(image: Pixels, sky: Background, saturation: float | None, *, ba
     bayer
         True for a raw one-shot-colour frame: patterns are looked for in one channel.
     """
-    broken, saturated = _count(image, np.inf if saturation is None else saturation)
+    level = np.inf if saturation is None else saturation
+    with ThreadPoolExecutor(2) as pool:
+        halves = pool.map(lambda half: _count(half, level), (image[: len(image) // 2], image[len(image) // 2 :]))
+        broken, saturated = (sum(numbers) for numbers in zip(*halves, strict=True))
     plane = image[::2, ::2] if bayer else image
     return Defects(
         saturated_fraction=None if saturation is None else saturated / image.size,

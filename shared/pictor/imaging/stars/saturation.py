@@ -1,5 +1,7 @@
 """Guess the level at which pixels are saturated."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -26,7 +28,10 @@ def guess_saturation(image: Pixels) -> float | None:
         The largest value, when it is the full scale of a converter or when at least four pixels share it;
         None when nothing in the frame looks saturated.
     """
-    largest, smallest, ceiling = _extremes(image)
+    with ThreadPoolExecutor(2) as pool:
+        halves = list(pool.map(_extremes, (image[: len(image) // 2], image[len(image) // 2 :])))
+    largest, smallest = max(half[0] for half in halves), min(half[1] for half in halves)
+    ceiling = sum(half[2] for half in halves if half[0] == largest)
     if not np.isfinite(largest):
         return None
     whole = quantum(image) > 0.0

@@ -102,7 +102,9 @@ def _best_line(
         return None
     ax, ay, angle = x[first[tried], None], y[first[tried], None], direction[tried, None]
     near = np.abs((x - ax) * np.sin(angle) - (y - ay) * np.cos(angle)) < reach
-    counts = np.count_nonzero(near & (_turn(angle, theta) < limit), axis=1)
+    line, piece = np.nonzero(near)
+    pointing = _turn(angle[line, 0], theta[piece]) < limit
+    counts = np.bincount(line[pointing], minlength=len(tried))
     best = int(np.argmax(counts))
     area = float(np.ptp(sources.x) * np.ptp(sources.y))
     chance = n * 2.0 * reach * math.sqrt(area) / max(area, 1.0)
