@@ -21,7 +21,7 @@ from pictor.imaging.astrometry.pointing import offset
 from pictor.imaging.astrometry.solution import Solution
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.headers.targets import find_target
-from pictor.imaging.headers.values import angle, number
+from pictor.imaging.headers.values import angle, is_sexagesimal
 
 INSTALL = "pictor index install FOLDER, then --index FOLDER or PICTOR_INDEX_DIR=FOLDER"
 
@@ -104,7 +104,7 @@ def believed(hints: Hints) -> Belief:
 
 def position(ra: str, dec: str) -> SkyPoint:
     """Read a position: degrees, or hours and degrees with minutes and seconds."""
-    along, up = angle(ra, hours=number(ra) is None), angle(dec, hours=False)
+    along, up = angle(ra, hours=is_sexagesimal(ra)), angle(dec, hours=False)
     found = None if along is None or up is None else point((along, up))
     if found is None:
         raise CommandError(f"{ra!r} {dec!r} is no position; write degrees, or 'HH MM SS' and '+DD MM SS'", 2)

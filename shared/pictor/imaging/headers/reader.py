@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from pictor.imaging.fits.cards import COMMENTARY, Card, CardValue
 from pictor.imaging.headers.description import Provenance
 from pictor.imaging.headers.programs import Alias, Program, recognise
-from pictor.imaging.headers.values import angle, number
+from pictor.imaging.headers.values import angle, is_sexagesimal, number
 
 RANGES: dict[str, tuple[float, float]] = {
     "exposure_s": (0, 864_000),
@@ -151,5 +151,4 @@ def _to_degrees(value: CardValue, _alias: Alias) -> float | None:
 
 
 def _to_right_ascension(value: CardValue, alias: Alias) -> float | None:
-    text = isinstance(value, str) and number(value) is None
-    return angle(value, hours=alias.hours or text)
+    return angle(value, hours=alias.hours or is_sexagesimal(value))

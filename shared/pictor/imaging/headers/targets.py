@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.headers.values import angle, number
+from pictor.imaging.headers.values import angle, is_sexagesimal
 
 CATALOGUE = "Pictor's list of targets"
 _PREFIXES = {
@@ -100,7 +100,7 @@ def read_position(text: str) -> tuple[float, float] | None:
     parts = _BOTH.match(text)
     if parts is None:
         return None
-    ra, dec = angle(parts[1], hours=number(parts[1]) is None), angle(parts[2], hours=False)
+    ra, dec = angle(parts[1], hours=is_sexagesimal(parts[1])), angle(parts[2], hours=False)
     if ra is None or dec is None or not (0 <= ra <= 360 and -90 <= dec <= 90):
         return None
     return ra % 360.0, dec

@@ -37,6 +37,11 @@ def number(value: CardValue) -> float | None:
     return found if math.isfinite(found) else None
 
 
+def is_sexagesimal(value: CardValue) -> bool:
+    """Tell whether a value is text of hours or degrees with minutes, such as ``18 53 34.9`` or ``18h53m``."""
+    return isinstance(value, str) and _SEXAGESIMAL.match(value.strip()) is not None
+
+
 def angle(value: CardValue, *, hours: bool) -> float | None:
     """Read an angle in degrees.
 
