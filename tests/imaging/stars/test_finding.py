@@ -122,6 +122,24 @@ def test_a_bad_column_is_no_trail_and_no_stars(rng: np.random.Generator) -> None
     assert np.count_nonzero(found.is_star & on_column) <= 3
 
 
+@pytest.mark.parametrize("width", [8.0, 10.0, 20.0])
+def test_filaments_of_a_nebula_that_outshine_the_stars_do_not_pass_for_them(
+    width: float, rng: np.random.Generator
+) -> None:
+    sky = render(FIELD)
+    y, x = np.indices(sky.image.shape)
+    ridges = sum(
+        np.exp(-((x * np.sin(turn) + y * np.cos(turn) - at - 25 * np.sin(x / 20)) ** 2) / (2 * width**2))
+        for turn, at in ((0.1, 150.0), (0.9, 500.0), (2.3, 200.0), (0.5, 400.0))
+    )
+    image = sky.image + rng.poisson(8000.0 * ridges * FIELD.gain) / FIELD.gain
+    found = find_stars(image)
+    print(f"width {width}: {found.star_count} stars, without nebula {find_stars(sky.image).star_count}")
+    assert found.psf is not None
+    assert found.psf.fwhm == pytest.approx(3.1, abs=0.15)
+    assert found.star_count > 50
+
+
 def test_sources_at_the_edge_are_flagged() -> None:
     found = find_stars(render(FIELD).image)
     outside = (found.x < 2) | (found.y < 2) | (found.x > 797) | (found.y > 597)

@@ -24,6 +24,10 @@ _FEWEST_PILOTS = 25
 _SHARPEST_SIGMA = 0.5
 _FEWEST_SHARP = 20
 _SINGLES_PER_PAIR = 6.0
+# Stars wider than this (FWHM in pixels) may be filaments: a mesh of finer cells then shows three times as many stars.
+_WIDE_FWHM = 10.0
+_FINE_CELLS = (32, 12)
+_FEWEST_AMONG, _MANY_MORE = 20, 3
 
 
 def find_stars(
@@ -64,7 +68,23 @@ def find_stars(
     if bayer is not None:
         return _find_in_colour(pixels, bayer, ceiling, threshold)
     sky = background if background is not None else mesh_background(pixels)
-    return _find_on_plane(pixels, sky, ceiling, threshold)
+    stars = _find_on_plane(pixels, sky, ceiling, threshold)
+    return _among_filaments(pixels, stars, ceiling, threshold)
+
+
+def _among_filaments(pixels: Pixels, stars: StarList, ceiling: float | None, threshold: float) -> StarList:
+    """Where no stars or wide ones only were found, look for sharper ones among the clouds of a bright nebula.
+
+    A finer mesh takes clouds for sky. It also eats the rings of a defocused frame, which has no sharper stars.
+    """
+    if stars.psf is not None and stars.psf.fwhm < _WIDE_FWHM:
+        return stars
+    for cell in _FINE_CELLS:
+        again = _find_on_plane(pixels, mesh_background(pixels, cell=cell), ceiling, threshold)
+        sharper = again.psf is not None and (stars.psf is None or again.psf.fwhm < 0.5 * stars.psf.fwhm)
+        if sharper and again.star_count > max(_FEWEST_AMONG, _MANY_MORE * stars.star_count):
+            return again
+    return stars
 
 
 def _find_in_colour(pixels: Pixels, pattern: str, ceiling: float | None, threshold: float) -> StarList:
