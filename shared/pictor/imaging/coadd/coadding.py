@@ -21,8 +21,8 @@ from pictor.imaging.registration.stars import register
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.resampling.mapping import Mapping
-from pictor.imaging.resampling.resampling import mapping_of, require_plain, sky_mapping
-from pictor.imaging.resampling.weights import Kernel, noise_gain, table_of
+from pictor.imaging.resampling.resampling import Resampler, mapping_of, require_plain, sky_mapping
+from pictor.imaging.resampling.weights import Kernel, noise_gain
 
 
 class Method(StrEnum):
@@ -219,10 +219,13 @@ def _coadd(sources: Sequence[Source], onto: Grid | Sequence[Transform] | None, h
     target, mappings = _placed(sources, onto)
     need_stars = how.method is Method.CLIPPED or how.scale == "stars"
     pairs = zip(sources, mappings, strict=True)
-    members = [member_of(source, mapping, stars=need_stars) for source, mapping in pairs]
+    members = [
+        member_of(source, Resampler.of(mapping, how.kernel, source.shape, target.shape), stars=need_stars)
+        for source, mapping in pairs
+    ]
     members = weighted(levelled(scaled(members, how.scale), how.background), how.weights)
     rule = _rule(members, how)
-    planes = run([replace(one, stars=None) for one in members], target.shape, rule, table_of(how.kernel), flux=True)
+    planes = run([replace(one, stars=None) for one in members], target.shape, rule)
     return _finished(members, target, planes, how)
 
 

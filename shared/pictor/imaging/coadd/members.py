@@ -14,6 +14,7 @@ from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.registration.stars import stars_of
 from pictor.imaging.resampling.mapping import Mapping
+from pictor.imaging.resampling.resampling import Resampler
 from pictor.imaging.stars.starlist import StarList
 
 Floats = NDArray[np.float64]
@@ -29,8 +30,8 @@ class Member:
 
     Parameters
     ----------
-    source, mapping
-        Its pixels, and where those of the grid lie on it.
+    source, resampler
+        Its pixels, and how they are brought onto the grid.
     sky
         Mesh of its sky.
     level, noise
@@ -50,7 +51,7 @@ class Member:
     """
 
     source: Source
-    mapping: Mapping
+    resampler: Resampler
     sky: Background
     level: float
     noise: float
@@ -64,12 +65,17 @@ class Member:
     stars: StarList | None = None
 
     @property
+    def mapping(self) -> Mapping:
+        """Where the pixels of the grid lie on it."""
+        return self.resampler.mapping
+
+    @property
     def floor(self) -> float:
         """Variance of the sky of the scaled frame, before interpolation."""
         return (self.noise * self.scale) ** 2
 
 
-def member_of(source: Source, mapping: Mapping, *, stars: bool) -> Member:
+def member_of(source: Source, resampler: Resampler, *, stars: bool) -> Member:
     """Measure the sky of a light and, where wanted, its stars.
 
     Raises
@@ -85,8 +91,8 @@ def member_of(source: Source, mapping: Mapping, *, stars: bool) -> Member:
     noise = sky.noise or _told_noise(frame) or 1.0
     exposure, egain = _positive(source, "EXPTIME", "EXPOSURE"), _positive(source, "EGAIN", "CALEGAIN")
     found = stars_of(frame) if stars else None
-    width = found.psf.fwhm * _grid_scale(mapping) if found is not None and found.psf else math.nan
-    return Member(source, mapping, sky, sky.level, noise, exposure, egain, fwhm=width, stars=found)
+    width = found.psf.fwhm * _grid_scale(resampler.mapping) if found is not None and found.psf else math.nan
+    return Member(source, resampler, sky, sky.level, noise, exposure, egain, fwhm=width, stars=found)
 
 
 def scaled(members: Sequence[Member], how: str) -> list[Member]:

@@ -13,7 +13,7 @@ from pictor.imaging.coadd import kernels
 from pictor.imaging.coadd.members import Member
 from pictor.imaging.combine.combining import median_penalty
 from pictor.imaging.mesh import interpolate_row
-from pictor.imaging.resampling.resampling import Window, interpolate
+from pictor.imaging.resampling.resampling import Window
 
 Reals = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -67,7 +67,7 @@ class Planes:
     lock: Lock = field(default_factory=Lock)
 
 
-def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule, table: Reals, *, flux: bool) -> Planes:
+def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule) -> Planes:
     """Resample all lights onto the grid and make one of them, on two threads."""
     made = Planes(
         np.empty(shape, np.float32), np.empty(shape, np.float32), np.zeros(shape, np.uint16),
@@ -75,7 +75,7 @@ def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule, table: Re
     )  # fmt: skip
 
     def work(tile: tuple[slice, slice]) -> None:
-        samples = _Samples(members, table, flux=flux)
+        samples = _Samples(members)
         if rule.method == kernels.MEAN:
             _mean(samples, tile, made)
         else:
@@ -105,8 +105,6 @@ class _Samples:
     """Gives the samples of one light on one tile."""
 
     members: Sequence[Member]
-    table: Reals
-    flux: bool = field(kw_only=True)
 
     def of(self, index: int, tile: tuple[slice, slice]) -> Window | None:
         """Resample one light; None where it does not reach."""
@@ -115,7 +113,7 @@ class _Samples:
         if box is None:
             return None
         window = _levelled(one, box)
-        made = interpolate(window, one.mapping, self.table, tile, flux=self.flux)
+        made = one.resampler.tile(window, tile)
         if window.variance.size == 0:
             _give_noise(one, made)
         return made

@@ -20,6 +20,8 @@ MOST_MISSING = 0.25
 BLOCKING, SOFT, NO_DATA = np.uint8(1 | 4 | 8 | 16), np.uint8(2 | 32), np.uint8(16)
 """Bits of pixels that get no weight, and of pixels that are used and told of (saturated, non-linear)."""
 
+U1, U2, U3, U4, U5 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(5)
+
 TOLD = 0.01
 """A saturated pixel with less weight than this does not flag the result."""
 
@@ -69,14 +71,30 @@ def _careful(  # noqa: PLR0917
     values: Reals, variance: Reals, bits: Bits, corner: tuple[int, int], wy: Reals, wx: Reals
 ) -> tuple[float, float, np.uint8]:
     """Interpolate where pixels are unusable or outside; return value, variance and bits."""
+    weights = np.empty((TAPS, TAPS), np.float64)
+    for r in range(TAPS):
+        for k in range(TAPS):
+            weights[r, k] = np.float64(wy[r]) * np.float64(wx[k])
+    return _weighed(values, variance, bits, corner, weights)
+
+
+@njit(cache=True, nogil=True)
+def _weighed(
+    values: Reals, variance: Reals, bits: Bits, corner: tuple[int, int], weights: Doubles
+) -> tuple[float, float, np.uint8]:
+    """Weigh the pixels from ``corner`` on; return value, variance and bits.
+
+    Where the unusable ones hold little weight the others stand in for them; else bad pixels with a finite value are
+    used and told of, and without those there is no value.
+    """
     ny, nx = values.shape
     good, good_value, good_variance = 0.0, 0.0, 0.0
     poor, poor_value, poor_variance = 0.0, 0.0, 0.0
     total, missing, lost = 0.0, 0.0, 0.0
     flags, soft = np.uint8(0), np.uint8(0)
-    for r in range(TAPS):
-        for k in range(TAPS):
-            w = np.float64(wy[r]) * np.float64(wx[k])
+    for r in range(weights.shape[0]):
+        for k in range(weights.shape[1]):
+            w = weights[r, k]
             if w == 0.0:
                 continue
             total += abs(w)
@@ -100,37 +118,23 @@ def _careful(  # noqa: PLR0917
         return good_value / good, good_variance / (good * good), np.uint8(soft)
     if lost <= MOST_MISSING * total:
         whole = good + poor
-        return (
-            (good_value + poor_value) / whole,
-            (good_variance + poor_variance) / (whole * whole),
-            ((flags & ~NO_DATA) | soft),
-        )
-    return np.nan, np.nan, flags | soft | NO_DATA
+        noise = (good_variance + poor_variance) / (whole * whole)
+        return (good_value + poor_value) / whole, noise, np.uint8((flags & ~NO_DATA) | soft)
+    return np.nan, np.nan, np.uint8(flags | soft | NO_DATA)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _plain(marked: Reals, y: int, x: int, wy: Reals, wx: Reals) -> np.float32:
-    """Interpolate inside the frame; NaN when any pixel is marked."""
-    total = np.float32(0.0)
+def _plain(flat: Reals, stride: np.uint64, start: np.uint64, wy: Reals, wx: Reals) -> float:
+    """Interpolate inside the frame; NaN when any pixel is NaN. Unsigned indices need no look for negative ones."""
+    total, at = np.float32(0.0), start
     for r in range(TAPS):
-        row = marked[y + r]
         part = (
-            row[x] * wx[0] + row[x + 1] * wx[1] + row[x + 2] * wx[2]
-            + row[x + 3] * wx[3] + row[x + 4] * wx[4] + row[x + 5] * wx[5]
+            flat[at] * wx[0] + flat[at + U1] * wx[1] + flat[at + U2] * wx[2]
+            + flat[at + U3] * wx[3] + flat[at + U4] * wx[4] + flat[at + U5] * wx[5]
         )  # fmt: skip
         total += part * wy[r]
-    return total
-
-
-@njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _plain_variance(variance: Reals, y: int, x: int, wy: Reals, wx: Reals) -> np.float32:
-    total = np.float32(0.0)
-    for r in range(TAPS):
-        part = np.float32(0.0)
-        for k in range(TAPS):
-            part += variance[y + r, x + k] * wx[k] * wx[k]
-        total += part * wy[r] * wy[r]
-    return total
+        at += stride
+    return float(total)
 
 
 @njit(cache=True, nogil=True)
@@ -138,7 +142,7 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
     frame: tuple[Reals, Reals, Reals, Bits],
     origin: tuple[int, int],
     mapping: tuple[Doubles, Doubles, int],
-    table: Reals,
+    tables: tuple[Reals, Reals],
     tile: tuple[int, int],
     flux: bool,  # noqa: FBT001
     out: tuple[Reals, Reals, Bits],
@@ -146,16 +150,18 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
     """Resample a window of a frame onto a tile of the grid.
 
     ``frame`` holds the values with NaN at every pixel that has a bit, the values, their variance (empty: 1 everywhere)
-    and bits (empty: none); ``origin`` and ``tile`` are row and column of the first pixel of window and tile. ``out``
-    receives value (NaN without data), variance and bits.
+    and bits (empty: none); ``origin`` and ``tile`` are row and column of the first pixel of window and tile; ``tables``
+    the weights and their squares. ``out`` receives value (NaN without data), variance and bits.
     """
     marked, values, variance, bits = frame
+    table, squares = tables
     out_value, out_variance, out_bits = out
     height, width = out_value.shape
     ny, nx = values.shape
-    squares = np.empty(table.shape[0], np.float32)
+    flat, flat_variance, stride = marked.ravel(), variance.ravel(), np.uint64(nx)
+    gains = np.empty(table.shape[0], np.float32)
     for p in range(table.shape[0]):
-        squares[p] = np.sum(table[p] * table[p])
+        gains[p] = np.sum(squares[p])
     places = np.empty((3, width), np.float64)
     for row in range(height):
         place_row(mapping[0], mapping[1], mapping[2], float(tile[0] + row), float(tile[1]), 1.0, places)
@@ -164,20 +170,79 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
             if not (px >= -0.75 and py >= -0.75 and px <= nx - 0.25 and py <= ny - 0.25):
                 out_value[row, k], out_variance[row, k], out_bits[row, k] = np.nan, np.nan, NO_DATA
                 continue
-            ix, iy = int(np.floor(px)), int(np.floor(py))
+            ix, iy = int(px + 1.0) - 1, int(py + 1.0) - 1
             phase_x, phase_y = int((px - ix) * PHASES + 0.5), int((py - iy) * PHASES + 0.5)
-            wx, wy = table[phase_x], table[phase_y]
             ix, iy = ix - 2, iy - 2
             value, noise, bit = np.nan, np.nan, np.uint8(0)
             if ix >= 0 and iy >= 0 and ix + TAPS <= nx and iy + TAPS <= ny:
-                value = float(_plain(marked, iy, ix, wy, wx))
-                if variance.size:
-                    noise = float(_plain_variance(variance, iy, ix, wy, wx))
+                start = np.uint64(iy * nx + ix)
+                value = _plain(flat, stride, start, table[phase_y], table[phase_x])
+                if flat_variance.size:
+                    noise = _plain(flat_variance, stride, start, squares[phase_y], squares[phase_x])
                 else:
-                    noise = float(squares[phase_x] * squares[phase_y])
+                    noise = float(gains[phase_x] * gains[phase_y])
             if value - value != 0.0:
-                value, noise, bit = _careful(values, variance, bits, (iy, ix), wy, wx)
+                value, noise, bit = _careful(values, variance, bits, (iy, ix), table[phase_y], table[phase_x])
             area = places[2, k] if flux else 1.0
-            out_value[row, k] = value * area
-            out_variance[row, k] = noise * area * area
+            out_value[row, k], out_variance[row, k] = value * area, noise * area * area
             out_bits[row, k] = bit
+
+
+@njit(cache=True, nogil=True)
+def _spread(places: Doubles, corner: tuple[float, float], table: Reals, weights: Doubles) -> None:
+    """Add up the weights of all places in one pixel, shape (fine, 3, fine); the first weight is that at ``corner``."""
+    for s in range(places.shape[0]):
+        for t in range(places.shape[2]):
+            px, py = places[s, 0, t] - corner[1], places[s, 1, t] - corner[0]
+            ix, iy = int(np.floor(px)), int(np.floor(py))
+            wx, wy = table[int((px - ix) * PHASES + 0.5)], table[int((py - iy) * PHASES + 0.5)]
+            for r in range(TAPS):
+                for c in range(TAPS):
+                    weights[iy - 2 + r, ix - 2 + c] += wy[r] * wx[c]
+
+
+@njit(cache=True, nogil=True)
+def average_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
+    frame: tuple[Reals, Reals, Reals, Bits],
+    origin: tuple[int, int],
+    mapping: tuple[Doubles, Doubles, int],
+    table: Reals,
+    tile: tuple[int, int],
+    flux: bool,  # noqa: FBT001
+    fine: int,
+    out: tuple[Reals, Reals, Bits],
+) -> None:
+    """Resample as `resample_tile`, each pixel the average of ``fine`` x ``fine`` places in it."""
+    _, values, variance, bits = frame
+    out_value, out_variance, out_bits = out
+    height, width = out_value.shape
+    ny, nx = values.shape
+    places = np.empty((fine, 3, width * fine), np.float64)
+    edge = 0.5 / fine - 0.5
+    most = 4 * fine + TAPS + 4
+    weights = np.zeros((most, most), np.float64)
+    for row in range(height):
+        for s in range(fine):
+            y = tile[0] + row + edge + s / fine
+            place_row(mapping[0], mapping[1], mapping[2], y, tile[1] + edge, 1.0 / fine, places[s])
+        for k in range(width):
+            low_x, high_x, low_y, high_y, area = np.inf, -np.inf, np.inf, -np.inf, 0.0
+            for s in range(fine):
+                for t in range(k * fine, (k + 1) * fine):
+                    px, py = places[s, 0, t] - origin[1], places[s, 1, t] - origin[0]
+                    low_x, high_x = min(low_x, px), max(high_x, px)
+                    low_y, high_y = min(low_y, py), max(high_y, py)
+                    area += places[s, 2, t] / (fine * fine)
+            inside = low_x > -most and low_y > -most and high_x < nx + most and high_y < ny + most
+            if not inside or high_x - low_x > most - TAPS - 2 or high_y - low_y > most - TAPS - 2:
+                out_value[row, k], out_variance[row, k], out_bits[row, k] = np.nan, np.nan, NO_DATA
+                continue
+            left, top = int(np.floor(low_x)) - 2, int(np.floor(low_y)) - 2
+            across, down = int(np.floor(high_x)) + 4 - left, int(np.floor(high_y)) + 4 - top
+            weights[:down, :across] = 0.0
+            corner = float(top + origin[0]), float(left + origin[1])
+            _spread(places[:, :, k * fine : (k + 1) * fine], corner, table, weights)
+            value, noise, bit = _weighed(values, variance, bits, (top, left), weights[:down, :across])
+            if not flux:
+                area = 1.0
+            out_value[row, k], out_variance[row, k], out_bits[row, k] = value * area, noise * area * area, bit

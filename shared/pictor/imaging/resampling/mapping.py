@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.projection import Wcs, pixel_to_sky, sky_to_pixel
+from pictor.imaging.errors import ImagingError
 
 Floats = NDArray[np.float64]
 ToPixel = Callable[[Floats, Floats], tuple[Floats, Floats]]
 """Right ascension and declination, in degrees, to pixels of a frame counted from 0."""
 
 _COARSEST, _FINEST = 64, 4
+# Pixels up to a tenth wider than the frame's are interpolated at their middle; more places would only blur.
+_SPARED, _FINEST_AVERAGE = 0.1, 16
 LARGEST_ERROR_PX = 0.002
 """The lattice is refined until positions between its nodes are right to this."""
 
@@ -47,6 +50,38 @@ class Mapping:
             w = np.where(w > 0, w, np.nan)
             return u / w, v / w
         return _interpolated(self.lattice[:2], self.step, np.ravel(x), np.ravel(y))
+
+    def area(self, x: Floats, y: Floats) -> Floats:
+        """Find how many pixels of the frame a pixel of the grid covers at positions of the grid, shape (n,)."""
+        right, left = self.places(x + 0.5, y), self.places(x - 0.5, y)
+        up, down = self.places(x, y + 0.5), self.places(x, y - 0.5)
+        along, across = np.subtract(right, left), np.subtract(up, down)
+        return np.asarray(np.abs(along[0] * across[1] - along[1] * across[0]))
+
+    def fineness(self, frame_shape: tuple[int, int], shape: tuple[int, int]) -> int:
+        """Say how many places along each side of a pixel must be averaged so that no pixel of the frame is missed.
+
+        Parameters
+        ----------
+        frame_shape, shape
+            Shapes (ny, nx) of frame and grid.
+
+        Raises
+        ------
+        ImagingError
+            If the pixels of the grid are more than 16 times as wide as those of the frame.
+        """
+        rows, columns = (v.ravel() for v in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
+        x, y = self.places(columns, rows)
+        seen = (x > -1) & (y > -1) & (x < frame_shape[1]) & (y < frame_shape[0])
+        areas = self.area(columns, rows)[seen & np.isfinite(x)]
+        wanted = max(1, math.ceil(math.sqrt(float(np.median(areas))) - _SPARED)) if areas.size else 1
+        if wanted > _FINEST_AVERAGE:
+            raise ImagingError(
+                f"the new pixels are {wanted} times as wide as the old ones, {_FINEST_AVERAGE} times is the most",
+                reason="too-coarse",
+            )
+        return wanted
 
     @property
     def packed(self) -> tuple[Floats, Floats, int]:

@@ -1,6 +1,6 @@
 """Frames resampled onto another grid, with error and mask."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.registration.transform import Transform, inverted
 from pictor.imaging.resampling.grid import Grid
-from pictor.imaging.resampling.kernels import resample_tile
+from pictor.imaging.resampling.kernels import average_tile, resample_tile
 from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix
-from pictor.imaging.resampling.weights import Kernel, table_of
+from pictor.imaging.resampling.weights import Kernel, squares_of, table_of
 from pictor.imaging.types import Mask
 
 Reals = NDArray[np.float32]
@@ -79,9 +79,9 @@ def resample(
     if conserve not in CONSERVED:
         raise ValueError(f"conserve is one of {', '.join(CONSERVED)}, not {conserve}")
     require_plain(one.header, one.data.ndim)
-    mapping = mapping_of(one, onto)
-    table = table_of(Kernel(kernel))
-    planes = [_plane(one, number, mapping, table, onto.shape, flux=conserve == "flux") for number in range(_count(one))]
+    flux = conserve == "flux"
+    resampler = Resampler.of(mapping_of(one, onto), Kernel(kernel), one.shape, onto.shape, flux=flux)
+    planes = [_plane(one, number, resampler, onto.shape) for number in range(_count(one))]
     header = target_header(one.header, onto)
     data, err, mask = (_stacked([plane[part] for plane in planes], one) for part in range(3))
     bits = np.bitwise_or.reduce(mask, axis=0) if mask.ndim == 3 else mask
@@ -163,15 +163,57 @@ class Window:
         return np.where(self.bits != 0, np.float32(np.nan), self.values)
 
 
-def interpolate(window: Window, mapping: Mapping, table: Reals, tile: tuple[slice, slice], *, flux: bool) -> Window:
-    """Resample a window onto a tile of the grid; without variance, that of unit noise."""
-    shape = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
-    made = Window(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8))
-    resample_tile(
-        (window.marked, window.values, window.variance, window.bits), window.origin, mapping.packed, table,
-        (tile[0].start, tile[1].start), flux, (made.values, made.variance, made.bits),
-    )  # fmt: skip
-    return replace(made, origin=(tile[0].start, tile[1].start))
+@dataclass(frozen=True, slots=True, eq=False)
+class Resampler:
+    """How a frame is brought onto a grid.
+
+    Parameters
+    ----------
+    mapping
+        Where the pixels of the grid lie on the frame.
+    kernel
+        Interpolation.
+    fine
+        Places averaged along each side of a pixel.
+    flux
+        Whether values are multiplied by the area of the new pixels.
+    """
+
+    mapping: Mapping
+    kernel: Kernel
+    fine: int = 1
+    flux: bool = True
+
+    @classmethod
+    def of(
+        cls,
+        mapping: Mapping,
+        kernel: Kernel,
+        own: tuple[int, int],
+        shape: tuple[int, int],
+        *,
+        flux: bool = True,
+    ) -> "Resampler":
+        """Choose the fineness for a frame of shape ``own`` and a grid of shape ``shape``."""
+        return cls(mapping, kernel, mapping.fineness(own, shape), flux)
+
+    def fill(self, window: Window, marked: Reals, tile: tuple[int, int], out: tuple[Reals, Reals, Mask]) -> None:
+        """Resample a window into a tile that begins at this row and column; without variance, unit noise is taken."""
+        table = table_of(self.kernel)
+        frame = (marked, window.values, window.variance, window.bits)
+        if self.fine > 1:
+            average_tile(frame, window.origin, self.mapping.packed, table, tile, self.flux, self.fine, out)
+        else:
+            tables = table, squares_of(self.kernel)
+            resample_tile(frame, window.origin, self.mapping.packed, tables, tile, self.flux, out)
+
+    def tile(self, window: Window, tile: tuple[slice, slice]) -> Window:
+        """Resample a window onto a tile of the grid."""
+        shape = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
+        start = tile[0].start, tile[1].start
+        made = Window(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8), start)
+        self.fill(window, window.marked, start, (made.values, made.variance, made.bits))
+        return made
 
 
 def window_of(frame: Frame, number: int = 0) -> Window:
@@ -183,18 +225,13 @@ def window_of(frame: Frame, number: int = 0) -> Window:
     return Window(values, np.ascontiguousarray(variance), _NO_BITS if frame.mask is None else frame.mask)
 
 
-def _plane(
-    frame: Frame, number: int, mapping: Mapping, table: Reals, shape: tuple[int, int], *, flux: bool
-) -> tuple[Reals, Reals, Mask]:
+def _plane(frame: Frame, number: int, resampler: Resampler, shape: tuple[int, int]) -> tuple[Reals, Reals, Mask]:
     window, ny = window_of(frame, number), shape[0]
     made = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
     marked = window.marked
 
     def rows(first: int, last: int) -> None:
-        part = made[0][first:last], made[1][first:last], made[2][first:last]
-        resample_tile(
-            (marked, window.values, window.variance, window.bits), (0, 0), mapping.packed, table, (first, 0), flux, part
-        )
+        resampler.fill(window, marked, (first, 0), (made[0][first:last], made[1][first:last], made[2][first:last]))
 
     run_in_threads(rows, sorted({0, ny // 4, ny // 2, 3 * ny // 4, ny}))
     return made[0], np.sqrt(made[1], out=made[1]), made[2]
