@@ -9,6 +9,9 @@ from pictor.imaging.astrometry.projection import Floats, Sip, Term, Wcs, plane_t
 _ROUNDS = 4
 """The tangent point moves by less than a microarcsecond after three."""
 
+_STILL_DEG = 1e-13
+"""The tangent point that moves less than this, in degrees, stays: a pixel is 1e-5 and more."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matched:
@@ -49,11 +52,13 @@ def fit_wcs(matched: Matched, start: Wcs, *, order: int = 1) -> Wcs:
     u, v = matched.x - start.crpix[0], matched.y - start.crpix[1]
     exponents, design, scale = _design(u, v, order)
     crval = start.crval
+    inverse = np.linalg.pinv(design, rcond=np.finfo(float).eps * max(design.shape))
     for _ in range(_ROUNDS):
-        plane = np.column_stack(sky_to_plane(matched.ra, matched.dec, crval))
-        solution = np.linalg.lstsq(design, plane, rcond=None)[0] / scale[:, None]
+        solution = inverse @ np.column_stack(sky_to_plane(matched.ra, matched.dec, crval)) / scale[:, None]
         ra, dec = plane_to_sky(solution[:1, 0], solution[:1, 1], crval)
         crval = (float(ra[0]), float(dec[0]))
+        if float(np.abs(solution[0]).max()) < _STILL_DEG:
+            break
     cd = solution[1:3].T
     rows = cd.tolist()
     fitted = replace(start, crval=crval, cd=((rows[0][0], rows[0][1]), (rows[1][0], rows[1][1])), sip=None)

@@ -72,7 +72,8 @@ def healpix_of(point: SkyPoint) -> int:
     from astropy.coordinates import Latitude, Longitude  # noqa: PLC0415 - a second to import, needed once per solution
     from cdshealpix import nested  # noqa: PLC0415
 
-    cell = nested.lonlat_to_healpix(Longitude([point[0]], "deg"), Latitude([point[1]], "deg"), _HEALPIX_ORDER)
+    where = Longitude([point[0]], "deg"), Latitude([point[1]], "deg")
+    cell = nested.lonlat_to_healpix(*where, _HEALPIX_ORDER, num_threads=1)
     return int(cell[0])
 
 

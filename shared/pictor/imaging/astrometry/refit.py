@@ -141,8 +141,9 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
     radius = float(np.clip(_FIRST_SHARE * diagonal, *_FIRST_RADIUS)) if order == 1 else _LAST_RADIUS[1]
     terms = (order + 1) * (order + 2) // 2
     before: frozenset[tuple[int, int]] = frozenset()
+    tree = KDTree(np.column_stack([stars.x, stars.y]))
     for _ in range(_ROUNDS):
-        pair = _pairs(wcs, stars, sky, radius)
+        pair = _pairs(wcs, stars, sky, radius, tree)
         if len(pair.star) < max(_LEAST, terms):
             raise ImagingError(
                 f"only {len(pair.star)} stars of the frame lie within {radius:.1f} px of a catalogue star "
@@ -157,23 +158,23 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
         if now == before:
             break
         before = now
-    final = _pairs(wcs, stars, sky, radius)
+    final = _pairs(wcs, stars, sky, radius, tree)
     kept = _clipped(final)
     return Refit(wcs, stars, final.star[kept], final.sky[kept], final.misses[kept], radius, final.in_frame)
 
 
-def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float) -> Refit:
-    """Pair stars and projected catalogue where each is the other's nearest within a radius."""
+def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float, tree: KDTree) -> Refit:
+    """Pair stars, which are in the tree, and projected catalogue where each is the other's nearest within a radius."""
     x, y = sky_to_pixel(wcs, sky.ra, sky.dec)
     inside = np.flatnonzero((x >= 0.5) & (x <= stars.width + 0.5) & (y >= 0.5) & (y <= stars.height + 0.5))
     if len(inside) == 0 or len(stars.x) == 0:
         nothing = np.empty(0, dtype=np.intp)
         return Refit(wcs, stars, nothing, nothing, np.empty(0), radius, len(inside))
-    seen, known = np.column_stack([stars.x, stars.y]), np.column_stack([x[inside], y[inside]])
-    distance, star = KDTree(seen).query(known, distance_upper_bound=radius)
+    known = np.column_stack([x[inside], y[inside]])
+    distance, star = tree.query(known, distance_upper_bound=radius)
     near = np.flatnonzero(np.isfinite(distance))
     star = star[near]
-    _, back = KDTree(known).query(seen[star])
+    _, back = KDTree(known).query(np.asarray(tree.data)[star])
     mutual = back == near
     return Refit(wcs, stars, star[mutual], inside[near[mutual]], distance[near[mutual]], radius, len(inside))
 
