@@ -1,8 +1,7 @@
 """Third stage: every light is calibrated, measured and solved."""
 
 import math
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,25 @@ from pictor.cli.processing.reading import source_of
 from pictor.cli.processing.rows import Row, by_label, numbers_of
 from pictor.cli.processing.run import LIGHTS, Run
 from pictor.cli.processing.seen import Seen
-from pictor.cli.processing.sorting import Sorted, slug, unique_names
+from pictor.cli.processing.sorting import Sorted, slug, target_key, unique_names
 from pictor.imaging.errors import ImagingError
 
 ARCSEC_PER_RADIAN = math.degrees(1) * 3600
 NO_MASTERS = "no master fits, and --require-masters was given"
 SOLVE_SECONDS = 30.0
+NO_INDEX = "not-configured"
+HOPELESS = "not solved: no star index covers its target, as its first light showed; pictor index install FOLDER"
+
+
+Field = tuple[str, str]
 
 
 async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source]) -> None:
     """Process every light; what is wrong with one leaves the others alone."""
     rows, times = by_label(run.report.rows), common_times(files.lights)
     names = unique_names([(one.label, one.sha256) for one in files.lights])
-    used = {one.name: one for one in run.report.masters}
+    first, rest = scouts(files.lights)
+    hopeless: frozenset[Field] = frozenset()
 
     async def one(light: Seen) -> None:
         row = rows[light.label]
@@ -35,30 +40,58 @@ async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source])
         if run.wish.require_masters and not choice.masters and not choice.came_calibrated:
             row.skip(NO_MASTERS)
             return
-        order = _order(run, light, sources[light.label], choice, names[light.label])
-        try:
-            done = await run.crew.do(order)
-        except ImagingError as error:
-            row.fail(str(error))
-            return
-        _tell(row, done.result, run.wish.out)
-        run.keys[light.label] = content_key(order.step, order.content)
-        row.masters = {place: name for place, name in choice.masters.items() if place != "bias_level"}
-        for name in row.masters.values():
-            used[name].used_by += 1
+        solve = field_of(light) not in hopeless
+        if not solve:
+            row.notes.append(HOPELESS)
+        await _process(run, row, _order(run, light, sources[light.label], choice, names[light.label], solve=solve))
+        row.masters = {place: name for place, name in choice.masters.items() if place != "bias_level" and row.numbers}
 
-    await run.each(files.lights, one, "lights")
+    await run.each(first, one, "lights: the first of each target")
+    hopeless = frozenset(field_of(light) for light in first if rows[light.label].facts.get("unsolved") == NO_INDEX)
+    await run.each(rest, one, "lights")
+    _count_uses(run, [rows[light.label] for light in files.lights])
     for label, other in files.twins:
         rows[label].skip(f"the same exposure as {other}, which counts; measured all the same")
 
 
-def _order(run: Run, light: Seen, source: Source, choice: Choice, name: str) -> Order:
+async def _process(run: Run, row: Row, order: Order) -> None:
+    """Process one light and write down what became of it."""
+    try:
+        done = await run.crew.do(order)
+    except ImagingError as error:
+        row.fail(str(error))
+        return
+    _tell(row, done.result, run.wish.out)
+    run.keys[row.label] = content_key(order.step, order.content)
+
+
+def _count_uses(run: Run, lights: Sequence[Row]) -> None:
+    for master in run.report.masters:
+        master.used_by = sum(master.name in row.masters.values() for row in lights)
+
+
+def field_of(light: Seen) -> Field:
+    """Give what lights share that look at one field: target and rig; a light that names no target stands alone."""
+    return target_key(light) or light.label, light.rig
+
+
+def scouts(lights: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
+    """Part the lights: the first of every target and rig shows whether any star index covers the field."""
+    first: dict[Field, Seen] = {}
+    for light in lights:
+        first.setdefault(field_of(light), light)
+    ahead = {one.label for one in first.values()}
+    return [one for one in lights if one.label in ahead], [one for one in lights if one.label not in ahead]
+
+
+def _order(run: Run, light: Seen, source: Source, choice: Choice, name: str, *, solve: bool) -> Order:
     masters = {place: str(run.ready[one].path) for place, one in choice.masters.items()}
     hashes = {place: run.ready[one].sha256 for place, one in choice.masters.items()}
     mapped = run.ready[choice.masters["dark"]] if "dark" in choice.masters else None
     if mapped is not None and mapped.bad_pixels is not None:
         masters["bad_pixels"], hashes["bad_pixels"] = str(mapped.bad_pixels), str(mapped.bad_pixels_sha256)
-    solving = None if run.wish.indexes is None else solving_of(light.description, run.wish.indexes)
+    wanted = run.wish.indexes if solve else None
+    solving = None if wanted is None else solving_of(light.description, wanted)
     how = {"dark_scale": choice.dark_scale, "weak": choice.weak, "cosmics": run.wish.cosmics, "solving": solving}
     target = slug(str(light.description.get("target_name") or "no target"))
     place = f"{LIGHTS}/{target}/{name}{'_calibrated' if masters else ''}"
@@ -101,10 +134,5 @@ def _tell(row: Row, told: Mapping[str, Any], out: Path) -> None:
                          f"{applied['left']} left")  # fmt: skip
     if told["solution"] is None:
         row.facts["unsolved"] = told["reason"]
-        row.notes.append(f"not solved: {told['unsolved']}")
-
-
-def night_of(rows: Mapping[str, Row]) -> datetime | None:
-    """Return the first start of any light."""
-    starts = [row.facts["start_utc"] for row in rows.values() if row.kind == "light" and row.facts.get("start_utc")]
-    return datetime.fromisoformat(min(starts)) if starts else None
+        if told["reason"] != "not-asked":
+            row.notes.append(f"not solved: {told['unsolved']}")

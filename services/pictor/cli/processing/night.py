@@ -127,7 +127,8 @@ def _settle(report: Report) -> None:
 def settings_of(wish: Wish) -> dict[str, object]:
     """Tell what was chosen."""
     return {
-        "rules": wish.rules, "cosmics": wish.cosmics, "require_masters": wish.require_masters,
+        "rules": "grade D" if wish.rules is None else wish.rules.name,
+        "cosmics": wish.cosmics, "require_masters": wish.require_masters,
         "contsub": wish.contsub, "coadd": wish.coadd, "solve": wish.indexes is not None, "jobs": wish.jobs,
     }  # fmt: skip
 

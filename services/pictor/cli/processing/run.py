@@ -13,6 +13,7 @@ from pictor.cli.processing.crew import Crew
 from pictor.cli.processing.rows import Report
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.quality.rejection import RuleSet
 from pictor.runtime.version import VERSION
 
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Wish:
     policy
         Settings of matching and stacking.
     rules
-        Name of the rule set of grades.
+        Rules besides the grades that leave lights out; None: grade D alone does.
     indexes
         Folders of star indexes; None: lights are not solved.
     cosmics
@@ -55,7 +56,7 @@ class Wish:
     out: Path
     masters: Sequence[Path] = ()
     policy: Policy = field(default_factory=Policy)
-    rules: str = "pictor 1"
+    rules: RuleSet | None = None
     indexes: Sequence[Path] | None = ()
     cosmics: bool = False
     require_masters: bool = False

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from pictor.cli.calib_settings import read_settings
 from pictor.cli.client import CommandError, guarded
+from pictor.cli.stages.summary_rules import NAMED, load_rules
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
-from pictor.imaging.quality.grading import RULES
+from pictor.imaging.quality.rejection import RuleSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,6 @@ def _policy(said: Sequence[str]) -> Policy:
         raise CommandError(str(error), 2) from error
 
 
-def _rules(name: str) -> str:
-    if name not in RULES:
-        raise CommandError(f"there is no rule set {name!r}; there are {', '.join(RULES)}", 2)
-    return name
+def _rules(asked: str) -> RuleSet | None:
+    """Read rules as `pictor summary` does; those of its own name are the grades."""
+    return None if asked == NAMED[0] else load_rules(asked)

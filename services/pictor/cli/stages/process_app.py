@@ -35,7 +35,9 @@ def process(
     masters: Annotated[
         list[Path] | None, typer.Option(help="Folder of ready masters; repeat.", exists=True, file_okay=False)
     ] = None,
-    rules: Annotated[str, typer.Option(help="Rule set of the grades; D is left out of coadds.")] = "pictor 1",
+    rules: Annotated[
+        str, typer.Option(help="pictor (grade D is left out), target-scheduler, or a file of rules as for summary.")
+    ] = "pictor",
     setting: Annotated[
         list[str] | None, typer.Option(help="Setting of matching and stacking, NAME=VALUE; repeat.")
     ] = None,

@@ -39,10 +39,9 @@ def _picture(one: CoaddRow, out: Path, edge: int) -> str:
     if image and path:
         image = f'<a href="{text(path)}">{image}</a>'
     told = [
-        f"{one.frames} \N{MULTIPLICATION SIGN} lights" if one.frames > 1 else "1 light" if one.frames else "",
+        f"{one.frames} light{'s' * (one.frames != 1)}" if one.frames else "",
         duration(one.exposure_s) if one.exposure_s else "",
         f"FWHM {number(one.numbers.get('fwhm_px'), 2)} px" if one.numbers.get("fwhm_px") else "",
-        f"noise {number(one.numbers.get('noise'), 3)} of a single light's" if one.numbers.get("noise") else "",
     ]
     words = ", ".join(text(part) for part in told if part)
     bad = f'<br><span class="s s-{one.status}">{one.status}</span> {text(one.reason)}' if one.reason else ""

@@ -117,7 +117,7 @@ def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
         picture, text(row.label), status(row.status),
         f'<span class="g g-{text(grade)}">{text(grade)}</span>' if grade else "",
         text(facts.get("target") or ""), text(facts.get("filter") or ""), clock(facts.get("start_utc")),
-        number(facts.get("exposure_s"), 0 if float(facts.get("exposure_s") or 0) >= 10 else 2), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),
+        _exposure(facts.get("exposure_s")), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),
         number(numbers.get("eccentricity"), 2), number(numbers.get("star_count"), 0),
         number(numbers.get("background_adu"), 0), why(row),
     ]  # fmt: skip
@@ -127,6 +127,10 @@ def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
 
 
 _RAW = ("fwhm_px", "fwhm_arcsec", "eccentricity", "star_count", "background_adu")
+
+
+def _exposure(seconds: float | None) -> str:
+    return number(seconds, 2 if (seconds or 0.0) < 10 else 0)
 
 
 def _joined(cells: Sequence[str], values: Sequence[object]) -> str:

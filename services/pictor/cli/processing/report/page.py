@@ -71,7 +71,7 @@ def _tiles(report: Report, lights: Sequence[Row]) -> str:
     made = sum(one.made and one.verdict == "active" for one in report.masters)
     tiles = [
         ("", len(report.rows), "files"), ("ok", report.count(Status.OK), "OK"),
-        ("skip", report.count(Status.SKIP), "skipped, each for a reason"),
+        ("skip", report.count(Status.SKIP), "skipped"),
         ("err", report.count(Status.ERROR), "errors"), ("", f"{len(used)} / {len(lights)}", "lights used"),
         ("", duration(exposure), "exposure used"), ("", f"{solved} / {len(lights)}", "lights solved"),
         ("", made, "masters made"),
