@@ -7,8 +7,8 @@ from typing import Any
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
-from pictor.imaging.compositing.assigning import assign
-from pictor.imaging.compositing.composing import Composite, composite
+from pictor.imaging.compositing.assigning import COLOURS, assign
+from pictor.imaging.compositing.composing import Composite, composite, planes_of
 from pictor.imaging.compositing.look import Curve, Look, Palette, Sky
 from pictor.imaging.compositing.pictures import DEEP, SHALLOW, write_picture
 from pictor.imaging.errors import ImagingError
@@ -54,14 +54,9 @@ def _compose(
 ) -> Told:
     (files, named), (palette, look, wish) = given, how
     frames = {path: Frame.from_fits(path) for path in dict.fromkeys([*files, *named.values()])}
-    colours = assign([(path, str(frames[path].header.get("FILTER", ""))) for path in files], palette, named)
+    colours, channels = _channels(files, frames, palette, named)
     luminance = named.get("luminance")
-    made = composite(
-        *(frames[colours[name]] for name in ("red", "green", "blue")),
-        luminance=None if luminance is None else frames[luminance],
-        palette=palette,
-        look=look,
-    )
+    made = composite(*channels, luminance=None if luminance is None else frames[luminance], palette=palette, look=look)
     bits, transparent, crop = wish.form
     made = made.cropped() if crop else made
     used = [*dict.fromkeys(colours.values()), *([luminance] if luminance else [])]
@@ -76,6 +71,17 @@ def _compose(
     else:
         write_picture(out, made.pixels(bits, transparent=transparent), made_by, overwrite=overwrite)
     return _told(made, palette, colours) | {"output": str(out)}
+
+
+def _channels(
+    files: Sequence[Path], frames: Mapping[Path, Frame], palette: Palette, named: Mapping[str, Path]
+) -> tuple[dict[str, Path], tuple[Frame, Frame, Frame]]:
+    """Find the file and the frame of each colour; one file of three planes is all of them."""
+    if len(files) == 1 and frames[files[0]].data.ndim == 3:
+        return dict.fromkeys(COLOURS, files[0]), planes_of(frames[files[0]])
+    colours = assign([(path, str(frames[path].header.get("FILTER", ""))) for path in files], palette, named)
+    red, green, blue = (frames[colours[name]] for name in COLOURS)
+    return colours, (red, green, blue)
 
 
 def _told(made: Composite, palette: Palette, colours: Mapping[str, Path]) -> Told:

@@ -12,8 +12,9 @@ HELP = """Compose a colour picture of frames taken through several filters.
 
 OUT is a picture (.png, .tif: 8 or 16 bits; .jpg, .webp: 8 bits) or, ending in .fits, a cube of the balanced linear
 planes with world coordinates. Frames are told apart by FILTER, or by their order: red green blue (rgb), SII Ha OIII
-(sho), Ha OIII (hoo), Ha green blue (hgb); --red, --green, --blue and --luminance name them one by one. Frames that lie
-differently are brought onto the first. Exit code 0: done, 1: refused, 2: wrong call.
+(sho), Ha OIII (hoo), Ha green blue (hgb); a frame of three planes is all of them; --red, --green, --blue and
+--luminance name them one by one. Frames that lie differently are brought onto the first. Exit code 0: done,
+1: refused, 2: wrong call.
 
 \b
 pictor composite coadd_Red.fits coadd_Green.fits coadd_Blue.fits -o ngc7000.png

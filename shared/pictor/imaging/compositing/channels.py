@@ -8,9 +8,10 @@ from scipy import ndimage
 
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.look import Planes, Sky
+from pictor.imaging.continuum.saturated import still_full
 from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
 from pictor.imaging.errors import FrameMismatchError
-from pictor.imaging.frame import SATURATED, Frame
+from pictor.imaging.frame import Frame
 
 # Holes up to this many pixels across are filled from their edge; wider ones stay black.
 _HOLE = 15
@@ -54,9 +55,7 @@ def flattened(
 
 def full_pixels(frame: Frame) -> NDArray[np.bool_]:
     """Tell the saturated pixels of a frame."""
-    if frame.mask is None:
-        return np.zeros(frame.shape, dtype=np.bool_)
-    return np.asarray((frame.mask & SATURATED) != 0)
+    return still_full(frame.real().astype(np.float32, copy=False), frame.mask)
 
 
 def _filled(frame: Frame) -> NDArray[np.float32]:

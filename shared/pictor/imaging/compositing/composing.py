@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.aligning import align
@@ -15,12 +14,14 @@ from pictor.imaging.compositing.channels import flattened, full_pixels, require_
 from pictor.imaging.compositing.look import Levels, Look, Palette, Planes, levels_of, saturate, stretched
 from pictor.imaging.compositing.showing import certainty, channel_levels, sampled, shown
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
+from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 
 # An edge of a cropped picture may miss this share of its pixels.
 _EDGE = 0.002
-# Saturated pixels brighter than this, in patches this wide, lose their false colour; others are hot pixels.
-_BURNT, _WIDE = 0.8, 5
+# Saturated pixels brighter than this lose their false colour.
+_BURNT = 0.8
+_COLOURS = 3
 _BROAD = frozenset({Palette.RGB})
 DEFAULT_LOOK = Look()
 
@@ -155,11 +156,35 @@ def composite(
         known = known & np.isfinite(bright)
     planes = shown(values, levels, look, bright, together=broad)
     planes = saturate(planes, look.saturation * certainty(values, noises) if look.mute else look.saturation)
-    burnt = ndimage.binary_opening(np.any([full_pixels(frame) for frame in placed], axis=0), np.ones((_WIDE, _WIDE)))
-    burnt &= known & (planes.max(axis=0) > _BURNT)
+    burnt = np.any([full_pixels(frame) for frame in placed], axis=0) & known & (planes.max(axis=0) > _BURNT)
     planes[:, burnt] = planes.max(axis=0)[burnt]
     planes[:, ~known] = 0.0
     return Composite(planes, values, known, one.header.copy(), one.unit, white, star_count, levels, skies)
+
+
+def planes_of(frame: Frame) -> tuple[Frame, Frame, Frame]:
+    """Take a colour frame apart.
+
+    Parameters
+    ----------
+    frame
+        Red, green and blue, shape (3, ny, nx).
+
+    Returns
+    -------
+    tuple
+        Frames of one plane each, with the header and mask of the whole.
+
+    Raises
+    ------
+    FrameMismatchError
+        If it has another number of planes.
+    """
+    if frame.data.ndim != 3 or frame.data.shape[0] != _COLOURS:
+        raise FrameMismatchError(f"a colour frame has three planes; this one has shape {frame.data.shape}")
+    err = [None] * _COLOURS if frame.err is None else list(frame.err)
+    red, green, blue = (replace(frame, data=frame.data[plane], err=err[plane]) for plane in range(_COLOURS))
+    return red, green, blue
 
 
 def _full_part(known: NDArray[np.bool_]) -> tuple[slice, slice]:

@@ -14,6 +14,10 @@ Planes = NDArray[np.float32]
 """Red, green and blue, shape (3, ny, nx)."""
 
 
+_LEAST_SPAN = 100.0
+"""Standard deviations of the sky that asinh spreads over at least, so that the sky of a faint picture stays dark."""
+
+
 class Palette(StrEnum):
     """Which filters are shown as red, green and blue."""
 
@@ -137,7 +141,7 @@ def levels_of(values: NDArray[np.floating], noise: float, look: Look) -> Levels:
     """
     top = float(np.quantile(values, look.white_quantile))
     if look.curve is Curve.ASINH:
-        return Levels(-0.5 * noise, max(top, 20.0 * noise), look.softening * noise)
+        return Levels(-0.5 * noise, max(top, _LEAST_SPAN * noise), look.softening * noise)
     if look.curve is Curve.STF:
         black, white = -2.8 * noise, max(float(values.max()), 10.0 * noise)
         place = -black / (white - black)

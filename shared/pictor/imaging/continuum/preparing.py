@@ -10,6 +10,7 @@ from scipy import ndimage
 from pictor.imaging.background import mesh_background
 from pictor.imaging.continuum.matching import MatchingKernel, Pixels, convolve, fit_kernel
 from pictor.imaging.continuum.pairs import CommonStars
+from pictor.imaging.continuum.saturated import still_full
 from pictor.imaging.continuum.scaling import Aperture, Scale, fit_scale
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, NO_DATA, SATURATED, Frame
@@ -25,7 +26,6 @@ _LEAST_SNR = 20.0
 _CELL = 32
 """A mesh finer than usual: filaments of a nebula are sky to the stars in front of them."""
 
-_UNUSABLE = BAD | SATURATED | NO_DATA
 # A convolved pixel with less of its weight on usable pixels than this is marked as bad.
 _LEAST_SHARE = 0.9
 _FULL = 0.95
@@ -73,10 +73,10 @@ class Side:
                 "scale of the continuum: use a longer exposure, or give --scale to know it",
                 reason="too-few-stars",
             )  # fmt: skip
-        full = (bits & SATURATED) != 0
+        full = still_full(values, frame.mask)
         if stars.saturation is not None:
             full = full | (values >= _FULL * stars.saturation)
-        usable = np.where(full | ((bits & _UNUSABLE) != 0), np.float32(np.nan), values)
+        usable = np.where(full | ((bits & (BAD | NO_DATA)) != 0), np.float32(np.nan), values)
         return cls(frame, Pixels(usable, _noise(frame, values)), stars, stars.psf, full)
 
     @property
@@ -157,7 +157,7 @@ class Pair:
     def _bits(self, share: NDArray[np.float32], known: NDArray[np.bool_]) -> Mask:
         bits = np.zeros(known.shape, np.uint8)
         for side in (self.narrow, self.broad):
-            bits |= np.uint8(0) if side.frame.mask is None else side.frame.mask & np.uint8(0xFF ^ NO_DATA)
+            bits |= np.uint8(0) if side.frame.mask is None else side.frame.mask & np.uint8(0xFF ^ NO_DATA ^ SATURATED)
         reach = max(1, round(max(self.narrow.psf.fwhm, self.broad.psf.fwhm)))
         full = self.narrow.full | self.broad.full
         if full.any():

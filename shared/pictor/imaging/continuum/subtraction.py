@@ -78,7 +78,7 @@ def continuum_subtract(
         line times ratio of the exposures (1 for counts per second and equal transmission). The line image is divided
         by 1 - k times this. 0 leaves it as it is, as for a broad filter that does not pass the line.
     sky
-        ``plane`` subtracts a plane through the sky of the line image, ``level`` a constant, ``none`` nothing.
+        ``plane`` subtracts the planes through the sky of both frames, ``level`` their levels, ``none`` nothing.
     saturation
         Level from which pixels of narrow and broad are saturated, in their unit; None looks for a ceiling.
 
@@ -132,7 +132,9 @@ def _line(
     data[(matched.bits & SATURATED) != 0] = np.nan
     if sky == "none":
         return data, (0.0, 0.0, 0.0)
-    plane = sky_plane(data, tilted=sky == "plane")
+    tilted = sky == "plane"
+    ours, theirs = (sky_plane(side.values, tilted=tilted) for side in (matched.narrow, matched.broad))
+    plane = (ours - scale * theirs) / left
     data -= evaluate_plane(plane, (data.shape[0], data.shape[1]))
     return data, (float(plane[0]), float(plane[1]), float(plane[2]))
 

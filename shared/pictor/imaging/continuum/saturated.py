@@ -1,0 +1,37 @@
+"""Which pixels that were saturated once are saturated still."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from pictor.imaging.background import mesh_background
+from pictor.imaging.frame import SATURATED
+from pictor.imaging.types import Mask
+
+_BRIGHT_SIGMA = 100.0
+_CELL = 32
+
+
+def still_full(values: NDArray[np.float32], mask: Mask | None) -> NDArray[np.bool_]:
+    """Tell saturated stars from hot pixels that were full and have been rejected or repaired since.
+
+    Parameters
+    ----------
+    values
+        Shape (ny, nx).
+    mask
+        Bits; a patch with bit 2 counts where its brightest pixel rises 100 sigma above the sky around it.
+
+    Returns
+    -------
+    ndarray of bool
+        Shape (ny, nx).
+    """
+    if mask is None or not (mask & SATURATED).any():
+        return np.zeros(values.shape, dtype=np.bool_)
+    labels, count = ndimage.label((mask & SATURATED) != 0, structure=np.ones((3, 3)))
+    sky = mesh_background(values, mask=mask, cell=_CELL)
+    above = np.nan_to_num(values - sky.evaluate(), nan=0.0)
+    bright = ndimage.maximum(above, labels, np.arange(count + 1)) > _BRIGHT_SIGMA * (sky.noise or 0.0)
+    bright[0] = False
+    return np.asarray(bright[labels])
