@@ -11,7 +11,7 @@ from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import NO_DATA, Frame, FrameLike
 from pictor.imaging.types import Image, Mask
 
-Operand: TypeAlias = "FrameLike | float"
+Operand: TypeAlias = FrameLike | float
 """A frame, anything that holds pixels, or a number; an astropy Quantity may be either."""
 
 Pair = tuple[Image, Image | None]

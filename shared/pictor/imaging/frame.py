@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 import numpy as np
 from astropy.io import fits
@@ -22,7 +22,7 @@ from pictor.imaging.units import spelled
 if TYPE_CHECKING:
     from astropy.nddata import NDData
 
-FrameLike: TypeAlias = "Frame | NDData | NDArray[np.number]"
+FrameLike: TypeAlias = Union["Frame", "NDData", NDArray[np.number]]
 """What stages take: a frame, an NDData or CCDData, a Quantity, a masked or a bare array; see `Frame.from_nddata`."""
 
 BAD, SATURATED, LOW_FLAT, HIT, NO_DATA, NON_LINEAR = 1, 2, 4, 8, 16, 32

@@ -7,8 +7,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from astropy.io import fits
-
 from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.calib_apply import Compared, compare
 from pictor.cli.calib_files import LocalFrame, read_frame_file
@@ -19,7 +17,7 @@ from pictor.cli.stages.fix_pixels import LISTS
 from pictor.cli.stages.masters import Chosen, MasterFile, chosen_for, folder_of, given_as
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
 from pictor.imaging.calibration.files import calibrate_file
-from pictor.imaging.calibration.lightcards import CalibratedFile
+from pictor.imaging.calibration.lightcards import CalibratedFile, corrections
 from pictor.imaging.calibration.lightcards import Told as ToldCards
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.products import Input, Provenance, card_name, stamp, write_whole
@@ -126,13 +124,8 @@ def _cards(
     light: LocalFrame, applied: Mapping[str, MasterFile], compared: Compared, *, wish: Wish, shelf: Shelf
 ) -> ToldCards:
     """Make the cards of a stage: what was applied, of which files, with which settings."""
-    cards = fits.Header()
-    sources = {**applied, "bias": applied.get("bias", applied.get("dark"))}
-    for kind, short in (("bias", "BIAS"), ("dark", "DARK"), ("flat", "FLAT")):
-        source = sources.get(kind)
-        cards[f"{short}CORR"] = (source is not None, f"{kind} corrected")
-        if source is not None:
-            cards[f"{short}FILE"] = (card_name(source.input.name), "")
+    identities = {kind: one.input.name for kind, one in applied.items()}
+    cards = corrections(identities)
     if shelf.bad is not None:
         cards["BPIXFILE"] = (card_name(shelf.bad.name), "")
     inputs = [
@@ -146,7 +139,6 @@ def _cards(
     stamp(
         cards, Provenance("calibrate", inputs, settings, SOFTWARE, [f"does not fit: {one}" for one in compared.misses])
     )
-    identities = {kind: one.input.name for kind, one in applied.items()}
     hashes = {kind: one.input.sha256 for kind, one in applied.items()}
     return ToldCards(identities, hashes, SOFTWARE, bool(compared.weak), cards)
 

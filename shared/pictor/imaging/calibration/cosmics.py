@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration import laplacian
 from pictor.imaging.calibration.laplacian import AGAIN, Places
+from pictor.imaging.calibration.tracks import track_pixels
 from pictor.imaging.types import Image, Mask
 
 COSMIC = np.uint8(8)
@@ -181,6 +182,7 @@ def _find(light: _Light, origin: tuple[int, int], rule: Image, limits: Limits) -
     hit = np.zeros(image.size, np.bool_)
     seen, least = np.zeros_like(skip), laplacian.least_noise(noise)
     found = _candidates(image, skip, least, limits.sigma)
+    hit[track_pixels(image, noise, skip, found, rule)] = True
     for _ in range(limits.passes):
         new = search.once(found, rule, limits)
         if new.size == 0:

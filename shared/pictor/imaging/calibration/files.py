@@ -127,9 +127,9 @@ def calibrate_file(
         _require_same_way_up(header, opened)
         mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
         masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, sensor))
-        known = _fact(egain, header, opened, "EGAIN")
+        known = fact(egain, header, opened, "EGAIN")
         gain = known or ASSUMED_EGAIN
-        noise = _fact(read_noise_e, header, opened, "RDNOISE") or _scatter(masters) * gain
+        noise = fact(read_noise_e, header, opened, "RDNOISE") or scatter(masters) * gain
         how = How(gain, noise, dark_scale, bias_level, saturation, bayer)
         job = job_of(pixels, masters, how)
         begun = CalibratedFile(out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
@@ -180,14 +180,14 @@ def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], sensor
     return Held(drawn) if mapped.shape == shape else mapped
 
 
-def _fact(given: float | None, header: fits.Header, masters: Mapping[str, OpenMaster], key: str) -> float | None:
+def fact(given: float | None, header: fits.Header, masters: Mapping[str, OpenMaster], key: str) -> float | None:
     """Take a detector fact as given, else from the light, else from a master."""
     found = [given, header.get(key), *(master.header.get(key) for master in masters.values())]
     numbers = [float(value) for value in found if isinstance(value, int | float) and value > 0]
     return numbers[0] if numbers else None
 
 
-def _scatter(masters: Masters) -> float:
+def scatter(masters: Masters) -> float:
     """Return what one exposure of the bias, else of the dark, scatters by, in ADU; 0 where neither tells."""
     for master in (masters.bias, masters.dark):
         count = 0 if master is None else master.header.get("NCOMBINE", 0)

@@ -7,7 +7,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from pictor.imaging.calibration.jobs import How
-from pictor.imaging.products import unstamp
+from pictor.imaging.products import card_name, unstamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,24 @@ STALE = ("CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DATAMAX"
 """Cards of the raw file that are not true of the calibrated one."""
 
 SHORT = {"bias": "BIAS", "dark": "DARK", "flat": "FLAT"}
+
+
+def corrections(applied: Mapping[str, str | None]) -> fits.Header:
+    """Say which corrections were made and from which file: BIASCORR, BIASFILE and so on for dark and flat.
+
+    Parameters
+    ----------
+    applied
+        File of what was applied by kind: bias, dark, flat; None where it came from no file.
+    """
+    cards = fits.Header()
+    sources = {"bias": applied.get("dark"), **applied} if "dark" in applied else applied
+    for kind, short in SHORT.items():
+        cards[f"{short}CORR"] = (kind in sources, f"{kind} corrected")
+        name = sources.get(kind)
+        if name is not None:
+            cards[f"{short}FILE"] = card_name(name)
+    return cards
 
 
 def calibrated_header(light: fits.Header, told: Told, how: How, found: CalibratedFile, *, cosmics: bool) -> fits.Header:
