@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bits = NDArray[np.uint8]
+Indices = NDArray[np.uint64]
 
 TAPS = 6
 """Pixels a kernel reaches along each axis; narrower kernels have zeros."""
@@ -20,7 +21,9 @@ MOST_MISSING = 0.25
 BLOCKING, SOFT, NO_DATA = np.uint8(1 | 4 | 8 | 16), np.uint8(2 | 32), np.uint8(16)
 """Bits of pixels that get no weight, and of pixels that are used and told of (saturated, non-linear)."""
 
-U1, U2, U3, U4, U5 = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(5)
+U0, U1, U2, U3, U4, U5 = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4), np.uint64(5)
+
+ELSEWHERE = np.uint64(2**63)
 
 TOLD = 0.01
 """A saturated pixel with less weight than this does not flag the result."""
@@ -123,18 +126,68 @@ def _weighed(
     return np.nan, np.nan, np.uint8(flags | soft | NO_DATA)
 
 
+@njit(cache=True, nogil=True)
+def _locate(places: Doubles, origin: tuple[int, int], shape: tuple[int, int], at: Indices) -> None:
+    """Find for each place of a row its first pixel in the window (flat; ELSEWHERE near and beyond edges) and phases.
+
+    ``at`` is (3, n): first pixel, phase along y, phase along x.
+    """
+    ny, nx = shape
+    for k in range(places.shape[1]):
+        px, py = places[0, k] - origin[1], places[1, k] - origin[0]
+        at[0, k] = ELSEWHERE
+        if px >= 2.0 and py >= 2.0 and px < nx - 3.0 and py < ny - 3.0:
+            ix, iy = int(px), int(py)
+            at[0, k] = (iy - 2) * nx + ix - 2
+            at[1, k], at[2, k] = int((py - iy) * PHASES + 0.5), int((px - ix) * PHASES + 0.5)
+
+
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract"})
-def _plain(flat: Reals, stride: np.uint64, start: np.uint64, wy: Reals, wx: Reals) -> float:
-    """Interpolate inside the frame; NaN when any pixel is NaN. Unsigned indices need no look for negative ones."""
-    total, at = np.float32(0.0), start
-    for r in range(TAPS):
-        part = (
-            flat[at] * wx[0] + flat[at + U1] * wx[1] + flat[at + U2] * wx[2]
-            + flat[at + U3] * wx[3] + flat[at + U4] * wx[4] + flat[at + U5] * wx[5]
-        )  # fmt: skip
-        total += part * wy[r]
-        at += stride
-    return float(total)
+def _plain_row(flat: Reals, stride: np.uint64, at: Indices, table: Reals, out: Reals) -> None:
+    """Interpolate a row inside the frame; NaN where a pixel is NaN. Unsigned indices are not looked at twice."""
+    for k in range(out.shape[0]):
+        start, phase_y, phase_x = at[0, k], at[1, k], at[2, k]
+        if start == ELSEWHERE:
+            continue
+        total, wx = np.float32(0.0), phase_x
+        for r in range(TAPS):
+            part = (
+                flat[start] * table[wx, U0] + flat[start + U1] * table[wx, U1] + flat[start + U2] * table[wx, U2]
+                + flat[start + U3] * table[wx, U3] + flat[start + U4] * table[wx, U4] + flat[start + U5] * table[wx, U5]
+            )  # fmt: skip
+            total += part * table[phase_y, np.uint64(r)]
+            start += stride
+        out[k] = total
+
+
+@njit(cache=True, nogil=True)
+def _gain_row(at: Indices, gains: Reals, out: Reals) -> None:
+    """Find the variance that interpolation leaves of 1."""
+    for k in range(out.shape[0]):
+        if at[0, k] != ELSEWHERE:
+            out[k] = gains[at[1, k]] * gains[at[2, k]]
+
+
+@njit(cache=True, nogil=True)
+def _mend_row(  # noqa: PLR0917
+    frame: tuple[Reals, Reals, Bits], origin: tuple[int, int], places: Doubles, at: Indices, table: Reals,
+    out: tuple[Reals, Reals, Bits],
+) -> None:  # fmt: skip
+    """Look closely at the places of a row where pixels are marked, or outside the frame."""
+    values, variance, bits = frame
+    value, noise, bit = out
+    ny, nx = values.shape
+    for k in range(value.shape[0]):
+        bit[k] = 0
+        if at[0, k] != ELSEWHERE and value[k] - value[k] == 0.0:
+            continue
+        px, py = places[0, k] - origin[1], places[1, k] - origin[0]
+        if not (px >= -0.75 and py >= -0.75 and px <= nx - 0.25 and py <= ny - 0.25):
+            value[k], noise[k], bit[k] = np.nan, np.nan, NO_DATA
+            continue
+        ix, iy = int(np.floor(px)), int(np.floor(py))
+        wx, wy = table[int((px - ix) * PHASES + 0.5)], table[int((py - iy) * PHASES + 0.5)]
+        value[k], noise[k], bit[k] = _careful(values, variance, bits, (iy - 2, ix - 2), wy, wx)
 
 
 @njit(cache=True, nogil=True)
@@ -155,37 +208,27 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
     """
     marked, values, variance, bits = frame
     table, squares = tables
-    out_value, out_variance, out_bits = out
-    height, width = out_value.shape
-    ny, nx = values.shape
-    flat, flat_variance, stride = marked.ravel(), variance.ravel(), np.uint64(nx)
+    flat, flat_variance, stride = marked.ravel(), variance.ravel(), np.uint64(values.shape[1])
     gains = np.empty(table.shape[0], np.float32)
     for p in range(table.shape[0]):
         gains[p] = np.sum(squares[p])
-    places = np.empty((3, width), np.float64)
-    for row in range(height):
+    width = out[0].shape[1]
+    places, at = np.empty((3, width), np.float64), np.zeros((3, width), np.uint64)
+    for row in range(out[0].shape[0]):
+        value, noise, bit = out[0][row], out[1][row], out[2][row]
         place_row(mapping[0], mapping[1], mapping[2], float(tile[0] + row), float(tile[1]), 1.0, places)
-        for k in range(width):
-            px, py = places[0, k] - origin[1], places[1, k] - origin[0]
-            if not (px >= -0.75 and py >= -0.75 and px <= nx - 0.25 and py <= ny - 0.25):
-                out_value[row, k], out_variance[row, k], out_bits[row, k] = np.nan, np.nan, NO_DATA
-                continue
-            ix, iy = int(px + 1.0) - 1, int(py + 1.0) - 1
-            phase_x, phase_y = int((px - ix) * PHASES + 0.5), int((py - iy) * PHASES + 0.5)
-            ix, iy = ix - 2, iy - 2
-            value, noise, bit = np.nan, np.nan, np.uint8(0)
-            if ix >= 0 and iy >= 0 and ix + TAPS <= nx and iy + TAPS <= ny:
-                start = np.uint64(iy * nx + ix)
-                value = _plain(flat, stride, start, table[phase_y], table[phase_x])
-                if flat_variance.size:
-                    noise = _plain(flat_variance, stride, start, squares[phase_y], squares[phase_x])
-                else:
-                    noise = float(gains[phase_x] * gains[phase_y])
-            if value - value != 0.0:
-                value, noise, bit = _careful(values, variance, bits, (iy, ix), table[phase_y], table[phase_x])
-            area = places[2, k] if flux else 1.0
-            out_value[row, k], out_variance[row, k] = value * area, noise * area * area
-            out_bits[row, k] = bit
+        _locate(places, origin, values.shape, at)
+        _plain_row(flat, stride, at, table, value)
+        if flat_variance.size:
+            _plain_row(flat_variance, stride, at, squares, noise)
+        else:
+            _gain_row(at, gains, noise)
+        _mend_row((values, variance, bits), origin, places, at, table, (value, noise, bit))
+        if flux:
+            for k in range(width):
+                area = np.float32(places[2, k])
+                value[k] *= area
+                noise[k] *= area * area
 
 
 @njit(cache=True, nogil=True)
