@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
 from pictor.imaging.background import mesh_background
-from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, line_deviations, line_medians
+from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, SUBSAMPLE, line_deviations, line_medians
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import quantum
@@ -20,6 +20,9 @@ CELL = 32
 
 SMOOTH = 51
 """Lines over which the sky is followed; wider than any group of bad lines."""
+
+REPEATED = 100
+"""Values that occur this often on average are kept in steps."""
 
 REACH, BLOCK, BLOCK_SIGMA = 5, 32, 4.0
 """Neighbours on either side, pixels of a block, and what makes a block stand out."""
@@ -88,6 +91,7 @@ def find_lines(
     values = taken.real()
     if taken.mask is not None:
         values[taken.mask != 0] = np.nan
+    values = in_steps(values)
     deviations = np.zeros(values.shape[1]), np.zeros(values.shape[0])
     for y, x, step in [(y, x, 2) for y in (0, 1) for x in (0, 1)] if bayer else [(0, 0, 1)]:
         level = _levelled(np.ascontiguousarray(values[y::step, x::step]))
@@ -98,6 +102,22 @@ def find_lines(
     columns, rows = (tuple(at.tolist()) for at in places)
     sigmas = [tuple(np.round(found[at], 2).tolist()) for found, at in zip(deviations, places, strict=True)]
     return BadLines(columns, rows, *sigmas)
+
+
+def in_steps(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Count values that are kept in steps, whole ADU or a multiple of such, by their steps; leave others as they are.
+
+    Parameters
+    ----------
+    values
+        Shape (ny, nx), any unit.
+    """
+    some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
+    found = np.unique(some[np.isfinite(some)].astype(np.float64))
+    if not 1 < found.size < some.size / REPEATED:
+        return values
+    counted: NDArray[np.floating] = np.rint((values - found[0]) / np.diff(found).min()).astype(values.dtype)
+    return counted
 
 
 def _levelled(values: NDArray[np.floating]) -> NDArray[np.floating]:

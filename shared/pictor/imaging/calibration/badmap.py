@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.background import mesh_background
-from pictor.imaging.calibration.badlines import find_lines, mark_lines
+from pictor.imaging.calibration.badlines import find_lines, in_steps, mark_lines
 from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, SUBSAMPLE
 from pictor.imaging.combine.impulses import find_impulses
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import Frame
+from pictor.imaging.pixels import quantum
 from pictor.imaging.types import Image, Mask
 
 AUTOMATIC, LISTED = np.uint8(1), np.uint8(2)
@@ -26,9 +27,6 @@ CELL = 16
 
 TAIL = (0.8944, 1.25), (0.99379, 2.5)
 """Quantiles of the normal distribution and how many standard deviations they are from the middle."""
-
-REPEATED = 100
-"""Values that occur this often on average are kept in steps."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -155,31 +153,21 @@ def find_bad_in_dark(
     FrameMismatchError
         If it has not two axes.
     """
-    values = _plane(dark)
+    values = in_steps(_plane(dark))
     course = mesh_background(values, cell=CELL)
     if course.level is None:
         return np.ones(values.shape, np.bool_)
-    step = _step(_sampled(values))
-    values -= course.evaluate()
-    centre, low, high = _limits(_sampled(values), sigma, step)
-    bad = ~((values >= centre - low) & (values <= centre + high))
+    level = values - course.evaluate()
+    centre, low, high = _limits(level, sigma, quantum(np.ascontiguousarray(values, np.float32)))
+    bad = ~((level >= centre - low) & (level <= centre + high))
     bad |= mark_lines(values, find_lines(values))
     return bad
 
 
-def _sampled(values: Image) -> NDArray[np.float64]:
-    some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
-    return some[np.isfinite(some)].astype(np.float64)
-
-
-def _step(some: NDArray[np.float64]) -> float:
-    """Find the step of values of which most occur many times; 0 where they do not."""
-    found = np.unique(some)
-    return float(np.diff(found).min()) if 1 < found.size < some.size / REPEATED else 0.0
-
-
-def _limits(some: NDArray[np.float64], sigma: float, step: float) -> tuple[float, float, float]:
+def _limits(values: Image, sigma: float, step: float) -> tuple[float, float, float]:
     """Return the median, and how far below and above it a good pixel may be."""
+    some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
+    some = some[np.isfinite(some)].astype(np.float64)
     centre = float(np.median(some))
     width = max(1.4826 * float(np.median(np.abs(some - centre))), step / 2)
     near = some[np.abs(some - centre) <= 2 * PIXEL_SIGMA * width] - centre
