@@ -167,7 +167,7 @@ def subtract_sky(
     Returns
     -------
     Frame
-        float32, or float64 where the frame is; integers never wrap. Cards, error, mask and unit are those of the
+        Pixels in float32, or float64 where the frame is; integers never wrap. Cards, error, mask and unit are those of the
         frame.
 
     Raises

@@ -60,6 +60,22 @@ class Psf:
     beta_scatter: float | None
     star_count: int
 
+    @property
+    def alpha(self) -> float:
+        """Core radius of the Moffat function, in pixels."""
+        return 0.5 * self.fwhm / math.sqrt(2.0 ** (1.0 / self.beta) - 1.0)
+
+    def at(self, radius: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Give the profile at radii in pixels, 1 in the middle, any shape.
+
+        Examples
+        --------
+        >>> psf = Psf(fwhm=3.0, fwhm_scatter=0.1, beta=2.5, beta_scatter=None, star_count=50)
+        >>> psf.at(np.array([0.0, 1.5, 6.0])).round(3).tolist()
+        [1.0, 0.5, 0.011]
+        """
+        return np.asarray((1.0 + np.square(radius / self.alpha)) ** -self.beta)
+
 
 @dataclass(frozen=True, slots=True)
 class StarList:

@@ -76,6 +76,11 @@ def star_rows(
     ----------
     found, apertures, exposure_s
         As for `write_star_table`.
+
+    Returns
+    -------
+    tuple
+        Names of the columns, and one row per source.
     """
     table = found.stars.to_table(_extra(found, apertures, exposure_s), unit=found.frame.unit)
     names = [str(name) for name in table.columns.names]
@@ -101,6 +106,11 @@ def ds9_regions(found: Measured) -> str:
     ----------
     found
         Measured frame.
+
+    Returns
+    -------
+    str
+        The text of a region file.
     """
     lines = ["# Region file format: DS9 version 4.1", "global color=green width=1 select=1", "image"]
     stars = found.stars
