@@ -167,8 +167,8 @@ def subtract_sky(
     Returns
     -------
     Frame
-        Pixels in float32, or float64 where the frame is; integers never wrap. Cards, error, mask and unit are those of the
-        frame.
+        Pixels in float32, or float64 where the frame is; integers never wrap. Cards, error, mask and unit are those
+        of the frame.
 
     Raises
     ------
