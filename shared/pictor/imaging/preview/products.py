@@ -3,13 +3,14 @@
 import math
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 from PIL import Image
 
-from pictor.imaging.preview.kernels import Spans, average_areas
+from pictor.imaging.preview.kernels import Pixels8, Spans, average_areas
 from pictor.imaging.preview.scene import Scene
 from pictor.imaging.preview.tiles import as_image
 
@@ -33,19 +34,23 @@ THUMBNAIL_QUALITY = 80
 
 
 def shrink(scene: Scene, edge: int = PREVIEW_EDGE) -> Image.Image:
-    """Show a scene with at most ``edge`` pixels a side, each the mean of its area; in strips to keep memory small."""
+    """Show a scene with at most ``edge`` pixels a side, each the mean of its area; in strips, by two threads."""
     scale = max(max(scene.width, scene.height) / edge, 1.0)
     if scale == 1.0:
         return as_image(scene.piece(slice(None)))
     height, width = max(1, round(scene.height / scale)), max(1, round(scene.width / scale))
     out = np.empty((height, width, len(scene.tables)), dtype=np.uint8)
     columns = Spans.of(scale, range(width), scene.width)
-    for first in range(0, height, STRIP):
+
+    def fill(first: int) -> None:
         part = out[first : first + STRIP]
         top = int(first * scale)
         strip = scene.piece(slice(top, math.ceil((first + len(part)) * scale)))
         rows = Spans.of(scale, range(first, first + len(part)), len(strip), top)
         average_areas(strip, rows, columns, scale, part)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(fill, range(0, height, STRIP)))
     return as_image(out)
 
 
@@ -62,18 +67,31 @@ def write_png(image: Image.Image, path: Path) -> None:
     """Write a picture as PNG, unfiltered and Huffman-coded only, without any metadata.
 
     Stretched sky is noise: filters and string matching make such a file larger and take most of the time (measured on
-    a 2048 px preview: 20 ms and 1.7 MB, against 25 ms and 2.6 MB at zlib level 1, 46 ms and 1.8 MB at level 2).
+    a 2048 px preview: 20 ms and 1.7 MB, against 25 ms and 2.6 MB at zlib level 1, 46 ms and 1.8 MB at level 2). Two
+    threads code half of the lines each: without string matching nothing is lost where they meet.
     """
     pixels = np.asarray(image).reshape(image.height, -1)
     lines = np.zeros((image.height, pixels.shape[1] + 1), dtype=np.uint8)
     lines[:, 1:] = pixels
-    coder = zlib.compressobj(1, zlib.DEFLATED, zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
     colour_type = 2 if image.mode == "RGB" else 0
     with path.open("wb") as stream:
         stream.write(b"\x89PNG\r\n\x1a\n")
         _write_chunk(stream, b"IHDR", struct.pack(">IIBBBBB", image.width, image.height, 8, colour_type, 0, 0, 0))
-        _write_chunk(stream, b"IDAT", coder.compress(lines.data) + coder.flush())
+        _write_chunk(stream, b"IDAT", _packed(lines))
         _write_chunk(stream, b"IEND", b"")
+
+
+def _packed(lines: Pixels8) -> bytes:
+    """Code lines as one zlib stream: its header, two runs of blocks, and the checksum of all."""
+    half = len(lines) // 2
+    with ThreadPoolExecutor(2) as pool:
+        runs = pool.map(_coded, (lines[:half], lines[half:]), (zlib.Z_SYNC_FLUSH, zlib.Z_FINISH))
+        return b"".join([b"\x78\x01", *runs, struct.pack(">I", zlib.adler32(lines.data))])
+
+
+def _coded(lines: Pixels8, end: int) -> bytes:
+    coder = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, zlib.Z_HUFFMAN_ONLY)
+    return coder.compress(lines.data) + coder.flush(end)
 
 
 def _write_chunk(stream: BinaryIO, kind: bytes, content: bytes) -> None:
