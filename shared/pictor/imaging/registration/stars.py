@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
-from scipy.stats import binom
 
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import NO_DATA, Frame
 from pictor.imaging.registration.asterisms import Candidate, candidates
+from pictor.imaging.registration.chance import chance_of
 from pictor.imaging.registration.transform import PARAMETERS, Kind, Transform, apply, fit, fit_mirrored
 from pictor.imaging.stars.finding import find_stars
 from pictor.imaging.stars.starlist import StarFlag, StarList
@@ -32,6 +32,8 @@ _MOST = 500
 _WIDE_PX, _TIGHT_PX = 4.0, 0.35
 _ROUNDS = 6
 _CLIP = 3.5
+# Pairs that unrelated stars would show as often as this are not refined.
+_HOPELESS = 0.1
 
 
 class RegistrationError(ImagingError):
@@ -189,17 +191,20 @@ def _refined(ours: _Points, theirs: _Points, start: Candidate, kind: Kind | None
     matrix = np.array([[a, -b, start.shift.real], [b, a, start.shift.imag], [0.0, 0.0, 1.0]])
     if start.mirrored:
         matrix = matrix @ np.diag([1.0, -1.0, 1.0])
-    radius, pairs = _WIDE_PX, np.zeros((0, 2), np.intp)
+    radius, kept = _WIDE_PX, np.zeros((0, 2), np.intp)
     chosen = Kind.SIMILARITY if kind is None or PARAMETERS[kind] > 4 else kind
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
         pairs = _paired(ours, theirs, matrix, radius)
+        if number == 0 and _chance((ours, theirs), matrix, len(pairs), chosen, radius) > _HOPELESS:
+            return None
         fitted = _fitted(ours, theirs, pairs, chosen, mirrored=start.mirrored)
         if fitted is None:
             return None
-        matrix, kept = fitted
-        tight = max(_TIGHT_PX, _CLIP * _scatter(ours, theirs, matrix, kept))
+        before, (matrix, kept) = (radius, len(kept), chosen), fitted
         chosen = kind or _evident(ours, theirs, kept, mirrored=start.mirrored)
-        radius = max(min(radius, tight), radius / 3)
+        radius = max(min(radius, max(_TIGHT_PX, _CLIP * _scatter(ours, theirs, matrix, kept))), radius / 3)
+        if before == (radius, len(kept), chosen):
+            break
     if len(kept) < FEWEST:
         return None
     return _judged((ours, theirs), matrix, kept, chosen, radius=max(radius, _TIGHT_PX), weighed=weighed)
@@ -275,15 +280,16 @@ def _evident(ours: _Points, theirs: _Points, pairs: Pairs, *, mirrored: bool) ->
 def _judged(
     frames: tuple[_Points, _Points], matrix: Floats, pairs: Pairs, kind: Kind, *, radius: float, weighed: int
 ) -> Transform:
-    """Count how often so many stars of unrelated fields would fall together: a binomial tail."""
+    """Say how good a match is, and how many as good ones unrelated fields would show."""
     ours, theirs = frames
-    x, y = apply(matrix, theirs.xy[:, 0], theirs.xy[:, 1])
-    ny, nx = ours.shape
-    inside = int(np.count_nonzero((x > -0.5) & (y > -0.5) & (x < nx - 0.5) & (y < ny - 0.5)))
-    share = min(1.0, len(ours.xy) * math.pi * radius**2 / (ny * nx))
-    free = PARAMETERS[kind] // 2
-    chance = weighed * float(binom.sf(len(pairs) - free - 1, max(inside - free, 1), share))
     span = np.ptp(ours.xy[pairs[:, 0]], axis=0)
-    spread = float(np.hypot(*span) / math.hypot(ny, nx))
+    spread = float(np.hypot(*span) / math.hypot(*ours.shape))
     rms = _scatter(ours, theirs, matrix, pairs)
+    chance = weighed * _chance(frames, matrix, len(pairs), kind, radius)
     return Transform(matrix, ours.shape, kind, None, len(pairs), rms, spread, chance)
+
+
+def _chance(frames: tuple[_Points, _Points], matrix: Floats, pairs: int, kind: Kind, radius: float) -> float:
+    ours, theirs = frames
+    there = np.column_stack(apply(matrix, theirs.xy[:, 0], theirs.xy[:, 1]))
+    return chance_of(there, (ours.tree, ours.shape), pairs, PARAMETERS[kind] // 2, radius)
