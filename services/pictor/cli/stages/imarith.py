@@ -13,6 +13,7 @@ from pictor.imaging.arithmetic import add, divide, multiply, subtract
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product
+from pictor.imaging.units import spelled
 from pictor.runtime.version import SOFTWARE
 
 OPERATIONS = {"add": add, "subtract": subtract, "multiply": multiply, "divide": divide}
@@ -59,7 +60,7 @@ def _run(wish: Wish) -> Told:
         second = _normalised(second, wish.two)
     result = OPERATIONS[name](first, second)
     if wish.unit is not None:
-        result = replace(result, unit=wish.unit.strip())
+        result = replace(result, unit=spelled(wish.unit))
     inputs = [Input.of(operand) for operand in (one, two) if isinstance(operand, Path)]
     said = f"{_named(one)} {name} {_named(two)}{' divided by its mean' if wish.normalise else ''}"
     made = Provenance("imarith", inputs, {"operation": name, "unit": wish.unit}, SOFTWARE, [said])
