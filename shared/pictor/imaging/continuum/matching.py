@@ -15,6 +15,8 @@ _CLIP = 3.0
 # Widths of the basis in units of the blur that is missing, and the degree of the polynomial each is modulated with.
 _WIDTHS = ((0.5, 4), (1.0, 2), (2.0, 0), (4.0, 0))
 _LEAST_SIGMA = 0.6
+# Directions of the normal equations with less than this share of the largest eigenvalue are noise.
+_LEAST_EIGENVALUE = 1e-4
 # Half-size of the kernel and of the surroundings of a star, in FWHM: the wings decide whether fluxes are kept.
 _HALF, _REACH = 2.0, 3.0
 # Profiles are known to about this share of a star's light in a pixel; it keeps one bright star from deciding all.
@@ -30,7 +32,8 @@ class MatchingKernel:
     values
         Shape (2 h + 1, 2 h + 1).
     fwhm
-        Width of the Gaussian with its second moments, in pixels; 0 for a kernel without width.
+        Blur that widens the stars of the one frame to those of the other, in pixels: the root of the difference of
+        their squared FWHM.
     star_count
         Stars it was fitted to.
     """
@@ -94,7 +97,7 @@ def fit_kernel(sharp: Pixels, wide: Pixels, at: Floats, widths: tuple[float, flo
         kept = now
     values = np.tensordot(weights, basis, axes=1)
     values = values / values.sum()
-    return MatchingKernel(values, _fwhm(values), int(kept.sum()))
+    return MatchingKernel(values, missing * SIGMA_TO_FWHM, int(kept.sum()))
 
 
 def convolve(values: NDArray[np.float32], kernel: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -151,11 +154,12 @@ def _basis(sigma: float, half: int) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Stamp:
-    """Surroundings of one star: the sharp frame with a margin, and wide frame and weight without."""
+    """Surroundings of one star: the sharp frame with a margin; wide frame, weight and variance of the sharp without."""
 
     sharp: Floats
     wide: Floats
     weight: Floats
+    variance: Floats
 
 
 def _stamp(sharp: Pixels, wide: Pixels, at: tuple[int, int], half: int, reach: int) -> _Stamp | None:
@@ -171,7 +175,8 @@ def _stamp(sharp: Pixels, wide: Pixels, at: tuple[int, int], half: int, reach: i
         return None
     light = np.maximum(target - np.median(target), 0.0)
     variance = wide.noise[inner].astype(np.float64) ** 2 + (_MODEL_ERROR * light) ** 2
-    return _Stamp(near - np.median(near), target - np.median(target), 1.0 / variance)
+    of_sharp = sharp.noise[inner].astype(np.float64) ** 2
+    return _Stamp(near - np.median(near), target - np.median(target), 1.0 / variance, of_sharp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -200,20 +205,18 @@ def _normal_equations(stamp: _Stamp, basis: Floats) -> _System:
     design = design - inner.T @ plane
     weighted = design * weight
     product = weighted @ design.T
-    return _System(product[:-1, :-1], product[:-1, -1], float(product[-1, -1]), side * side)
+    # Noise of the sharp frame, squared, adds to the matrix what is no light; it is taken off as expected.
+    flat = basis.reshape(len(basis), -1)
+    noise = float(weight @ stamp.variance.ravel()) * (flat @ flat.T)
+    return _System(product[:-1, :-1] - noise, product[:-1, -1], float(product[-1, -1]), side * side)
 
 
 def _solve(systems: list[_System]) -> Floats:
-    """Solve the sum of the normal equations, with a slight preference for small coefficients."""
+    """Solve the sum of the normal equations; combinations of the basis that the stars cannot tell stay out."""
     matrix = np.sum([one.matrix for one in systems], axis=0)
     vector = np.sum([one.vector for one in systems], axis=0)
-    matrix = matrix + 1e-7 * np.diag(np.diag(matrix))
-    return np.asarray(np.linalg.lstsq(matrix, vector, rcond=1e-12)[0])
-
-
-def _fwhm(kernel: Floats) -> float:
-    half = kernel.shape[0] // 2
-    across = np.arange(-half, half + 1, dtype=np.float64)
-    x, y = float(kernel.sum(axis=0) @ across), float(kernel.sum(axis=1) @ across)
-    second = float(kernel.sum(axis=0) @ across**2 + kernel.sum(axis=1) @ across**2) - x**2 - y**2
-    return SIGMA_TO_FWHM * math.sqrt(max(second / 2.0, 0.0))
+    size = np.sqrt(np.maximum(np.diag(matrix), np.diag(matrix).max() * 1e-12))
+    values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
+    told = values > _LEAST_EIGENVALUE * values[-1]
+    along = vectors[:, told].T @ (vector / size)
+    return np.asarray(vectors[:, told] @ (along / values[told]) / size)

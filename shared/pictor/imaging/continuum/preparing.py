@@ -15,7 +15,7 @@ from pictor.imaging.continuum.scaling import Aperture, Scale, fit_scale
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, NO_DATA, SATURATED, Frame
 from pictor.imaging.stars.finding import find_stars
-from pictor.imaging.stars.starlist import Psf, StarFlag, StarList
+from pictor.imaging.stars.starlist import Psf, StarList
 from pictor.imaging.types import Mask
 
 LEAST_STARS = 8
@@ -82,7 +82,7 @@ class Side:
     @property
     def saturated_count(self) -> int:
         """Count the saturated sources."""
-        return int(np.count_nonzero(self.stars.flags & int(StarFlag.SATURATED)))
+        return int(ndimage.label(self.full)[1])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,245 @@
+"""Continuum subtraction on simulated pairs whose nebula, ratio and stars are known."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+from astropy import units
+from astropy.nddata import CCDData
+from numpy.typing import NDArray
+
+from pictor.imaging.continuum.subtraction import ContinuumSubtracted, continuum_subtract
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.frame import BAD, NO_DATA, SATURATED, Frame
+from pictor.imaging.simulator.camera import Camera
+from pictor.imaging.simulator.fields import FIELDS
+from pictor.imaging.simulator.light import LightSpec, calibrate_ideally, render_light
+from pictor.imaging.simulator.nebula import Nebula, nebula_light
+from pictor.imaging.simulator.optics import FILTERS, Rig
+from pictor.imaging.simulator.psf import Psf
+from pictor.imaging.simulator.sky import Pointing
+
+TARGET = FIELDS["NGC 7000"]
+NEBULA = Nebula(TARGET.ra_deg, TARGET.dec_deg)
+RIG = Rig(camera=Camera(nx=520, ny=400, pixel_um=16.0, hot_fraction=0.0, prnu=0.0))
+EGAIN = RIG.camera.egain
+POINTING = Pointing(TARGET.ra_deg, TARGET.dec_deg, RIG.scale_arcsec, 12.0, 1)
+NARROW_S, BROAD_S = 180.0, 20.0
+
+
+@dataclass(frozen=True)
+class Side:
+    """A simulated frame, calibrated, and what is true of it."""
+
+    frame: Frame
+    spec: LightSpec
+    x: NDArray[np.float64]
+    y: NDArray[np.float64]
+    snr: NDArray[np.float64]
+
+
+def shot(name: str, fwhm: float, *, seed: int, dx: float = 0.0, nebula: bool = True, angle: float = 30.0) -> Side:
+    """Take a frame whose pointing is ``dx`` pixels off, with a gradient of its own."""
+    pointing = replace(POINTING, ra_deg=POINTING.ra_deg + dx * POINTING.scale_arcsec / 3600.0)
+    narrow = name == "Ha"
+    spec = LightSpec(
+        pointing, RIG, name, NARROW_S if narrow else BROAD_S, psf=Psf("moffat", fwhm, 3.5, 0.05, angle), seed=seed,
+        nebula=NEBULA if nebula else None, gradient=(0.1, -0.05) if narrow else (-0.1, 0.1), cosmic_rays=False,
+    )  # fmt: skip
+    raw, truth = render_light(spec)
+    pixels = calibrate_ideally(raw, spec)
+    err = np.sqrt(np.maximum(pixels, 0.0) / EGAIN + (RIG.camera.read_noise / EGAIN) ** 2).astype(np.float32)
+    mask = np.where(raw >= 0.98 * RIG.camera.saturation_adu, SATURATED, 0).astype(np.uint8)
+    inside = (truth.stars.snr > 5) & ~truth.stars.saturated
+    return Side(Frame(pixels, err, mask), spec, *(getattr(truth.stars, one)[inside] for one in ("x", "y", "snr")))
+
+
+@pytest.fixture(scope="module")
+def grey() -> float:
+    """Make the stars as red in the broad band as in the narrow one; give the true ratio of the continuum."""
+    FILTERS["Rc"] = replace(FILTERS["Red"], name="Rc", colour_term=FILTERS["Ha"].colour_term)
+    return FILTERS["Ha"].width_angstrom * NARROW_S / (FILTERS["Rc"].width_angstrom * BROAD_S)
+
+
+@pytest.fixture(scope="module")
+def pair(grey: float) -> tuple[Side, Side]:
+    assert grey > 0
+    return shot("Ha", 3.2, seed=1), shot("Rc", 2.4, seed=2, nebula=False)
+
+
+@pytest.fixture(scope="module")
+def made(pair: tuple[Side, Side]) -> ContinuumSubtracted:
+    return continuum_subtract(pair[0].frame, pair[1].frame)
+
+
+def nebula_of(side: Side, psf: Psf) -> NDArray[np.float32]:
+    return nebula_light(NEBULA, RIG, side.spec.pointing, "Ha", psf) * np.float32(NARROW_S / EGAIN)
+
+
+def judged(made: ContinuumSubtracted, narrow: Side, truth: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Robust width of the pulls at the stars, their median, and the share of the nebula's light that is left."""
+    assert made.line.err is not None
+    assert made.line.mask is not None
+    good = (made.line.mask == 0) & np.isfinite(made.line.data)
+    row, column = np.rint(narrow.y).astype(int), np.rint(narrow.x).astype(int)
+    inner = (row > 12) & (row < 388) & (column > 12) & (column < 508)
+    row, column = row[inner], column[inner]
+    pull = ((made.line.data - truth) / made.line.err)[row, column][good[row, column]]
+    bright = good & (truth > np.percentile(truth, 75))
+    kept = float(made.line.data[bright].sum() / truth[bright].sum())
+    return 1.4826 * float(np.median(np.abs(pull - np.median(pull)))), float(np.median(pull)), kept
+
+
+@pytest.mark.parametrize(
+    ("narrow_fwhm", "broad_fwhm", "dx", "convolved"),
+    [(3.2, 2.4, 0.0, "broad"), (2.4, 3.2, 0.3, "narrow"), (2.8, 2.7, 0.6, "broad")],
+)
+def test_no_star_is_left_and_the_nebula_stays(
+    grey: float, narrow_fwhm: float, broad_fwhm: float, dx: float, convolved: str
+) -> None:
+    narrow, broad = shot("Ha", narrow_fwhm, seed=1), shot("Rc", broad_fwhm, seed=2, dx=dx, nebula=False, angle=100.0)
+    made = continuum_subtract(narrow.frame, broad.frame)
+    assert made.convolved == convolved
+    truth = nebula_of(narrow, narrow.spec.psf if convolved == "broad" else broad.spec.psf)
+    width, middle, kept = judged(made, narrow, truth)
+    print(
+        f"FWHM {narrow_fwhm}/{broad_fwhm}, shift {dx}: k {made.scale.value:.4f} +- {made.scale.error:.4f} "
+        f"(true {grey:.4f}), pulls at stars {middle:+.2f} +- {width:.2f}, nebula kept {kept:.4f}"
+    )
+    assert made.scale.value == pytest.approx(grey, rel=0.03)
+    assert width < 1.25
+    assert abs(middle) < 0.35
+    assert kept == pytest.approx(1.0, abs=0.02)
+
+
+def test_without_subtraction_the_stars_would_fail_that_test(pair: tuple[Side, Side]) -> None:
+    narrow = pair[0]
+    bare = continuum_subtract(narrow.frame, pair[1].frame, scale=1e-6)
+    width, _, _ = judged(bare, narrow, nebula_of(narrow, narrow.spec.psf))
+    assert width > 2.5
+
+
+def test_the_header_tells_how_it_was_made(made: ContinuumSubtracted) -> None:
+    header = made.line.header
+    assert header["CSCALE"] == made.scale.value
+    assert header["CSCALERR"] == made.scale.error > 0
+    assert header["CSSTARS"] == made.scale.star_count >= 30
+    assert header["CSKFWHM"] == made.kernel.fwhm
+    assert made.kernel.fwhm == pytest.approx(math.sqrt(3.2**2 - 2.4**2), rel=0.1)
+    assert made.kernel.values.sum() == pytest.approx(1.0)
+
+
+def test_saturated_stars_are_masked_and_nothing_else_is(pair: tuple[Side, Side], made: ContinuumSubtracted) -> None:
+    assert made.line.mask is not None
+    full = (made.line.mask & SATURATED) != 0
+    truly = np.any([one.frame.mask != 0 for one in pair], axis=0)
+    assert full[truly].mean() > 0.9
+    assert np.isnan(made.line.data[full]).all()
+    assert full.mean() < 0.02
+    assert np.isfinite(made.line.data[~full & ((made.line.mask & NO_DATA) == 0)]).all()
+    assert made.saturated_count > 0
+
+
+def test_a_hot_pixel_that_was_full_and_is_repaired_is_no_star(pair: tuple[Side, Side]) -> None:
+    narrow = pair[0].frame
+    assert narrow.mask is not None
+    mask = narrow.mask.copy()
+    row, column = 30, 30
+    mask[row, column] |= SATURATED
+    made = continuum_subtract(replace(narrow, mask=mask), pair[1].frame)
+    assert np.isfinite(made.line.data[row, column])
+
+
+def test_unusable_pixels_stay_unusable_and_spoil_nothing_else(
+    pair: tuple[Side, Side], made: ContinuumSubtracted
+) -> None:
+    narrow, broad = pair[0].frame, pair[1].frame
+    holed, marked = narrow.data.astype(np.float32), np.zeros(broad.shape, np.uint8)
+    holed[100:110, 200:210] = np.nan
+    assert broad.mask is not None
+    marked |= broad.mask
+    marked[300, 300] = BAD
+    spoiled = broad.data.copy()
+    spoiled[300, 300] = 1e5
+    one = continuum_subtract(replace(narrow, data=holed), replace(broad, data=spoiled, mask=marked))
+    assert one.line.mask is not None
+    assert np.isnan(one.line.data[100:110, 200:210]).all()
+    assert (one.line.mask[100:110, 200:210] & NO_DATA != 0).all()
+    assert one.line.mask[300, 300] & BAD
+    far = np.s_[320:390, 320:500]
+    np.testing.assert_allclose(one.line.data[far], made.line.data[far], atol=6.0)
+
+
+def test_the_input_is_not_changed_and_the_same_comes_out_twice(
+    pair: tuple[Side, Side], made: ContinuumSubtracted
+) -> None:
+    before = pair[0].frame.data.copy(), pair[1].frame.data.copy()
+    again = continuum_subtract(pair[0].frame, pair[1].frame)
+    np.testing.assert_array_equal(pair[0].frame.data, before[0])
+    np.testing.assert_array_equal(pair[1].frame.data, before[1])
+    np.testing.assert_array_equal(again.line.data, made.line.data)
+    assert again.scale == made.scale
+
+
+def test_unsigned_integers_do_not_wrap(pair: tuple[Side, Side], made: ContinuumSubtracted) -> None:
+    whole = [
+        Frame(np.clip(np.rint(one.frame.data + 500), 0, 65535).astype(np.uint16), mask=one.frame.mask) for one in pair
+    ]
+    one = continuum_subtract(*whole)
+    assert one.scale.value == pytest.approx(made.scale.value, rel=0.01)
+    assert np.nanmin(one.line.data) > -1000
+    assert one.line.err is None
+
+
+def test_what_ccdproc_holds_is_taken_and_its_unit_kept(pair: tuple[Side, Side]) -> None:
+    ours, theirs = (CCDData(one.frame.data * EGAIN, unit=units.electron, mask=one.frame.mask != 0) for one in pair)
+    made = continuum_subtract(ours, theirs)
+    assert made.line.unit == "electron"
+    with pytest.raises(FrameMismatchError, match=r"adu.*electron") as refused:
+        continuum_subtract(pair[0].frame, theirs)
+    assert refused.value.reason == "unit-mismatch"
+
+
+def test_shapes_must_be_equal(pair: tuple[Side, Side]) -> None:
+    with pytest.raises(FrameMismatchError, match=r"\(400, 520\).*\(400, 519\)"):
+        continuum_subtract(pair[0].frame, pair[1].frame.data[:, :519])
+
+
+def test_too_few_stars_are_told_with_their_number(pair: tuple[Side, Side]) -> None:
+    rng = np.random.default_rng(1)
+    empty = Frame(rng.normal(100.0, 5.0, (400, 520)).astype(np.float32))
+    with pytest.raises(ImagingError, match=r"shows \d+ unsaturated stars; 8 are needed") as refused:
+        continuum_subtract(empty, pair[1].frame)
+    assert refused.value.reason == "too-few-stars"
+    turned = replace(pair[1].frame, data=pair[1].frame.data[::-1].copy(), err=None, mask=None)
+    with pytest.raises(ImagingError, match="register the frames first"):
+        continuum_subtract(pair[0].frame, turned)
+
+
+def test_a_line_in_the_broad_band_is_given_back(pair: tuple[Side, Side], grey: float) -> None:
+    narrow = pair[0]
+    through = shot("Rc", 2.4, seed=2, nebula=False)
+    share = BROAD_S / NARROW_S
+    line = nebula_light(NEBULA, RIG, through.spec.pointing, "Ha", through.spec.psf) * np.float32(BROAD_S / EGAIN)
+    with_line = replace(through.frame, data=through.frame.data + line)
+    truth = nebula_of(narrow, narrow.spec.psf)
+    bare = continuum_subtract(narrow.frame, with_line)
+    mended = continuum_subtract(narrow.frame, with_line, line_in_broad=share)
+    kept = [judged(one, narrow, truth)[2] for one in (bare, mended)]
+    print(f"k x share {grey * share:.3f}: kept {kept[0]:.3f} without, {kept[1]:.3f} with the allowance")
+    assert kept[0] == pytest.approx(1.0 - grey * share, abs=0.02)
+    assert kept[1] == pytest.approx(1.0, abs=0.02)
+
+
+def test_colours_of_stars_show_as_scatter(pair: tuple[Side, Side]) -> None:
+    made = continuum_subtract(pair[0].frame, shot("Green", 2.4, seed=2, nebula=False).frame)
+    print(f"scatter {made.scale.scatter:.3f} where colours differ by {0.4 * math.log(10) * 0.7 * 0.25:.3f}")
+    assert made.scale.scatter > 0.1
+
+
+def test_impossible_wishes_are_refused(pair: tuple[Side, Side]) -> None:
+    with pytest.raises(ValueError, match="plane, level, none"):
+        continuum_subtract(pair[0].frame, pair[1].frame, sky="mesh")
+    with pytest.raises(ImagingError, match="line_in_broad below 1/k"):
+        continuum_subtract(pair[0].frame, pair[1].frame, scale=0.5, line_in_broad=3.0)
