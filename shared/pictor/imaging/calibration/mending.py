@@ -42,7 +42,7 @@ def repair_frame(
     Returns
     -------
     Frame
-        float32, or float64 where the frame is wider; bad pixels keep bit 1 of the mask. Cards BPIXCORR, BPIX_MIN,
+        Pixels as float32, or float64 where the frame is wider; bad pixels keep bit 1 of the mask. Cards BPIXCORR, BPIX_MIN,
         BPIXDPIX, BPIXNBAD, BPIXNFIX and BPIXNREM say what was done.
 
     Raises
