@@ -226,6 +226,17 @@ def _gather(samples: Samples, value: Samples, frame: Counts) -> int:
 
 
 @njit(cache=True, nogil=True)
+def _list(samples: Samples, value: Samples, frame: Counts) -> int:
+    """List the finite samples of one pixel with the number of their frames; return how many there are."""
+    found = 0
+    for i in range(samples.shape[0]):
+        if np.isfinite(samples[i]):
+            value[found], frame[found] = samples[i], i
+            found += 1
+    return found
+
+
+@njit(cache=True, nogil=True)
 def _clip(value: Samples, frame: Counts, n: int, own: Samples, rule: Samples, rejected: Counts) -> int:  # noqa: PLR0917
     """Clip sorted samples, each against its own noise; survivors are moved to the front and counted."""
     for _ in range(int(rule[2])):
@@ -269,7 +280,7 @@ def _combine(  # noqa: PLR0917
     count = samples.shape[0]
     value, frame = np.empty(count), np.empty(count, np.int64)
     for x in range(samples.shape[1]):
-        n = _gather(samples[:, x], value, frame)
+        n = _list(samples[:, x], value, frame) if rule[0] == 0 else _gather(samples[:, x], value, frame)
         if n > 0 and rule[0] == 2:
             n = _clip(value, frame, n, noise[:, x], rule, rejected)
         nused[x] = n
