@@ -77,7 +77,8 @@ def _among_filaments(pixels: Pixels, stars: StarList, ceiling: float | None, thr
 
     A finer mesh takes clouds for sky. It also eats the rings of a defocused frame, which has no sharper stars.
     """
-    if stars.psf is not None and stars.psf.fwhm < _WIDE_FWHM:
+    usual = stars.psf is not None and stars.psf.fwhm < _WIDE_FWHM
+    if usual or len(stars) <= _FEWEST_AMONG:
         return stars
     for cell in _FINE_CELLS:
         again = _find_on_plane(pixels, mesh_background(pixels, cell=cell), ceiling, threshold)
