@@ -19,7 +19,7 @@ from pictor.imaging.astrometry.solution import Solution
 from pictor.imaging.astrometry.standards import StandardStars
 from pictor.imaging.stars.starlist import StarList
 
-_VT_FILES = ("index-sample", "index-41")
+_VT_FILES = ("index-sample", "index-tycho2", "index-41")
 """Indexes made of Tycho-2; the 5200 series is made of Gaia and carries other magnitudes."""
 _CATALOGUE_STARS = 5000
 _LEAST_RADIUS_PX = 1.0

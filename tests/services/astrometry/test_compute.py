@@ -170,5 +170,6 @@ def test_magnitudes_of_other_catalogues_make_no_zero_point() -> None:
     folder = sample_folder()
     assert folder is not None
     sample = installed((folder,))[0]
-    gaia, tycho = (replace(sample, path=folder / name) for name in ("index-5204-11.fits", "index-4110.fits"))
-    assert with_vt([gaia, tycho, sample]) == [tycho, sample]
+    names = ("index-5204-11.fits", "index-4110.fits", "index-tycho2-07.littleendian.fits")
+    gaia, tycho, debian = (replace(sample, path=folder / name) for name in names)
+    assert with_vt([gaia, tycho, debian, sample]) == [tycho, debian, sample]

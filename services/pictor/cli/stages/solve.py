@@ -12,7 +12,7 @@ from astropy.io import fits
 
 from pictor.astrometry.believing import belief_of
 from pictor.astrometry.compute import solution_values
-from pictor.astrometry.solver import Belief, Means, Solved, point, solve_stars
+from pictor.astrometry.solver import BY_INDEX, Belief, Means, Solved, point, solve_stars
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
 from pictor.cli.stages.solving import Given, read_given, write_results
@@ -80,6 +80,11 @@ def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, json:
         if missing:
             raise CommandError(f"{missing[0]} is no folder of star indexes; install one with: {INSTALL}", 2)
         known = believed(hints)
+        if set(means.solvers) & BY_INDEX and all(index.sample for index in means.indexes()):
+            print(
+                f"pictor: only the sample star index is there (three small fields); for others: {INSTALL}",
+                file=sys.stderr,
+            )
         require_free([one for path in files for one in wish.targets(path).values()], overwrite=wish.overwrite)
         work = partial(_one, known=known, hints=hints, means=means, wish=wish)
         return each(files, work, label="solve", say=_line, json=json)

@@ -96,6 +96,12 @@ def photometry_of(
         if path is None
         else standard_stars(path, Columns(mag=mag, colour=colour))
     )
+    if len(known) == 0:
+        raise ImagingError(
+            "no installed star index with Tycho-2 magnitudes has stars there; give a star table with --catalogue, or "
+            "install one with: pictor index install FOLDER",
+            reason="not-configured",
+        )
     radius = max(1.0, 3.5 * solution.rms_px)
     found = zero_point_of(
         given.stars, solution.wcs, known, exposure_s=exposure, sky=_sky_above_pedestal(given), radius_px=radius
