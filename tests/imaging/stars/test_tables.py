@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -47,10 +48,13 @@ def test_the_table_says_what_made_it_and_is_read_back(tmp_path: Path) -> None:
     assert again.psf == measured().stars.psf
 
 
-def test_sky_positions_are_those_of_astropy(tmp_path: Path) -> None:
-    write_star_table(tmp_path / "stars.fits", measured(), MADE)
+@pytest.mark.parametrize("projection", ["TAN", "SIN", "ZEA"])
+def test_sky_positions_are_those_of_astropy(tmp_path: Path, projection: str) -> None:
+    cards = {**WCS_CARDS, "CTYPE1": f"RA---{projection}", "CTYPE2": f"DEC--{projection}"}
+    found = replace(measured(), frame=replace(measured().frame, header=fits.Header(cards)))
+    write_star_table(tmp_path / "stars.fits", found, MADE)
     table = fits.getdata(tmp_path / "stars.fits", "STARS")
-    ra, dec = WCS(fits.Header(WCS_CARDS)).all_pix2world(table["XPOS"], table["YPOS"], 1)
+    ra, dec = WCS(fits.Header(cards)).all_pix2world(table["XPOS"], table["YPOS"], 1)
     assert table["RA"] == pytest.approx(ra, abs=1e-8)
     assert table["DEC"] == pytest.approx(dec, abs=1e-8)
     assert "MAG" not in table.names

@@ -5,6 +5,7 @@ from dataclasses import asdict
 import numpy as np
 
 from pictor.cli.stages.running import Told, finite
+from pictor.imaging.astrometry.celestial import read_celestial
 from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.headers.of_frame import claimed_scale
 from pictor.imaging.quality.frames import quality_of
@@ -24,7 +25,7 @@ def about_frame(found: Measured, described: FrameDescription) -> Told:
                 "width": frame.shape[1], "height": frame.shape[0], "unit": frame.unit, "bayer": found.bayer,
                 "exposure_s": described.exposure_s, "filter": described.filter, "target": described.target_name,
                 "telescope": described.telescope, "camera": described.camera, "start_utc": described.start_utc,
-                "scale_arcsec_claimed": claimed_scale(described), "has_wcs": frame.wcs is not None,
+                "scale_arcsec_claimed": claimed_scale(described), "has_wcs": read_celestial(frame.header) is not None,
             },
             "background_info": {
                 "level": sky.level, "noise": sky.noise, "unit": frame.unit,

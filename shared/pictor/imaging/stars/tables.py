@@ -10,7 +10,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.astrometry.projection import pixel_to_sky
+from pictor.imaging.astrometry.celestial import read_celestial
 from pictor.imaging.products import Provenance, product_header, write_whole
 from pictor.imaging.stars.apertures import Apertures, magnitudes
 from pictor.imaging.stars.measuring import Measured
@@ -162,9 +162,9 @@ def _extra(found: Measured, apertures: Apertures | None, exposure_s: float | Non
             mag, error = magnitudes(apertures.flux, apertures.error, exposure_s=timed)
             add("AP_MAG", mag, "mag", "-2.5 log10(AP_FLUX per second)")
             add("AP_MERR", error, "mag", "its error")
-    wcs = found.frame.wcs
+    wcs = read_celestial(found.frame.header)
     if wcs is not None:
-        ra, dec = pixel_to_sky(wcs, stars.x + 1.0, stars.y + 1.0)
+        ra, dec = wcs.sky(stars.x + 1.0, stars.y + 1.0)
         add("RA", ra, "deg", "right ascension by the WCS of the frame", "D")
         add("DEC", dec, "deg", "declination by the WCS of the frame", "D")
     return extra
