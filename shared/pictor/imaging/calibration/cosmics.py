@@ -105,10 +105,13 @@ def find_cosmics(
     """
     step = 2 if bayer else 1
     light = _prepared(sci, mask, err, detector, step)
-    rule = np.array([limits.sigma, limits.contrast, _star_share(light), CORE_SIGMA], np.float32)
+    least = laplacian.least_noise(light.whole_noise)
+    found = _candidates(light.whole, light.skip, least, SIGMA)
+    rule = np.array([limits.sigma, limits.contrast, _star_share(light, found), CORE_SIGMA], np.float32)
+    known = (least, found) if step == 1 and limits.sigma == SIGMA else None
     hit = np.zeros(sci.shape, np.bool_)
     for y, x in np.ndindex(step, step):
-        hit[y::step, x::step] = _find(light, (y, x), rule, limits)
+        hit[y::step, x::step] = _find(light, (y, x), rule, limits, known)
     return hit
 
 
@@ -161,9 +164,8 @@ def _levelled(image: NDArray[np.float32], noise: NDArray[np.float32], skip: Mask
     return _Light(image, noise, whole, whole_noise, skip, scale, sky)
 
 
-def _star_share(light: _Light) -> float:
-    """Measure how much of their light the stars of this frame share at least with their neighbours."""
-    found = _candidates(light.whole, light.skip, laplacian.least_noise(light.whole_noise), SIGMA)
+def _star_share(light: _Light, found: Places) -> float:
+    """Measure how much of their light the stars of this frame, among some pixels, share at least with neighbours."""
     room = np.empty(found.size, np.float32)
     shared = room[: laplacian.shares(light.whole, light.whole_noise, found, STAR_SIGMA, room)]
     stars = shared[shared > CORE_SHARE]
@@ -172,16 +174,21 @@ def _star_share(light: _Light) -> float:
     return max(CORE_SHARE, STAR_SHARE * float(np.percentile(stars, 10)))
 
 
-def _find(light: _Light, origin: tuple[int, int], rule: Image, limits: Limits) -> NDArray[np.bool_]:
-    """Find the hits in the pixels of one colour, and take them out of the light."""
+def _find(
+    light: _Light, origin: tuple[int, int], rule: Image, limits: Limits, known: tuple[Image, Places] | None
+) -> NDArray[np.bool_]:
+    """Find the hits in the pixels of one colour, and take them out of the light.
+
+    ``known`` is the least noise and the pixels worth a look where both were found already.
+    """
     step = len(light.scale)
     own = slice(origin[0], None, step), slice(origin[1], None, step)
     image, noise = np.ascontiguousarray(light.image[own]), np.ascontiguousarray(light.noise[own])
     skip = np.ascontiguousarray(light.skip[own])
     search = _Search(image, noise, skip, light.whole, light.whole_noise, np.array([*origin, step]))
     hit = np.zeros(image.size, np.bool_)
-    seen, least = np.zeros_like(skip), laplacian.least_noise(noise)
-    found = _candidates(image, skip, least, limits.sigma)
+    seen, least = np.zeros_like(skip), laplacian.least_noise(noise) if known is None else known[0]
+    found = _candidates(image, skip, least, limits.sigma) if known is None else known[1]
     hit[track_pixels(image, noise, skip, found, rule)] = True
     for _ in range(limits.passes):
         new = search.once(found, rule, limits)
@@ -217,14 +224,18 @@ class _Search:
         def look(part: slice) -> None:
             laplacian.judge(*planes, found[part], rule, verdict[part])
 
+        def grown(part: Places, limit: float) -> Places:
+            room = np.empty(8 * part.size, np.int64)
+            return room[: laplacian.grow(*planes, self.skip, part, limit, rule, room)]
+
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(look, [slice(0, found.size // 2), slice(found.size // 2, None)]))
-        hits: Places = found[verdict != 0]
-        self.skip.ravel()[hits] = 1
-        for limit in (limits.sigma, limits.sigma * limits.neighbour_share):
-            room = np.empty(8 * hits.size, np.int64)
-            count = int(laplacian.grow(*planes, self.skip, hits, limit, rule, room))
-            hits = np.append(hits, room[:count])
+            hits: Places = found[verdict != 0]
+            self.skip.ravel()[hits] = 1
+            for limit in (limits.sigma, limits.sigma * limits.neighbour_share):
+                # both threads may find a pixel between their parts
+                more = pool.map(lambda part, limit=limit: grown(part, limit), np.array_split(hits, 2))
+                hits = np.concatenate([hits, np.unique(np.concatenate(list(more)))])
         return hits
 
 

@@ -119,7 +119,10 @@ def _noise(err: Reals, y: int, x: int, room: Reals) -> float:
 @njit(cache=True, nogil=True)
 def _sharpness(image: Reals, err: Reals, y: int, x: int, least: float, room: Reals) -> float:  # noqa: PLR0917
     """Return how far the Laplacian stands out from that of its neighbours, in sigma; 0 where not above ``least``."""
-    own, noise = laplacian(image, y, x), _noise(err, y, x, room)
+    own, noise = laplacian(image, y, x), _median(err, y, x, 1, room)
+    if not own > 2 * least * noise:
+        return 0.0
+    noise = max(noise, _median(err, y, x, 2, room))
     if not own > 2 * least * noise:
         return 0.0
     n = 0
@@ -175,16 +178,23 @@ def shared_light(image: Reals, err: Reals, y: int, x: int, room: Reals) -> tuple
 
 
 @njit(cache=True, nogil=True)
+def _is_peak(image: Reals, y: int, x: int) -> bool:
+    """Tell whether none of the eight neighbours is brighter."""
+    for j in range(y - 1, y + 2):
+        for i in range(x - 1, x + 2):
+            if image[j, i] > image[y, x]:
+                return False
+    return True
+
+
+@njit(cache=True, nogil=True)
 def shares(image: Reals, err: Reals, places: Places, least: float, out: Reals) -> int:
     """Collect the shared light of the bright peaks among some pixels; return how many there are."""
     room, n = np.empty(64, np.float32), 0
     ny, nx = image.shape
     for place in places:
         y, x = place // nx, place % nx
-        if (
-            not (RING <= y < ny - RING and RING <= x < nx - RING)
-            or image[y, x] < image[y - 1 : y + 2, x - 1 : x + 2].max()
-        ):
+        if not (RING <= y < ny - RING and RING <= x < nx - RING) or not _is_peak(image, y, x):
             continue
         share, sigma = shared_light(image, err, y, x, room)
         if sigma > least:
@@ -221,17 +231,9 @@ def _starry(whole: Reals, err: Reals, y: int, x: int, rule: Reals, room: Reals) 
 
 @njit(cache=True, nogil=True)
 def grow(  # noqa: PLR0917
-    image: Reals,
-    err: Reals,
-    whole: Reals,
-    whole_err: Reals,
-    grid: Places,
-    skip: Mask,
-    hits: Places,
-    limit: float,
-    rule: Reals,
-    more: Places,
-) -> int:
+    image: Reals, err: Reals, whole: Reals, whole_err: Reals, grid: Places, skip: Mask, hits: Places, limit: float,
+    rule: Reals, more: Places,
+) -> int:  # fmt: skip
     """List the neighbours of hits that are as sharp as ``limit`` and no part of a star; return how many."""
     room = np.empty(64, np.float32)
     ny, nx = image.shape
