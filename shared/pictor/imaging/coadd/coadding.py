@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.coadd import kernels
 from pictor.imaging.coadd.cards import coadd_header
-from pictor.imaging.coadd.members import Member, levelled, member_of, scaled, weighted
+from pictor.imaging.coadd.members import Member, levelled, member_of, scaled, slackened, weighted
 from pictor.imaging.coadd.sources import Source, open_source, source_of
 from pictor.imaging.coadd.tiles import Planes, Rule, run
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -38,7 +38,6 @@ class Method(StrEnum):
 SCALES = ("auto", "exposure", "zeropoint", "stars", "none")
 BACKGROUNDS = ("subtract", "match", "none")
 _CODES = {Method.MEDIAN: kernels.MEDIAN, Method.CLIPPED: kernels.CLIP}
-_LEAST_LIGHT, _UNKNOWN_LIGHT = 0.1, 0.3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -109,8 +108,8 @@ def coadd(
         missing samples leave no holes.
     sigma
         For ``clipped``: how many standard deviations a sample may lie from the median. On top of that it may differ
-        by a share of the light above the sky, taken from the spread of the seeing, and by the slope of the median
-        image, so that star cores stay [1]_ [2]_.
+        by a share of the light above the sky and of the slope of the median image, which grow with the difference of
+        its seeing from the usual, so that star cores stay [1]_ [2]_.
     weights
         None: alike; ``variance``: inverse variance of the sky of each light; or one number per light. Weights do not
         vary over a light, so that they do not change the profile of stars.
@@ -224,6 +223,7 @@ def _coadd(sources: Sequence[Source], onto: Grid | Sequence[Transform] | None, h
         for source, mapping in pairs
     ]
     members = weighted(levelled(scaled(members, how.scale), how.background), how.weights)
+    members = slackened(members)
     rule = _rule(members, how)
     planes = run([replace(one, stars=None) for one in members], target.shape, rule)
     return _finished(members, target, planes, how)
@@ -265,17 +265,10 @@ def _placed(
 
 
 def _rule(members: Sequence[Member], how: Settings) -> Rule:
-    """Say how far samples may differ: stars by the spread of the seeing."""
     first = members[0]
     level = 0.0 if first.subtract else first.level * first.scale + first.offset
-    widths = np.array([one.fwhm for one in members])
-    widths = widths[np.isfinite(widths)]
-    light = _UNKNOWN_LIGHT
-    if len(widths) >= max(2, len(members) // 2):
-        middle = float(np.median(widths))
-        light = _LEAST_LIGHT + 1.2 * max((middle / widths.min()) ** 2 - 1, 1 - (middle / widths.max()) ** 2)
     gain = noise_gain(how.kernel) ** 2
-    return Rule(_CODES.get(how.method, kernels.MEAN), how.sigma, light, 1.0, level, gain)
+    return Rule(_CODES.get(how.method, kernels.MEAN), how.sigma, level, gain)
 
 
 def _finished(members: Sequence[Member], target: Grid | Transform, planes: Planes, how: Settings) -> Coadded:

@@ -71,17 +71,18 @@ def _slope(image: Reals, y: int, x: int) -> float:
 
 @njit(cache=True, nogil=True)
 def reject(  # noqa: PLR0917
-    values: Reals, variances: Reals, bits: Bits, middle: Reals, soft: NDArray[np.bool_], floors: Doubles, rule: Doubles,
+    values: Reals, variances: Reals, bits: Bits, middle: Reals, soft: NDArray[np.bool_], frames: Doubles, rule: Doubles,
     inner: tuple[int, int, int, int], rejected: NDArray[np.int64],
 ) -> None:  # fmt: skip
     """Turn samples that cannot belong to the median into NaN.
 
     A sample may differ by ``sigma`` times its noise, plus a share of the light above the sky and of the slope, which
-    seeing and shifts change from frame to frame. Its noise is that of its frame's sky (``floors``, not interpolated)
-    plus what the median frame has beyond its sky, so that a hit does not excuse itself.
+    its seeing and shift change. Its noise is that of its frame's sky, not interpolated, plus what the median frame has
+    beyond its sky, so that a hit does not excuse itself.
 
-    ``rule`` is (sigma, share of light, share of slope, level of the sky, fewest samples, variance that interpolation
-    leaves of 1); ``inner`` (y0, y1, x0, x1) is the part whose rejected samples are counted.
+    ``frames`` holds variance of the sky, share of light and share of slope of every frame, shape (3, n); ``rule`` is
+    (sigma, level of the sky, fewest samples, variance that interpolation leaves of 1); ``inner`` (y0, y1, x0, x1) is
+    the part whose rejected samples are counted.
     """
     n, height, width = values.shape
     beyond = np.empty(n, np.float32)
@@ -93,16 +94,16 @@ def reject(  # noqa: PLR0917
             count = 0
             for i in range(n):
                 if _kept(values[i, y, x], bits[i, y, x], soft[y, x]):
-                    beyond[count] = max(float(variances[i, y, x]) - rule[5] * floors[i], 0.0)
+                    beyond[count] = max(float(variances[i, y, x]) - rule[3] * frames[0, i], 0.0)
                     count += 1
-            if count < rule[4]:
+            if count < rule[2]:
                 continue
             excess = _median(beyond, count)
-            slack = rule[1] * max(centre - rule[3], 0.0) + rule[2] * _slope(middle, y, x)
+            light, slope = max(centre - rule[1], 0.0), _slope(middle, y, x)
             counted = inner[0] <= y < inner[1] and inner[2] <= x < inner[3]
             for i in range(n):
                 if _kept(values[i, y, x], bits[i, y, x], soft[y, x]):
-                    limit = rule[0] * np.sqrt(floors[i] + excess) + slack
+                    limit = rule[0] * np.sqrt(frames[0, i] + excess) + frames[1, i] * light + frames[2, i] * slope
                     if abs(float(values[i, y, x]) - centre) > limit:
                         values[i, y, x] = np.nan
                         rejected[i] += counted

@@ -22,6 +22,8 @@ _ALIKE = 0.01
 _STAR_SNR = 20.0
 _FEWEST_STARS = 5
 _NEAR_PX = 2.0
+# Shares of light and slope that samples of equal seeing may differ by: focus, guiding and a tenth of a pixel of shift.
+_LEAST_SLACK, _UNKNOWN_SEEING = (0.06, 0.2), 0.1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,6 +50,8 @@ class Member:
         Relative weight of the scaled frame.
     fwhm
         Of its stars, in pixels of the grid; NaN without stars.
+    slack
+        Share of the light and of the slope by which its samples may differ from the median.
     """
 
     source: Source
@@ -62,6 +66,7 @@ class Member:
     subtract: bool = False
     weight: float = 1.0
     fwhm: float = math.nan
+    slack: tuple[float, float] = (0.0, 0.0)
     stars: StarList | None = None
 
     @property
@@ -156,6 +161,22 @@ def weighted(members: Sequence[Member], weights: str | Sequence[float] | None) -
         )
     mean = sum(chosen) / len(chosen)
     return [replace(one, weight=weight / mean) for one, weight in zip(members, chosen, strict=True)]
+
+
+def slackened(members: Sequence[Member]) -> list[Member]:
+    """Say how much the stars of every light may differ from the usual ones: by the difference of its seeing.
+
+    The light of a Gaussian star changes by twice the relative change of its width in the middle, and by a pixel's slope
+    times three times that change three widths away.
+    """
+    widths = np.array([one.fwhm for one in members])
+    known = widths[np.isfinite(widths)]
+    usual = float(np.median(known)) if len(known) >= max(2, len(members) // 2) else math.nan
+    changes = np.nan_to_num(np.abs(widths / usual - 1), nan=_UNKNOWN_SEEING)
+    return [
+        replace(one, slack=(_LEAST_SLACK[0] + 2.4 * float(change), _LEAST_SLACK[1] + 3.0 * float(change)))
+        for one, change in zip(members, changes, strict=True)
+    ]
 
 
 def _told_noise(frame: Frame) -> float | None:

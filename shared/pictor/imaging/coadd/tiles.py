@@ -34,9 +34,8 @@ class Rule:
     ----------
     method
         MEAN, MEDIAN or CLIP of `pictor.imaging.coadd.kernels`.
-    sigma, light, slope
-        How far a sample may lie from the median: in standard deviations, share of the light above the sky, and share
-        of the slope between neighbouring pixels.
+    sigma
+        How many standard deviations a sample may lie from the median.
     level
         Sky of the scaled and levelled frames.
     gain
@@ -45,14 +44,12 @@ class Rule:
 
     method: int
     sigma: float = 3.0
-    light: float = 0.3
-    slope: float = 1.0
     level: float = 0.0
     gain: float = 1.0
 
     def packed(self) -> Floats:
         """As the compiled loops take it."""
-        return np.array([self.sigma, self.light, self.slope, self.level, 3.0, self.gain])
+        return np.array([self.sigma, self.level, 3.0, self.gain])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,8 +193,8 @@ def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, made: Plan
     inner = (top, top + tile[0].stop - tile[0].start, left, left + tile[1].stop - tile[1].start)
     if rule.method == kernels.CLIP:
         rejected = np.zeros(count, np.int64)
-        floors = np.array([one.floor for one in samples.members])
-        kernels.reject(values, variances, bits, middle, soft, floors, rule.packed(), inner, rejected)
+        frames = np.array([(one.floor, *one.slack) for one in samples.members]).T.copy()
+        kernels.reject(values, variances, bits, middle, soft, frames, rule.packed(), inner, rejected)
         with made.lock:
             made.rejected[:] += rejected
     weights = np.array([one.weight for one in samples.members])
