@@ -285,6 +285,13 @@ def test_colour_is_read_with_planes_of_its_shape_only(tmp_path: Path) -> None:
     assert frame.mask[1, 1] == SATURATED
 
 
+def test_a_cube_of_one_plane_is_a_plane(tmp_path: Path) -> None:
+    units = [fits.PrimaryHDU(np.full((1, *SHAPE), 7, np.int16)), fits.ImageHDU(np.ones((1, *SHAPE)), name="ERR")]
+    fits.HDUList(units).writeto(tmp_path / "one.fits")
+    frame = Frame.from_fits(tmp_path / "one.fits")
+    assert frame.data.shape == frame.err.shape == SHAPE
+
+
 def test_an_image_that_is_called_mask_is_an_image(tmp_path: Path) -> None:
     one = fits.ImageHDU(np.full(SHAPE, 7, np.int16), name="MASK")
     fits.HDUList([fits.PrimaryHDU(), one]).writeto(tmp_path / "m.fits")

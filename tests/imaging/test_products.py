@@ -95,6 +95,30 @@ def test_fitsverify_finds_nothing_to_say(name: str, tmp_path: Path) -> None:
     assert "0 warning(s) and 0 error(s)" in said.stdout, said.stdout
 
 
+@pytest.mark.skipif(shutil.which("fitsverify") is None, reason="fitsverify is not installed")
+def test_faults_of_the_header_of_a_frame_are_not_passed_on(tmp_path: Path) -> None:
+    """A PC matrix beside CD, cards given twice, one of them wrong, and a long text without LONGSTRN."""
+    header = fits.Header({"CD1_1": -1e-4, "CD2_2": 1e-4, "PC1_1": 1.0, "PC2_2": 1.0, "DATE-OBS": "2026-10-12T18:40:00"})
+    header.update({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 1.0, "CRVAL2": 2.0, "CRPIX1": 3.0})
+    header["CRPIX2"] = 4.0
+    header.append(("DATE-OBS", "2026-02-31T00:00:00"), end=True)
+    header.append(("EXPTIME", 60.0), end=True)
+    header.append(("EXPTIME", 61.0), end=True)
+    header["TEXT"] = "long " * 30
+    for frame in (Frame(np.ones(SHAPE, np.float32), header=header), Frame(np.ones(SHAPE), header=header)):
+        path = tmp_path / f"{frame.data.dtype}.fits"
+        write_product(path, frame, MADE)
+        said = subprocess.run(["fitsverify", str(path)], capture_output=True, text=True, check=False)
+        assert "0 warning(s) and 0 error(s)" in said.stdout, said.stdout
+        kept = fits.getheader(path)
+        assert (kept["EXPTIME"], kept["DATE-OBS"], kept["TEXT"].rstrip()) == (
+            60.0,
+            "2026-10-12T18:40:00",
+            ("long " * 30).rstrip(),
+        )
+    assert header["PC1_1"] == 1.0
+
+
 def test_a_product_of_a_thousand_inputs_names_999_and_the_sum_of_the_list(tmp_path: Path) -> None:
     inputs = [Input(f"light_{number:04d}.fits", f"{number:064x}") for number in range(1001)]
     write_product(tmp_path / "p.fits", frames()["plain"], Provenance("coadd", inputs))

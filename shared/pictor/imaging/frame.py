@@ -113,7 +113,7 @@ class Frame:
         """Read a FITS file, plain, tile-compressed (.fz), gzipped, or XISF.
 
         Planes ERR (or UNCERT, as CCDData writes it, of any kind) and MASK are read where they have the shape of the
-        image. A mask of bytes holds our bits; of a wider one all but 0 becomes bit 1.
+        image. A mask of bytes holds our bits; of a wider one all but 0 becomes bit 1. A cube of one plane is a plane.
 
         Parameters
         ----------
@@ -130,7 +130,8 @@ class Frame:
             plain = unpack(path, Path(scratch)).path
             found = read_frame(plain)
             planes = _planes(plain, found)
-        return cls(found.data, planes.get(_ERR), planes.get(_MASK), found.header, unit_of(found.header))
+        data = found.data[0] if found.data.ndim == 3 and found.data.shape[0] == 1 else found.data
+        return cls(data, planes.get(_ERR), planes.get(_MASK), found.header, unit_of(found.header))
 
     @classmethod
     def from_nddata(cls, other: Any) -> Self:  # noqa: ANN401 - NDData, CCDData and bare arrays; none of them is typed
@@ -197,7 +198,7 @@ def _planes(path: Path, image: FrameFile) -> dict[str, Any]:
         If one of them cannot be read.
     """
     found: dict[str, Any] = {}
-    shape = image.data.shape
+    shape = image.data.shape[1:] if image.data.shape[0] == 1 and image.data.ndim == 3 else image.data.shape
     try:
         with python_warnings.catch_warnings(), fits.open(path, memmap=False, lazy_load_hdus=True) as units:
             python_warnings.simplefilter("ignore")
@@ -207,8 +208,8 @@ def _planes(path: Path, image: FrameFile) -> dict[str, Any]:
                     continue
                 if name == _MASK and unit.shape and unit.shape[-2:] == shape[-2:]:
                     found[_MASK] = bits_of(unit.data)
-                elif name != _MASK and unit.shape == shape:
-                    found[_ERR] = _deviation(unit, image.data.dtype) if _ERR not in found else found[_ERR]
+                elif name != _MASK and unit.shape in {shape, (1, *shape)}:
+                    found.setdefault(_ERR, _deviation(unit, shape, image.data.dtype))
     except (OSError, ValueError, TypeError, IndexError, KeyError, fits.VerifyError) as error:
         raise UnreadableFrameError(
             f"The planes beside the image cannot be read: {error}.", reason="bad-planes"
@@ -216,7 +217,7 @@ def _planes(path: Path, image: FrameFile) -> dict[str, Any]:
     return found
 
 
-def _deviation(unit: fits.ImageHDU, like: np.dtype[Any]) -> NDArray[np.floating] | None:
+def _deviation(unit: fits.ImageHDU, shape: tuple[int, ...], like: np.dtype[Any]) -> NDArray[np.floating] | None:
     """Read a plane of errors; None where it does not say which kind they are of."""
     change = _DEVIATION.get(str(unit.header.get("UTYPE", "")).strip().upper()[:3])
     if change is None and str(unit.header.get("UTYPE", "")).upper().startswith("INVERSEVAR"):
@@ -226,7 +227,7 @@ def _deviation(unit: fits.ImageHDU, like: np.dtype[Any]) -> NDArray[np.floating]
     wide = np.float64 if like == np.float64 else np.float32
     with np.errstate(all="ignore"):
         values: NDArray[np.floating] = change(np.asarray(unit.data, dtype=np.float64)).astype(wide)
-    return values
+    return values.reshape(shape)
 
 
 def bits_of(mask: NDArray[Any]) -> Mask:

@@ -3,7 +3,9 @@
 import hashlib
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
@@ -24,6 +26,8 @@ _OF_A_FILE = ("CHECKSUM", "DATASUM", "BSCALE", "BZERO", "BLANK", "DATAMIN", "DAT
 _OLD_INPUTS = re.compile(r"(NINPUT|INLIST|IN\d{3}(NAM|SHA|ID|LEV|REJ))\Z")
 _MOST_LISTED = 999
 _CARD_ROOM = 68
+_MATRIX = {name: [f"{name}{place}" for place in ("1_1", "1_2", "2_1", "2_2")] for name in ("CD", "PC")}
+_COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 
 
 class FileTakenError(ImagingError):
@@ -157,9 +161,30 @@ def product_header(frame: Frame, made: Provenance) -> fits.Header:
     for keyword in {key for key in header if key in _OF_A_FILE}:
         header.remove(keyword, ignore_missing=True, remove_all=True)
     unstamp(header)
+    _mend(header)
     header["BUNIT"] = (frame.unit, "unit of the pixels; empty for ratios")
     stamp(header, made)
     return header
+
+
+def _mend(header: fits.Header) -> None:
+    """Take from a header, in place, what makes a file no FITS by the letter: a second PC matrix, cards given twice."""
+    if any(key in header for key in _MATRIX["CD"]):
+        for keyword in _MATRIX["PC"]:
+            header.remove(keyword, ignore_missing=True, remove_all=True)
+    counts = Counter(card.keyword for card in header.cards)
+    for keyword in [key for key, count in counts.items() if count > 1 and key not in _COMMENTARY]:
+        for again in range(counts[keyword] - 1, 0, -1):
+            del header[keyword, again]
+    if any(isinstance(card.rawvalue, str) and len(card.rawvalue) > _CARD_ROOM for card in _readable(header)):
+        header["LONGSTRN"] = ("OGIP 1.0", "long texts go on in CONTINUE cards")
+
+
+def _readable(header: fits.Header) -> Iterator[fits.Card]:
+    for card in header.cards:
+        with suppress(fits.VerifyError, ValueError):
+            _ = card.rawvalue
+            yield card
 
 
 def unstamp(header: fits.Header) -> None:

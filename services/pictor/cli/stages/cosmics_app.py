@@ -38,7 +38,8 @@ def cosmics(
     contrast: Annotated[float, typer.Option(min=0.1, max=100, help="Over a star's structure (objlim).")] = 5.0,
     passes: Annotated[int, typer.Option(min=1, max=20, help="Searches at most.")] = 4,
     bayer: Annotated[
-        bool | None, typer.Option("--bayer/--mono", help="Whether there is a colour pattern; default: BAYERPAT.")
+        bool | None,
+        typer.Option("--bayer/--mono", help="Whether there is a colour pattern; default: BAYERPAT, else its sky."),
     ] = None,
     mask_out: Annotated[bool, typer.Option("--mask-out", help="Also write NAME_hits.fits, 1 where hit.")] = False,
     difference: Annotated[

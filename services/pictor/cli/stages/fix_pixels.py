@@ -14,6 +14,7 @@ from pictor.imaging.calibration.mending import repair_frame
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, card_name, write_product
+from pictor.imaging.stars.bayer import shown_pattern
 from pictor.imaging.types import Mask
 from pictor.runtime.version import SOFTWARE
 
@@ -96,9 +97,12 @@ def _one(path: Path, wish: Wish, bad: Bad | None) -> Told:
 
 
 def colour_pattern(frame: Frame) -> bool:
-    """Tell whether the pixels of a frame lie under a Bayer pattern, by its cards."""
-    pattern = frame.header.get("BAYERPAT", frame.header.get("COLORTYP"))
-    return frame.data.ndim == 2 and isinstance(pattern, str) and pattern.strip().upper() in _PATTERNS
+    """Tell whether the pixels of a frame lie under a Bayer pattern: by its cards, else by the levels of its sky."""
+    if frame.data.ndim == 3:
+        return False
+    told = [frame.header.get(keyword) for keyword in ("BAYERPAT", "COLORTYP")]
+    stated = any(isinstance(value, str) and value.strip().upper() in _PATTERNS for value in told)
+    return stated or shown_pattern(frame.data) is not None
 
 
 _PATTERNS = frozenset({"RGGB", "BGGR", "GRBG", "GBRG"})
