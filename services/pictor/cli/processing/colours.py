@@ -95,9 +95,9 @@ def _composed(run: Run, members: Sequence[CoaddRow], picture: Picture) -> tuple[
     first = members[0]
     used = [*dict.fromkeys(row.name for row in picture.colours)]
     name = f"{slug(first.target)}_{picture.palette.upper()}{_rig(run, first)}"
-    exposure = sum(row.exposure_s or 0.0 for row in members if row.name in used)
+    exposure = sum(row.exposure_s or 0.0 for row in members if row.name in used and not row.channel)
     row = CoaddRow(name, "colour", first.target, picture.palette.upper(), exposure_s=exposure, rig=first.rig)
-    row.frames = sum(one.frames for one in members if one.name in used)
+    row.frames = sum(one.frames for one in members if one.name in used and not one.channel)
     bright = picture.luminance
     arguments = {
         "colours": [_path(run, one) for one in picture.colours], "palette": picture.palette.value, "name": name,

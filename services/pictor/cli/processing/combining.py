@@ -79,6 +79,7 @@ async def _coadd(
     run: Run, group: CoaddGroup, members: Sequence[Row], placed: Mapping[str, Any], seen: Mapping[str, Seen]
 ) -> None:
     shown = CoaddRow(group.name, "coadd", group.target, group.filter, frames=len(members), rig=group.rig)
+    shown.channel = group.channel
     run.report.coadds.append(shown)
     lights = [
         {"label": row.label, "path": str(run.wish.out / row.outputs["light"]), "seen": _sight(seen[row.label])}

@@ -74,7 +74,7 @@ def _tell(report: Report, out: Path) -> None:
             print(f"{row.status:<5} {row.label}: {row.reason}")
     for master in report.masters:
         if master.made:
-            where = master.path or master.note.splitlines()[0]
+            where = master.path or master.note.partition("\n")[0] or night.STOPPED
             print(f"{master.verdict:<12} master {master.kind} of {master.frames}: {where}")
     for coadd in report.coadds:
         print(f"{coadd.status:<5} {coadd.kind} {coadd.name}: {coadd.reason or next(iter(coadd.outputs.values()), '')}")

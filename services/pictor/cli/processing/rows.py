@@ -92,6 +92,7 @@ class CoaddRow:
     frames: int = 0
     exposure_s: float | None = None
     rig: str = ""
+    channel: int | None = None
     numbers: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     outputs: dict[str, str] = field(default_factory=dict)

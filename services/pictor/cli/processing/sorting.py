@@ -78,7 +78,7 @@ def _why_not(one: Seen) -> str | None:
         return " ".join(one.problems)
     if one.kind in {"light", *CALIBRATION}:
         return None
-    return f"it is a {one.kind}, which is not processed"
+    return "nothing says what it is" if one.kind == "unknown" else f"it is a {one.kind}, which is not processed"
 
 
 def _grouped(files: Sequence[Seen], policy: Policy) -> tuple[Individuals, ...]:

@@ -20,16 +20,18 @@ def gallery(report: Report, out: Path) -> str:
 def _target(target: str, coadds: Sequence[CoaddRow], out: Path) -> str:
     large = [one for one in coadds if one.kind == COLOUR and one.status is Status.OK]
     small = [one for one in coadds if one.kind != COLOUR]
-    exposure = sum(one.exposure_s or 0.0 for one in coadds if one.kind == "coadd")
-    frames = sum(one.frames for one in coadds if one.kind == "coadd")
-    head = f'<header><h3>{text(target)}</h3><span class="dim">{frames} lights, {duration(exposure)}</span></header>'
+    single = [one for one in coadds if one.kind == "coadd" and not one.channel]
+    exposure, frames = sum(one.exposure_s or 0.0 for one in single), sum(one.frames for one in single)
+    counted = f"{frames} light{'s' * (frames != 1)}, {duration(exposure)}"
+    head = f'<header><h3>{text(target)}</h3><span class="dim">{counted}</span></header>'
     many = "".join(_picture(one, out, LARGE) for one in small)
     if large:
         first = "".join(_picture(one, out, WIDE) for one in large)
         body = f'<div class="gallery wide"><div>{first}</div><div class="small">{many}</div></div>'
     else:
         body = f'<div class="gallery">{many}</div>'
-    return f'<article class="card target">{head}{body}</article>'
+    wide = " full" if large or len(small) > 2 else ""
+    return f'<article class="card target{wide}">{head}{body}</article>'
 
 
 def _picture(one: CoaddRow, out: Path, edge: int) -> str:

@@ -14,6 +14,9 @@ PLOTS = (
     ("fwhm_px", "FWHM", "pixels", 2, False), ("eccentricity", "Eccentricity", "0 round, 1 a line", 2, False),
     ("star_count", "Stars", "unsaturated, unflagged", 0, True), ("background_adu", "Sky", "ADU per pixel", 0, False),
 )  # fmt: skip
+FEWEST_TO_PLOT = 3
+"""Two frames are no course of a night."""
+
 COLUMNS = (
     ("", "t"), ("File", "f"), ("Status", ""), ("Grade", ""), ("Target", ""), ("Filter", ""), ("Start (UTC)", "w"),
     ("Exp. s", "n"), ("FWHM px", "n"), ("FWHM \N{DOUBLE PRIME}", "n"), ("Ecc.", "n"), ("Stars", "n"), ("Sky ADU", "n"),
@@ -34,6 +37,8 @@ def plots(lights: Sequence[Row]) -> str:
     parts = []
     for rig in rigs:
         mine = [row for row in measured if str(row.facts.get("rig") or "") == rig]
+        if len(mine) < FEWEST_TO_PLOT:
+            continue
         drawn = [over_time(points_of(mine, name), *how[:2], digits=how[2], zero=how[3]) for name, *how in PLOTS]  # type: ignore[arg-type]
         drawn.append(pointing(offsets_of(mine), "Pointing: centre from the target"))
         if any(drawn):
