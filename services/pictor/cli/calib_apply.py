@@ -17,9 +17,9 @@ from pictor.cli.calib_files import (
     require_free,
     sha256_of,
 )
-from pictor.cli.calib_stack import bias_level
 from pictor.cli.client import CommandError, guarded
 from pictor.contracts.frames import FrameType as StoredType
+from pictor.imaging.calibration.masters import bias_level
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.matching.rules import MasterFrame

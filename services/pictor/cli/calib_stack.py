@@ -6,11 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from astropy.io import fits
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -25,6 +23,7 @@ from pictor.cli.calib_files import (
 )
 from pictor.cli.client import CommandError, guarded
 from pictor.contracts.frames import FrameType as StoredType
+from pictor.imaging.calibration.masters import bias_level
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
@@ -35,6 +34,8 @@ from pictor.runtime.stacking.decide import LEAST_FRAMES
 from pictor.runtime.stacking.judging import reasons, samples_of
 from pictor.runtime.stacking.outliers import outliers
 from pictor.state.individuals import Measured, Unjudged
+
+__all__ = ["Wish", "admitted", "bias_level", "main", "named"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,19 +213,6 @@ def _arguments(frames: Sequence[LocalFrame], kind: str, policy: Policy, wish: Wi
         "bad_pixel_list": None if wish.bad_pixels is None else wish.bad_pixels.read_text(encoding="utf-8"),
         "sensor": place_of(described),
     }
-
-
-def bias_level(path: Path) -> float:
-    """Return the level of a master bias, in ADU: of its frames where it lists them, else of its pixels."""
-    header = fits.getheader(path)
-    levels = [float(header[f"IN{i:03d}LEV"]) for i in range(1, 1000) if f"IN{i:03d}LEV" in header]
-    if levels:
-        return float(median(levels))
-    import numpy as np
-
-    from pictor.imaging.calibration.masters import read_master
-
-    return float(np.median(read_master(path, planes=()).sci))
 
 
 def _keep(found: Mapping[str, Any], wish: Wish) -> dict[str, Any]:

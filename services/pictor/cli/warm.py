@@ -4,10 +4,13 @@ from importlib import import_module
 
 from pictor.runtime.hosting import WARM
 
+LIBRARY = ("pictor.imaging.combine.frames",)
+"""Modules with kernels that only the commands of the library use."""
+
 
 def main() -> int:
     """Import every module with pixel work and run its ``warm``."""
-    for names in WARM.values():
+    for names in (*WARM.values(), LIBRARY):
         for name in names:
             warm = getattr(import_module(name), "warm", None)
             if warm is not None:

@@ -10,7 +10,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, at_temperature, kind_of, listed, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.cli.stages.underneath import Underneath, underneath
-from pictor.imaging.calibration.masters import Kind
+from pictor.imaging.calibration.masters import Kind, bias_level
 from pictor.imaging.calibration.stackfiles import stack_files
 from pictor.imaging.combine.combining import Statistics
 from pictor.imaging.combine.method import Method, Scaling
@@ -118,7 +118,11 @@ def _admitted(members: Sequence[Member], kind: str, tolerance_c: float) -> tuple
 
 def _master(members: Sequence[Member], kind: Kind, wish: Wish, made: Provenance, scratch: Path) -> Told:
     """Make a master of bias, darks or flats."""
-    below = underneath(wish.dark, wish.bias, scratch) if kind is Kind.FLAT else Underneath(None, _level(wish.bias))
+    below = (
+        underneath(wish.dark, wish.bias, scratch)
+        if kind is Kind.FLAT
+        else Underneath(None, None if wish.bias is None else bias_level(wish.bias))
+    )
     first = members[0].described
     beside = [f"with {name}: {one.name} sha256 {one.sha256}" for name, one in _beside(wish)]
     packed = [f"{one.input.name}: sha256 {one.input.sha256} as packed" for one in members if one.plain != one.path]
@@ -138,12 +142,6 @@ def _master(members: Sequence[Member], kind: Kind, wish: Wish, made: Provenance,
     found = done[0]
     warnings = [f"{name} is unlike the others: {sentence}" for name, sentence in found.unlike.items()]
     return {**_counted(found.statistics), "facts": asdict(found.facts), "warnings": warnings}
-
-
-def _level(bias: Path | None) -> float | None:
-    from pictor.cli.calib_stack import bias_level
-
-    return None if bias is None else bias_level(bias)
 
 
 def _beside(wish: Wish) -> list[tuple[str, Input]]:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pictor.cli.calib_stack import bias_level
 from pictor.cli.client import CommandError
-from pictor.imaging.calibration.masters import Master, check_holds_bias, read_master, write_master
+from pictor.imaging.calibration.masters import Master, bias_level, check_holds_bias, read_master, write_master
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import median_filter
 
 from pictor.imaging.background import mesh_background
 from pictor.imaging.calibration.badpixels import LINE_SIGMA, LINE_WINDOW, SUBSAMPLE, line_deviations, line_medians
@@ -136,8 +135,9 @@ def _deviations(values: NDArray[np.floating], axis: int, window: int) -> NDArray
     lines = _between_steps(values, line_medians(values, axis), axis)
     if lines.size <= window:
         return np.zeros(lines.shape)
-    lines -= median_filter(lines, min(SMOOTH, lines.size // 2 * 2 - 1), mode="nearest")
-    return line_deviations(lines, window=window)
+    width = min(SMOOTH, (lines.size - 1) // 2 * 2 + 1)
+    near = np.lib.stride_tricks.sliding_window_view(np.pad(lines, width // 2, mode="edge"), width)
+    return line_deviations(lines - np.median(near, axis=1), window=window)
 
 
 def mark_lines(values: NDArray[np.floating], lines: BadLines) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 from astropy.io import fits
@@ -212,6 +213,21 @@ def _said(header: fits.Header, *, holds: bool) -> str:
     if isinstance(header.get("DARKBIAS"), bool):
         return f"DARKBIAS = {'T' if holds else 'F'}"
     return f"CALSTAT = '{header['CALSTAT']}'" if header.get("CALSTAT") else f"its bias is {'in' if holds else 'off'}"
+
+
+def bias_level(path: Path) -> float:
+    """Return the level of a master bias, in ADU: of its frames where it lists them, else of its pixels.
+
+    Parameters
+    ----------
+    path
+        FITS file.
+    """
+    header = fits.getheader(path)
+    levels = [float(header[f"IN{i:03d}LEV"]) for i in range(1, 1000) if f"IN{i:03d}LEV" in header]
+    if levels:
+        return float(median(levels))
+    return float(np.median(read_master(path, planes=()).sci))
 
 
 def write_map(path: Path, bad: Mask, header: fits.Header) -> None:
