@@ -173,4 +173,5 @@ def saturate(planes: Planes, factor: float | NDArray[np.float32]) -> Planes:
     away = (planes - grey) * np.asarray(factor, dtype=np.float32)
     with np.errstate(divide="ignore", invalid="ignore"):
         room = np.where(away > 0, (1.0 - grey) / away, np.where(away < 0, -grey / away, np.inf)).min(axis=0)
-    return np.asarray(grey + away * np.minimum(room, 1.0).astype(np.float32), dtype=np.float32)
+    moved = grey + away * np.minimum(room, 1.0).astype(np.float32)
+    return np.asarray(np.clip(moved, 0.0, 1.0), dtype=np.float32)

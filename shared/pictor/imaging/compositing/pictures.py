@@ -175,7 +175,7 @@ def _write_tiff(path: Path, pixels: Pixels, made: Provenance) -> None:
 
 def _deflated(rows: Pixels) -> bytes:
     """Difference each channel along the row in whole samples, as TIFF's predictor 2 does."""
-    little = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder("<"))
+    little = np.array(rows, dtype=rows.dtype.newbyteorder("<"), order="C")
     little[:, 1:] = rows[:, 1:] - rows[:, :-1]
     return zlib.compress(little.tobytes(), 6)
 
