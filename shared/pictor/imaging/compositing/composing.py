@@ -41,6 +41,8 @@ class Composite:
         Where all channels have data, shape (ny, nx).
     header
         Cards of the first frame, with its world coordinates.
+    unit
+        Unit of the linear planes.
     white
         Factors the channels were multiplied by.
     star_count

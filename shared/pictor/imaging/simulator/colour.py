@@ -59,6 +59,11 @@ def colour_scenario(
         400 by 300 pixels, red and H-alpha, three lights each, instead of a megapixel in six filters.
     progress
         Called with the number of files written and the number of all.
+
+    Returns
+    -------
+    ColourScenario
+        The files, and what is true of each.
     """
     plan = SMALL if small else FULL
     (folder / TRUTH).mkdir(parents=True, exist_ok=True)
