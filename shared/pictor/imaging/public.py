@@ -99,9 +99,17 @@ _AREAS: dict[str, dict[str, str]] = {
     "Pictures": {
         "render": "pictor.imaging.preview.rendering",
         "write_tiles": "pictor.imaging.preview.tiles",
+        "continuum_subtract": "pictor.imaging.continuum.subtraction",
+        "ContinuumSubtracted": "pictor.imaging.continuum.subtraction",
+        "composite": "pictor.imaging.compositing.composing",
+        "Composite": "pictor.imaging.compositing.composing",
+        "Look": "pictor.imaging.compositing.look",
+        "Palette": "pictor.imaging.compositing.look",
+        "write_picture": "pictor.imaging.compositing.pictures",
     },
     "Simulated frames of known truth": {
         "sample_night": "pictor.imaging.simulator.night",
+        "colour_scenario": "pictor.imaging.simulator.colour",
         "scenario": "pictor.imaging.simulator.scenarios",
         "render_light": "pictor.imaging.simulator.light",
         "LightSpec": "pictor.imaging.simulator.light",
