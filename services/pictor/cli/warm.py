@@ -4,7 +4,10 @@ from importlib import import_module
 
 from pictor.runtime.hosting import WARM
 
-LIBRARY = ("pictor.imaging.combine.frames",)
+LIBRARY = (
+    "pictor.imaging.coadd.coadding",
+    "pictor.imaging.combine.frames",
+)
 """Modules with kernels that only the commands of the library use."""
 
 

@@ -1,23 +1,32 @@
 """Lights in files coadded."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.resample import Wish, grid_wanted
+from pictor.cli.stages.resample import Wish, grid_in, grid_wanted
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.coadd.coadding import Coadded, coadd_files
 from pictor.imaging.coadd.products import write_coadd, write_weight
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.fits.reading import read_header
+from pictor.imaging.fits.prescan import prescan_file
+from pictor.imaging.fits.reading import image_of, read_header
+from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance
 from pictor.imaging.registration.stars import match_stars, stars_of
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
+from pictor.imaging.resampling.resampling import require_plain
 from pictor.runtime.version import SOFTWARE
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,53 +46,102 @@ def main(
     files: Sequence[Path], outs: tuple[Path, Path | None], wish: Wish, manner: Manner, *, overwrite: bool, json: bool
 ) -> int:
     """Coadd all lights; 0: done, 1: one was refused, 2: the call was wrong."""
+    refused: list[Told] = []
 
     def run() -> int:
         require_free([one for one in outs if one is not None], overwrite=overwrite)
-        return once(lambda: _coadd(files, outs, wish, manner, overwrite=overwrite), say=_line, json=json)
+        work = partial(_coadd, files, outs, wish, manner, overwrite=overwrite, refused=refused)
+        code = once(work, say=_line, json=json)
+        return code or int(bool(refused))
 
     return checked(run)
 
 
 def _coadd(
-    files: Sequence[Path], outs: tuple[Path, Path | None], wish: Wish, manner: Manner, *, overwrite: bool
+    files: Sequence[Path],
+    outs: tuple[Path, Path | None],
+    wish: Wish,
+    manner: Manner,
+    *,
+    overwrite: bool,
+    refused: list[Told],
 ) -> Told:
-    onto = _target(files, wish, manner)
+    kept, onto = _target(files, wish, manner, refused)
     scale = True if manner.scale_flux == "auto" else manner.scale_flux
     weights = None if manner.weights == "equal" else manner.weights
     done = coadd_files(
-        files, method=manner.method, sigma=manner.sigma, weights=weights, onto=onto, scale_flux=scale,
+        kept, method=manner.method, sigma=manner.sigma, weights=weights, onto=onto, scale_flux=scale,
         background=manner.background, kernel=manner.kernel,
     )  # fmt: skip
     by = "wcs" if isinstance(onto, Grid) else "stars"
     settings = {**asdict(manner), "by": by, "sigma": manner.sigma if manner.method == "clipped" else None}
-    made = Provenance("coadd", [Input.of(path) for path in files], settings, SOFTWARE)
+    made = Provenance("coadd", [Input.of(path) for path in kept], settings, SOFTWARE)
     write_coadd(outs[0], done, made, overwrite=overwrite)
     if outs[1] is not None:
         write_weight(outs[1], done, made, overwrite=overwrite)
-    return _told(files, outs, done, by)
+    return {**_told(kept, outs, done, by), "refused": refused}
 
 
-def _target(files: Sequence[Path], wish: Wish, manner: Manner) -> Grid | list[Transform]:
-    """Say where the lights are brought to: a grid on the sky, or the first light's pixels."""
-    asked = wish.onto or wish.centre or wish.size or wish.scale or wish.north_up
-    by_sky = manner.by == "wcs" or (manner.by == "auto" and all(_solved(path) for path in files))
+def _target(
+    files: Sequence[Path], wish: Wish, manner: Manner, refused: list[Told]
+) -> tuple[list[Path], Grid | list[Transform]]:
+    """Say which lights can be used and where they are brought to: a grid on the sky, or the first light's pixels."""
+    readable = _without_refused(files, _solved, refused)
+    kept = [path for path, _ in readable]
+    by_sky = manner.by == "wcs" or (manner.by == "auto" and all(solved for _, solved in readable))
     if by_sky:
-        return grid_wanted(files, wish)
-    if asked:
+        solved = _without_refused(kept, grid_in, refused) if manner.by == "wcs" else readable
+        kept = [path for path, _ in solved]
+        _require_some(kept)
+        return kept, grid_wanted(kept, wish)
+    if wish != Wish():
         raise CommandError("a grid can be chosen only for lights with world coordinates: solve them first", 2)
-    first = Frame.from_fits(files[0])
-    stars, found = stars_of(first), [Transform.identity(first.shape, first.wcs)]
-    for path in files[1:]:
+    _require_some(kept)
+    first = Frame.from_fits(kept[0])
+    stars = stars_of(first)
+
+    def onto_first(path: Path) -> Transform:
+        return match_stars(stars, stars_of(Frame.from_fits(path))).onto(first.wcs)
+
+    found = _without_refused(kept[1:], onto_first, refused)
+    return [kept[0], *(path for path, _ in found)], [
+        Transform.identity(first.shape, first.wcs),
+        *(transform for _, transform in found),
+    ]
+
+
+def _without_refused(paths: Sequence[Path], work: Callable[[Path], T], refused: list[Told]) -> list[tuple[Path, T]]:
+    """Do something to every light; one that is refused is named and left out."""
+    found = []
+    for path in paths:
         try:
-            found.append(match_stars(stars, stars_of(Frame.from_fits(path))).onto(first.wcs))
-        except ImagingError as error:
-            raise ImagingError(f"{path}: {error}", reason=error.reason) from error
+            found.append((path, work(path)))
+        except (ImagingError, OSError) as error:
+            print(f"pictor: {path}: {error}", file=sys.stderr)
+            refused.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
     return found
 
 
+def _require_some(kept: Sequence[Path]) -> None:
+    if not kept:
+        raise ImagingError("no light is left to coadd", reason="no-frames")
+
+
 def _solved(path: Path) -> bool:
-    return read_wcs(read_header(path)) is not None
+    """Whether a light has world coordinates.
+
+    Raises
+    ------
+    ImagingError
+        If it is no frame, or has colour planes or a mosaic.
+    """
+    with TemporaryDirectory(prefix="pictor-") as scratch:
+        plain = unpack(path, Path(scratch)).path
+        header, shape = read_header(plain), image_of(prescan_file(plain)).shape
+    if len(shape) != 2:
+        raise ImagingError(f"it has {shape[0]} colour planes; coadd them one by one", reason="frame-mismatch")
+    require_plain(header, 2)
+    return read_wcs(header) is not None
 
 
 def _told(files: Sequence[Path], outs: tuple[Path, Path | None], done: Coadded, by: str) -> Told:

@@ -12,8 +12,8 @@ from pictor.cli.stages.resample_app import Centre, KernelOption, NorthUp, Scale,
 HELP = """Coadd lights: bring them onto one grid and make one frame of them.
 
 Writes OUT with planes SCI, ERR and MASK and, with --weight-out, the inverse variance as a weight image with the number
-of lights in every pixel (NUSED) beside it; prints the total exposure. Lights with world coordinates are aligned by
-them, others by their stars. Exit code 0: done, 1: a light was refused (nothing is written), 2: wrong call.
+of lights in every pixel (NUSED); prints the total exposure. Lights with world coordinates are aligned by them, others
+by their stars. Exit code 0: done, 1: a light was refused (the others are coadded), 2: wrong call.
 
 \b
 pictor coadd light_*.fits -o m31_L.fits --method clipped --weight-out m31_L.weight.fits

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
-from pictor.cli.stages.texts import write_text
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.fits.reading import read_header
 from pictor.imaging.frame import Frame
-from pictor.imaging.products import Input, Provenance, write_product
+from pictor.imaging.products import Input, Provenance, write_product, write_whole
 from pictor.imaging.registration.sky import transform_by_sky
 from pictor.imaging.registration.stars import match_stars, stars_of
 from pictor.imaging.registration.transform import Transform
@@ -134,7 +133,7 @@ def _write(path: Path, found: Sequence[Told], known: _Reference, *, overwrite: b
             "reference": {"name": known.given.name, "sha256": known.given.sha256, "shape": list(known.frame.shape)},
             "frames": list(found),
         }  # fmt: skip
-        write_text(path, jsonlib.dumps(document, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
+        _put(path, jsonlib.dumps(document, indent=2, allow_nan=False) + "\n", overwrite=overwrite)
         return
     text = io.StringIO()
     text.write(f"# {SOFTWARE} register; reference {known.given.name} SHA-256 {known.given.sha256}; pixels from 0\n")
@@ -143,7 +142,14 @@ def _write(path: Path, found: Sequence[Told], known: _Reference, *, overwrite: b
     writer.writerow([*COLUMNS, *elements, "sha256"])
     for told in found:
         writer.writerow([*(told[name] for name in COLUMNS), *chain(*told["matrix"]), told["sha256"]])
-    write_text(path, text.getvalue(), overwrite=overwrite)
+    _put(path, text.getvalue(), overwrite=overwrite)
+
+
+def _put(path: Path, text: str, *, overwrite: bool) -> None:
+    def write(part: Path) -> None:
+        part.write_text(text, encoding="utf-8")
+
+    write_whole(path, write, overwrite=overwrite)
 
 
 def _line(told: Told) -> str:

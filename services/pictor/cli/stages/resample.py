@@ -84,9 +84,12 @@ def grid_in(path: Path) -> Grid:
     ImagingError
         If it is no frame, or has no world coordinates.
     """
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        plain = unpack(path, Path(scratch)).path
-        header, shape = read_header(plain), image_of(prescan_file(plain)).shape
+    try:
+        with TemporaryDirectory(prefix="pictor-") as scratch:
+            plain = unpack(path, Path(scratch)).path
+            header, shape = read_header(plain), image_of(prescan_file(plain)).shape
+    except ImagingError as error:
+        raise ImagingError(f"{path}: {error}", reason=error.reason) from error
     wcs = read_wcs(header)
     if wcs is None:
         raise ImagingError(f"{path} has no gnomonic world coordinates; solve it first", reason="no-wcs")

@@ -22,6 +22,7 @@ from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.resampling.mapping import Mapping
 from pictor.imaging.resampling.resampling import Resampler, mapping_of, require_plain, sky_mapping
+from pictor.imaging.resampling.resampling import warm as warm_resampling
 from pictor.imaging.resampling.weights import Kernel, noise_gain
 
 
@@ -127,7 +128,7 @@ def coadd(
     Returns
     -------
     Coadded
-        float32, in the unit of the lights. Where lights told no error, theirs is taken from the noise of their sky and,
+        Values as float32, in the unit of the lights. Where lights told no error, theirs is taken from the noise of their sky and,
         when EGAIN is told, their light.
 
     Raises
@@ -289,3 +290,10 @@ def _finished(members: Sequence[Member], target: Grid | Transform, planes: Plane
         tuple(int(n) for n in planes.rejected), total, 1 / gain,
         tuple(one.scale for one in members), tuple(one.weight for one in members),
     )  # fmt: skip
+
+
+def warm() -> None:
+    """Compile the kernels of this module."""
+    warm_resampling()
+    for method in Method:
+        coadd([np.eye(40, dtype=np.float32)] * 3, method=str(method), onto=[Transform.identity((40, 40))] * 3)

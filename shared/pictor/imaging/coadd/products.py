@@ -1,13 +1,13 @@
 """A coadd and its weight image as FITS files."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.coadd.coadding import Coadded
 from pictor.imaging.frame import Frame
-from pictor.imaging.products import Provenance, write_product
+from pictor.imaging.products import Provenance, product_header, write_product, write_whole
 
 
 def write_coadd(path: Path, done: Coadded, made: Provenance, *, overwrite: bool = False) -> None:
@@ -35,6 +35,8 @@ def write_coadd(path: Path, done: Coadded, made: Provenance, *, overwrite: bool 
 def write_weight(path: Path, done: Coadded, made: Provenance, *, overwrite: bool = False) -> None:
     """Write the weight image: inverse variance, 0 where there is no value, as SExtractor's MAP_WEIGHT reads it.
 
+    The extension NUSED holds the number of lights in every pixel.
+
     Parameters
     ----------
     path, done, made, overwrite
@@ -46,10 +48,10 @@ def write_weight(path: Path, done: Coadded, made: Provenance, *, overwrite: bool
         If a file of that name is there and ``overwrite`` is False.
     """
     unit = f"1 / ({done.frame.unit})**2" if done.frame.unit else ""
-    frame = Frame(done.weight, None, None, done.frame.header, unit)
-    write_product(path, frame, replace(made, stage="coadd"), overwrite=overwrite)
-
-
-def counts(done: Coadded) -> Frame:
-    """Give the number of lights in every pixel as a frame without unit."""
-    return Frame(done.nused.astype(np.float32), None, None, done.frame.header, "")
+    header = product_header(Frame(done.weight, header=done.frame.header, unit=unit), made)
+    header["IMAGETYP"] = ("WEIGHT", "inverse variance")
+    planes = [
+        Plane("WEIGHT", "f4", lambda rows: done.weight[rows]),
+        Plane("NUSED", "f4", lambda rows: done.nused[rows].astype(np.float32)),
+    ]
+    write_whole(path, lambda part: write_planes(part, header, planes, done.frame.shape), overwrite=overwrite)

@@ -7,7 +7,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.astrometry.cards import read_wcs, write_wcs
+from pictor.imaging.astrometry.cards import write_wcs
+from pictor.imaging.astrometry.celestial import Gnomonic, read_celestial
 from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.wcs_cards import is_stale
@@ -51,7 +52,7 @@ def resample(
     Returns
     -------
     Frame
-        float32. Outside the frame, and where it has no usable pixel, NaN with bit 16. A result that had to use bad
+        Values as float32. Outside the frame, and where it has no usable pixel, NaN with bit 16. A result that had to use bad
         pixels with finite (repaired) values carries their bits; one near a saturated pixel has bit 2. The error is
         that of each pixel by itself: neighbours are correlated, see `pictor.imaging.resampling.weights.noise_gain`.
         World coordinates are those of the target.
@@ -127,12 +128,21 @@ def sky_mapping(header: fits.Header, shape: tuple[int, int], grid: Grid) -> Mapp
     ImagingError
         If the cards hold no celestial world coordinates.
     """
-    own = read_wcs(header)
-    if own is not None:
-        return between(grid.wcs, grid.shape, own, shape)
-    from pictor.imaging.resampling.foreign import to_pixel_of  # noqa: PLC0415 - astropy.wcs takes 0.2 s to import
+    found = read_celestial(header)
+    if isinstance(found, Gnomonic):
+        return between(grid.wcs, grid.shape, found.wcs, shape)
+    if found is None:
+        raise ImagingError(
+            "the frame has no world coordinates that can be read: solve it, or register it by its stars",
+            reason="no-wcs",
+        )
+    celestial = found
 
-    return by_lattice(grid.wcs, grid.shape, to_pixel_of(header), shape)
+    def to_pixel(ra: NDArray[np.float64], dec: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        x, y = celestial.pixels(ra, dec)
+        return x - 1.0, y - 1.0
+
+    return by_lattice(grid.wcs, grid.shape, to_pixel, shape)
 
 
 def target_header(header: fits.Header, onto: Grid | Transform) -> fits.Header:
@@ -243,3 +253,12 @@ def _count(frame: Frame) -> int:
 
 def _stacked(planes: list[Any], frame: Frame) -> Any:  # noqa: ANN401 - arrays of any type
     return planes[0] if frame.data.ndim == 2 else np.stack(planes)
+
+
+def warm() -> None:
+    """Compile the kernels of this module."""
+    image = np.zeros((12, 12), np.float32)
+    for step in (1.0, 2.0):
+        onto = Transform(np.diag([1 / step, 1 / step, 1.0]), (int(12 / step), int(12 / step)))
+        for mask in (None, np.zeros((12, 12), np.uint8)):
+            resample(Frame(image, image + 1, mask), onto)
