@@ -99,8 +99,17 @@ def _order(run: Run, light: Seen, source: Source, choice: Choice, name: str, *, 
         "description": dict(light.description), "statistics": dict(light.statistics), "packed": light.packed,
     }  # fmt: skip
     arguments = {"source": source_of(source), "seen": seen, "masters": masters, "out": str(run.wish.out / place), **how}
-    content = {**run.basis, "light": light.sha256, "label": light.label, "masters": hashes, "out": place, **how}
+    content = {
+        **run.basis, "light": light.sha256, "label": light.label, "masters": hashes, "out": place, **how,
+        "stars": [] if solving is None else index_files(run.wish.indexes or ()),
+    }  # fmt: skip
     return Order("process_light", arguments, content)
+
+
+def index_files(folders: Sequence[Path]) -> list[tuple[str, int]]:
+    """Tell which star indexes there are: with another one a light may be solved that was not."""
+    files = [path for folder in folders for path in folder.glob("*.fits")]
+    return sorted((path.name, path.stat().st_size) for path in files)
 
 
 def solving_of(described: Mapping[str, Any], indexes: Any) -> dict[str, Any]:  # noqa: ANN401 - folders

@@ -73,6 +73,8 @@ async def process(wish: Wish, console: Console) -> Report:
             report.stopped = STOPPED
         except* CommandError as errors:
             report.stopped = str(errors.exceptions[0])
+        except* OSError as errors:
+            report.stopped = f"{wish.out} cannot be written to: {errors.exceptions[0]}"
         report.reused = crew.reused
     report.seconds["all"] = round(time.monotonic() - begin, 1)
     _settle(report)
