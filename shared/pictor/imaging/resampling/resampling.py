@@ -52,10 +52,10 @@ def resample(
     Returns
     -------
     Frame
-        Values as float32. Outside the frame, and where it has no usable pixel, NaN with bit 16. A result that had to use bad
-        pixels with finite (repaired) values carries their bits; one near a saturated pixel has bit 2. The error is
-        that of each pixel by itself: neighbours are correlated, see `pictor.imaging.resampling.weights.noise_gain`.
-        World coordinates are those of the target.
+        Values as float32. Outside the frame, and where it has no usable pixel, NaN with bit 16. A result that had to
+        use bad pixels with finite (repaired) values carries their bits; one near a saturated pixel has bit 2. The error
+        is that of each pixel by itself: neighbours are correlated, see
+        `pictor.imaging.resampling.weights.noise_gain`. World coordinates are those of the target.
 
     Raises
     ------
