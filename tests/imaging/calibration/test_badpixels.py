@@ -5,7 +5,7 @@ import pytest
 
 from pictor.imaging.calibration.badpixels import bad_pixel_map, find_bad_lines, find_bad_pixels, read_bad_pixel_list
 from pictor.imaging.combine.impulses import find_impulses
-from pictor.imaging.errors import ImagingError
+from pictor.imaging.errors import FrameMismatchError, ImagingError
 
 
 @pytest.fixture
@@ -72,6 +72,32 @@ def test_the_map_holds_pixels_lines_and_the_list_once(dark: np.ndarray) -> None:
     assert set(np.unique(found)) == {0, 1}
     assert found[:, 300].all()
     assert found[5, 5] == 1
+
+
+def test_darks_and_lists_of_another_shape_are_refused(dark: np.ndarray) -> None:
+    for look in (find_bad_pixels, bad_pixel_map):
+        with pytest.raises(FrameMismatchError, match="two axes"):
+            look(np.zeros((3, 20, 20), np.float32))
+    with pytest.raises(FrameMismatchError, match="two axes"):
+        find_bad_lines(np.zeros(20, np.float32), axis=0)
+    with pytest.raises(FrameMismatchError, match=r"list has shape \(3, 3\)"):
+        bad_pixel_map(dark, listed=np.ones((3, 3), np.uint8))
+
+
+def test_a_dark_is_not_changed_and_its_map_is_the_same_again(dark: np.ndarray) -> None:
+    dark[:, 300] += 3.0
+    dark[7, 7] = np.nan
+    before = dark.copy()
+    np.testing.assert_array_equal(bad_pixel_map(dark), bad_pixel_map(dark))
+    assert find_bad_lines(dark, axis=0).tolist() == [300]
+    np.testing.assert_array_equal(dark, before)
+
+
+def test_unsigned_darks_do_not_wrap(rng: np.random.Generator) -> None:
+    dark = np.rint(rng.normal(30, 4, (200, 300))).clip(0).astype(np.uint16)
+    dark[5, 5], dark[6, 6] = 0, 65_535
+    np.testing.assert_array_equal(bad_pixel_map(dark), bad_pixel_map(dark.astype(np.float32)))
+    assert bad_pixel_map(dark)[[5, 6], [5, 6]].all()
 
 
 @pytest.mark.parametrize("step", [1, 2])

@@ -61,3 +61,25 @@ def test_a_pair_must_have_one_shape() -> None:
 def test_identical_frames_have_no_read_noise(tmp_path: Path, rng: np.random.Generator) -> None:
     bias = rng.normal(1000, 5, (50, 50))
     assert read_noise_adu(bias, bias) == 0.0
+
+
+def test_missing_numbers_do_not_count_and_nothing_given_is_changed(rng: np.random.Generator) -> None:
+    camera = make_camera(rng)
+    pair = [camera.expose(0.0).astype(np.float64) for _ in (1, 2)]
+    flats = [camera.expose(2.0, 40_000.0).astype(np.float64) for _ in (1, 2)]
+    for frame in (pair[0], flats[1]):
+        frame[:60] = np.nan
+        frame[rng.random(frame.shape) < 0.1] = np.nan
+    before = [frame.copy() for frame in (*pair, *flats)]
+    assert read_noise_adu(*pair) == pytest.approx(4.0, rel=0.02)
+    assert conversion_gain(*flats, dark=500.0, read_noise=4.0) == pytest.approx(1.5, rel=0.03)
+    for frame, kept in zip((*pair, *flats), before, strict=True):
+        np.testing.assert_array_equal(frame, kept)
+
+
+def test_unsigned_pairs_do_not_wrap_and_give_the_same_again(rng: np.random.Generator) -> None:
+    camera = make_camera(rng)
+    pair, flats = [camera.expose(0.0) for _ in (1, 2)], [camera.expose(2.0, 40_000.0) for _ in (1, 2)]
+    assert read_noise_adu(*pair) == read_noise_adu(*(frame.astype(np.float64) for frame in pair))
+    one, two = (conversion_gain(*flats, dark=600.0, read_noise=4.0) for _ in (1, 2))
+    assert one == two == conversion_gain(*(frame.astype(np.float64) for frame in flats), dark=600.0, read_noise=4.0)

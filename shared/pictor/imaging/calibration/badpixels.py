@@ -10,6 +10,7 @@ from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import clipped_moments
+from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.types import Image, Mask
 
 BAD = np.uint8(1)
@@ -38,12 +39,23 @@ def find_bad_pixels(dark: Image, *, sigma: float = PIXEL_SIGMA) -> NDArray[np.bo
     -------
     numpy.ndarray
         True where ``|value - median|`` exceeds the threshold or the value is not finite, shape (ny, nx).
+
+    Raises
+    ------
+    FrameMismatchError
+        If the dark has not two axes.
     """
+    _require_plane(dark)
     centre, limit = pixel_limits(dark, sigma=sigma)
     bad = np.empty(dark.shape, np.bool_)
     for rows in row_chunks((dark.shape[0], dark.shape[1])):
         bad[rows] = ~(np.abs(dark[rows] - centre) <= limit)
     return bad
+
+
+def _require_plane(dark: Image) -> None:
+    if dark.ndim != 2:
+        raise FrameMismatchError(f"a dark has two axes; this one has shape {dark.shape}")
 
 
 def pixel_limits(dark: Image, *, sigma: float = PIXEL_SIGMA) -> tuple[float, float]:
@@ -78,7 +90,13 @@ def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDAr
     -------
     numpy.ndarray
         Numbers of the lines, from 0, ascending.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the dark has not two axes.
     """
+    _require_plane(dark)
     stride = max(1, dark.shape[axis] // LINE_SAMPLES)
     lines = line_medians(dark[::stride] if axis == 0 else dark[:, ::stride], axis)
     if lines.size <= LINE_WINDOW:
@@ -146,7 +164,15 @@ def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:
     -------
     numpy.ndarray
         1 where bad, shape (ny, nx), uint8.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the dark has not two axes or the list another shape.
     """
+    _require_plane(dark)
+    if listed is not None and listed.shape != dark.shape:
+        raise FrameMismatchError(f"the list has shape {listed.shape}, the dark {dark.shape}")
     bad = np.zeros(dark.shape, np.uint8)
     mark_bad_pixels(dark, bad, listed=listed)
     return bad
