@@ -128,8 +128,8 @@ def coadd(
     Returns
     -------
     Coadded
-        Values as float32, in the unit of the lights. Where lights told no error, it is taken from the noise of their sky
-        and, when EGAIN is told, their light.
+        Values as float32, in the unit of the lights. Where lights told no error, it is taken from the noise of their
+        sky and, when EGAIN is told, their light.
 
     Raises
     ------
