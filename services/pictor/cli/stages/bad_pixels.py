@@ -56,7 +56,7 @@ def main(wish: Wish, *, json: bool) -> int:
 def _make(wish: Wish, scratch: Path) -> Told:
     members = read_members([*wish.darks, *wish.flats], scratch)
     darks, flats = members[: len(wish.darks)], members[len(wish.darks) :]
-    require_alike(members, "bias", exposures=False)
+    require_alike(members, "camera", exposures=False)
     frames = [_dark(member) for member in darks]
     light = [Frame.from_fits(member.plain) for member in flats]
     listed = None if wish.user is None else read_list(wish.user, darks[0], frames[0].shape)

@@ -23,7 +23,10 @@ from pictor.runtime.version import SOFTWARE
 LEAST = 2
 """One frame is not combined with anything."""
 
-OF_ONE_EXPOSURE = ("DATE-OBS", "DATE-END", "TIME-OBS", "UT", "DATE-LOC", "DATE-AVG", "CCD-TEMP", "AIRMASS")
+OF_ONE_EXPOSURE = (
+    "DATE-OBS", "DATE-END", "TIME-OBS", "UT", "DATE-LOC", "DATE-AVG", "CCD-TEMP", "AIRMASS",
+    "SWOWNER", "SBSTDVER",
+)  # fmt: skip
 """Cards that are true of one exposure only."""
 
 

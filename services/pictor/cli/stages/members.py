@@ -116,7 +116,7 @@ def kind_of(members: Sequence[Member], asked: str | None) -> tuple[str, list[str
 
 
 def require_alike(members: Sequence[Member], kind: str, *, exposures: bool) -> None:
-    """Refuse frames that do not belong together, with the values and who has them.
+    """Refuse frames that do not belong together, with the values and who has them; ``camera``: one camera mode only.
 
     Raises
     ------
@@ -132,15 +132,29 @@ def require_alike(members: Sequence[Member], kind: str, *, exposures: bool) -> N
             "gain setting": lambda member: member.described.gain_setting,
             "offset setting": lambda member: member.described.offset_setting,
             "readout mode": lambda member: member.described.readout_mode,
-            "set temperature (C)": lambda member: member.described.set_temp_c,
         }
+    if kind not in {"plain", "camera"}:
+        wanted["set temperature (C)"] = lambda member: member.described.set_temp_c
     if kind == "flat":
         wanted["filter"] = lambda member: member.described.filter
     if exposures and kind in {"dark", "flat-dark", "flat"}:
-        wanted["exposure (s)"] = lambda member: member.described.exposure_s
+        wanted["exposure (s)"] = _exposures(members)
     found = [differing(name, members, value) for name, value in wanted.items()]
     if any(found):
         raise CommandError("; ".join(sentence for sentence in found if sentence))
+
+
+def _exposures(members: Sequence[Member]) -> Callable[[Member], object]:
+    """Compare exposures as far as drivers tell them exactly: within 0.5 %, for short ones within 1 ms."""
+    told = [member.described.exposure_s for member in members if member.described.exposure_s is not None]
+    first = told[0] if told else 0.0
+
+    def value(member: Member) -> object:
+        exposure = member.described.exposure_s
+        same = exposure is not None and abs(exposure - first) <= max(0.001, 0.005 * first)
+        return first if same else exposure
+
+    return value
 
 
 def differing(name: str, members: Sequence[Member], value: Callable[[Member], object]) -> str | None:

@@ -57,7 +57,7 @@ def _measure(wish: Wish, scratch: Path) -> Told:
     members = read_members(files, scratch)
     pair, flats = members[:2], members[2:4] if wish.flats else []
     _require_pair(pair)
-    require_alike([*pair, *flats], "bias", exposures=False)
+    require_alike(members, "camera", exposures=False)
     bias = [_frame(member) for member in pair]
     stated, source = _stated(wish, pair)
     found = measure_read_noise(*bias, mask_outliers=wish.mask_outliers)

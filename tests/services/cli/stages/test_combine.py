@@ -104,6 +104,11 @@ def test_frames_that_do_not_belong_together_are_refused_with_names_and_values(
     assert not (tmp_path / "md.fits").exists()
 
 
+def test_exposures_as_drivers_round_them_are_one(camera: Camera, tmp_path: Path) -> None:
+    paths = made.darks(camera, tmp_path, 2) + made.darks(camera, tmp_path, 2, "late", EXPTIME=300.4)
+    assert told("combine", *paths, "-o", tmp_path / "md.fits")["frames"] == 4
+
+
 def test_frames_of_another_size_are_refused(camera: Camera, tmp_path: Path) -> None:
     paths = made.darks(camera, tmp_path, 2)
     fits.writeto(tmp_path / "small.fits", np.zeros((80, 80), np.uint16), fits.Header(made.cards("DARK", 300.0)))
