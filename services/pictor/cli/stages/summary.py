@@ -15,12 +15,14 @@ from pictor.cli.stages.summary_rules import load_rules, rules_text
 from pictor.cli.stages.summary_tables import frames_csv, set_rows, sets_csv, text_of
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
+from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.headers.of_frame import describe_header
 from pictor.imaging.products import Input, write_whole
 from pictor.imaging.quality.rejection import RuleSet, reject
 
 _FRAMES = (".fits", ".fit", ".fts", ".fz", ".gz", ".xisf")
 _DOCUMENTS = (".json", ".yaml", ".yml")
+_NO_EXPOSURES = tuple(f"made by {stage}" for stage in ("background", "coadd", "contsub", "composite"))
 _NO_LIGHTS = ("dark", "flat", "bias", "flat-dark")
 
 
@@ -80,7 +82,7 @@ def gather(things: Sequence[Path]) -> tuple[list[Told], list[Told]]:
     left: list[Told] = []
     for path, named in shown([pair for thing in things for pair in _found(thing)], "summary"):
         try:
-            for row in _rows_of(path):
+            for row in _rows_of(path, named=named):
                 first = rows.setdefault(row["sha256"], row)
                 if first["file"] != row["file"]:
                     left.append({"input": row["input"], "why": f"the same bytes as {first['file']}", "refused": False})
@@ -104,14 +106,24 @@ def _found(thing: Path) -> list[tuple[Path, bool]]:
     return [(path, False) for path in sorted(thing.iterdir()) if path.suffix.lower() in known and path.is_file()]
 
 
-def _rows_of(path: Path) -> list[Told]:
+def _rows_of(path: Path, *, named: bool) -> list[Told]:
     if path.suffix.lower() in _DOCUMENTS:
         return _read_document(path)
     frame = Frame.from_fits(path)
     described = describe_header(frame.header, name=path.name)
     if described.frame_type in _NO_LIGHTS or described.is_master:
         raise _SkippedError(f"a {described.frame_type}, no light")
+    if not named and (what := _no_exposure(frame, described)):
+        raise _SkippedError(what)
     return [{"input": str(path), **measure_loaded(frame, described, Input.of(path), How())}]
+
+
+def _no_exposure(frame: Frame, described: FrameDescription) -> str | None:
+    """Say what a file of a folder is that looks like a light and is no single exposure."""
+    if (described.n_combined or 1) > 1:
+        return f"a stack of {described.n_combined} exposures"
+    made = frame.header.comments["CREATOR"] if "CREATOR" in frame.header else ""
+    return f"{made}: not the exposure itself" if made in _NO_EXPOSURES else None
 
 
 def _read_document(path: Path) -> list[Told]:

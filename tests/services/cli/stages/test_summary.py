@@ -141,6 +141,21 @@ def test_lights_that_are_there_twice_count_once(night: Path, tmp_path: Path) -> 
     assert "the same bytes as light_00.fits" in {one["why"] for one in told["left_out"]}
 
 
+def test_maps_of_the_sky_and_stacks_in_a_folder_are_no_exposures_unless_they_are_named(
+    night: Path, tmp_path: Path
+) -> None:
+    assert RUN.invoke(app, ["background", str(night / "light_00.fits"), "-o", str(night)]).exit_code == 0
+    write_light(night / "stack.fits", seed=9, STACKCNT=7)
+    done = RUN.invoke(app, ["summary", str(night), "-o", str(tmp_path / "s.csv"), "--json"])
+    told = json.loads(done.stdout)
+    assert len(told["frames"]) == 8
+    why = {Path(one["input"]).name: one["why"] for one in told["left_out"]}
+    assert why["light_00_background.fits"] == "made by background: not the exposure itself"
+    assert why["stack.fits"] == "a stack of 7 exposures"
+    named = RUN.invoke(app, ["summary", str(night / "stack.fits"), "-o", str(tmp_path / "n.csv"), "--json"])
+    assert [row["file"] for row in json.loads(named.stdout)["frames"]] == ["stack.fits"]
+
+
 def test_a_truncated_frame_is_refused_by_name_and_the_rest_is_summed_up(night: Path, tmp_path: Path) -> None:
     (night / "light_08.fits").write_bytes((night / "light_00.fits").read_bytes()[:9000])
     done = RUN.invoke(app, ["summary", str(night), "-o", str(tmp_path / "s.csv")])
