@@ -25,6 +25,9 @@ from pictor.imaging.headers.values import angle, is_sexagesimal
 
 INSTALL = "pictor index install FOLDER, then --index FOLDER or PICTOR_INDEX_DIR=FOLDER"
 
+_SAMPLE_WALL_S = 5.0
+"""Seconds for a frame when only the sample index is there: its fields are found within one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Hints:
@@ -80,13 +83,15 @@ def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, json:
         if missing:
             raise CommandError(f"{missing[0]} is no folder of star indexes; install one with: {INSTALL}", 2)
         known = believed(hints)
+        chosen = means
         if set(means.solvers) & BY_INDEX and all(index.sample for index in means.indexes()):
+            chosen = replace(means, wall_s=min(means.wall_s, _SAMPLE_WALL_S))
             print(
                 f"pictor: only the sample star index is there (three small fields); for others: {INSTALL}",
                 file=sys.stderr,
             )
         require_free([one for path in files for one in wish.targets(path).values()], overwrite=wish.overwrite)
-        work = partial(_one, known=known, hints=hints, means=means, wish=wish)
+        work = partial(_one, known=known, hints=hints, means=chosen, wish=wish)
         return each(files, work, label="solve", say=_line, json=json)
 
     return checked(run)

@@ -69,7 +69,7 @@ def read_given(path: Path) -> Given:
             raise
         try:
             return Given(StarList.from_fits(path), fits.getheader(path, 0), None)
-        except UnreadableFrameError:
+        except (UnreadableFrameError, OSError, TypeError, ValueError, AttributeError):
             raise UnreadableFrameError(
                 f"{path.name} holds neither an image nor a star table of pictor stars", reason=_NO_FRAME
             ) from None
