@@ -23,13 +23,15 @@ _CUBES = frozenset({".fits", ".fit", ".fts"})
 class Wish:
     """What the caller chose: palette, frames by colour, fields of the look, and the form of the picture.
 
-    The form is the bits of a value, whether no data are transparent, and whether ragged edges are cut away.
+    The form is the bits of a value, whether no data are transparent, and whether ragged edges are cut away; ``size`` is
+    the longest side.
     """
 
     palette: str
     named: Mapping[str, Path | None]
     look: Mapping[str, Any]
     form: tuple[int, bool, bool]
+    size: int | None = None
 
 
 def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, json: bool) -> int:
@@ -59,6 +61,7 @@ def _compose(
     made = composite(*channels, luminance=None if luminance is None else frames[luminance], palette=palette, look=look)
     bits, transparent, crop = wish.form
     made = made.cropped() if crop else made
+    made = made if wish.size is None else made.shrunk(wish.size)
     used = [*dict.fromkeys(colours.values()), *([luminance] if luminance else [])]
     notes = [
         f"{colour}: {path.name} x {white:.4g}"

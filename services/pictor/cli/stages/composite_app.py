@@ -57,6 +57,9 @@ def composite(
     bits: Annotated[int, typer.Option(help="8 or 16, for .png and .tif.")] = 8,
     transparent: Annotated[bool, typer.Option("--transparent", help="No data is transparent, not black.")] = False,
     crop: Annotated[bool, typer.Option("--crop/--no-crop", help="Cut away the edges not all frames cover.")] = True,
+    size: Annotated[
+        int | None, typer.Option(min=16, help="Longest side of the picture; default: as the frames.")
+    ] = None,
     overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
@@ -68,5 +71,5 @@ def composite(
         "curve": stretch, "linked": linked, "sky": sky, "white": white, "saturation": saturation, "gamma": gamma,
         "black_quantile": black, "white_quantile": top, "softening": softening,
     }  # fmt: skip
-    wish = command.Wish(palette, named, wanted, (bits, transparent, crop))
+    wish = command.Wish(palette, named, wanted, (bits, transparent, crop), size)
     raise SystemExit(command.main(files or [], out, wish, overwrite=overwrite, json=json))

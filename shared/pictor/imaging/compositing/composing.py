@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
+from PIL import Image
 
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.aligning import align
@@ -15,6 +16,7 @@ from pictor.imaging.compositing.look import Levels, Look, Palette, Planes, level
 from pictor.imaging.compositing.showing import certainty, channel_levels, sampled, shown
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
 from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.frame import Frame
 
 # An edge of a cropped picture may miss this share of its pixels.
@@ -22,6 +24,7 @@ _EDGE = 0.002
 # Saturated pixels brighter than this lose their false colour.
 _BURNT = 0.8
 _COLOURS = 3
+_HALF = 0.5
 _BROAD = frozenset({Palette.RGB})
 DEFAULT_LOOK = Look()
 
@@ -78,6 +81,23 @@ class Composite:
             made[:, :, 3] = np.where(self.known, top, 0)
         first_on_top = str(self.header.get("ROWORDER", "TOP-DOWN")).strip().upper() != "BOTTOM-UP"
         return made if first_on_top else made[::-1]
+
+    def shrunk(self, edge: int) -> "Composite":
+        """Give the picture with at most ``edge`` pixels a side, each the mean of an area; without world coordinates."""
+        ny, nx = self.known.shape
+        if max(ny, nx) <= edge:
+            return self
+        size = max(1, round(nx * edge / max(ny, nx))), max(1, round(ny * edge / max(ny, nx)))
+
+        def smaller(plane: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BOX), dtype=np.float32)
+
+        known = smaller(self.known.astype(np.float32)) > _HALF
+        planes, linear = (np.stack([smaller(plane) for plane in three]) for three in (self.planes, self.linear))
+        header = self.header.copy()
+        for keyword in [keyword for keyword in header if is_stale(keyword)]:
+            header.remove(keyword, ignore_missing=True, remove_all=True)
+        return replace(self, planes=np.clip(planes, 0.0, 1.0), linear=linear, known=known, header=header)
 
     def cropped(self) -> "Composite":
         """Cut away the edges that not all channels show; world coordinates stay true."""
