@@ -156,3 +156,13 @@ def test_a_dark_of_another_exposure_is_scaled_with_a_bias_only() -> None:
     done = calibrate_frame(np.full(SHAPE, 700.0), dark=dark, bias=np.full(SHAPE, 500.0), dark_scale=2.0)
     assert (done.data == 0).all()
     assert done.header["DARKSCAL"] == 2.0
+
+
+@pytest.mark.parametrize("sign", [-1, 1])
+def test_a_pedestal_is_taken_off_whichever_sign_it_is_written_with(sign: int) -> None:
+    light = Frame(np.full(SHAPE, 800, np.uint16), header=fits.Header({"PEDESTAL": 100 * sign}))
+    bias = Frame(np.full(SHAPE, 550.0), header=fits.Header({"PEDESTAL": 50 * sign}))
+    done = calibrate_frame(light, bias=bias, saturation=800)
+    assert (done.data == 200).all()
+    assert (done.mask == SATURATED).all()
+    assert (done.header["PEDESTAL"], light.header["PEDESTAL"]) == (0, 100 * sign)

@@ -107,13 +107,15 @@ def _calibrated(
     applied = {kind: one for kind, one in chosen.masters.items() if not (kind == "bias" and chosen.bias_is_held)}
     bias, bad = chosen.masters.get("bias"), shelf.bad_path
     listed = bad is not None and bad.suffix.lower() in LISTS
-    place = place_of(described)
+    place, added = place_of(described), abs(described.get("pedestal") or 0.0)
+    full = measured.get("saturation_adu")
     return calibrate_file(
         light.pixels, out, **{kind: one.pixels for kind, one in applied.items()},
         bad_pixels=None if listed else bad,
         bad_pixel_list=bad.read_text(encoding="utf-8") if bad is not None and listed else None,
         egain=wish.egain or described.get("egain"), read_noise_e=wish.read_noise_e,
-        bias_level=None if bias is None else bias_level(bias.pixels), saturation=measured.get("saturation_adu"),
+        bias_level=None if bias is None else bias_level(bias.pixels), saturation=None if full is None else full - added,
+        pedestal=added,
         dark_scale=compared.scale, bayer=bool(described.get("bayer")), cosmics=wish.cosmics,
         sensor=(place.get("binning", 1), place.get("x", 0), place.get("y", 0)),
         told=_cards(light, applied, compared, wish=wish, shelf=shelf),
@@ -126,6 +128,9 @@ def _cards(
     """Make the cards of a stage: what was applied, of which files, with which settings."""
     identities = {kind: one.input.name for kind, one in applied.items()}
     cards = corrections(identities)
+    added = (light.stored.description or {}).get("pedestal")
+    if added:
+        cards["PEDESTAL"] = (0, "[adu] that of the raw light is taken off")
     if shelf.bad is not None:
         cards["BPIXFILE"] = (card_name(shelf.bad.name), "")
     inputs = [
@@ -135,6 +140,7 @@ def _cards(
     settings = {
         "cosmics": wish.cosmics or None, "egain": wish.egain, "read noise": wish.read_noise_e,
         "dark scaled by": None if compared.scale == 1.0 else round(compared.scale, 6), "insisted": wish.insist or None,
+        "pedestal taken off": abs(added) if added else None,
     }  # fmt: skip
     stamp(
         cards, Provenance("calibrate", inputs, settings, SOFTWARE, [f"does not fit: {one}" for one in compared.misses])

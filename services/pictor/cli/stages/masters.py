@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from pictor.cli.calib_files import LocalFrame, read_master_file
 from pictor.cli.client import CommandError
 from pictor.contracts.frames import FrameType as StoredType
@@ -11,11 +13,13 @@ from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_cards
 from pictor.imaging.fits.unpack import unpack
+from pictor.imaging.frame import Frame
 from pictor.imaging.headers.describe import describe
+from pictor.imaging.headers.stacks import read_stack
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.imaging.matching.selection import select_set
-from pictor.imaging.products import Input
+from pictor.imaging.products import Input, Provenance, write_product
 from pictor.runtime.library import frame_seen
 
 ENDINGS = (".fits", ".fit", ".fts", ".fits.fz", ".fits.gz", ".fit.fz", ".fit.gz", ".xisf")
@@ -107,6 +111,9 @@ def _plain(path: Path, scratch: Path) -> Path:
 
 def _read(path: Path, scratch: Path) -> MasterFile:
     plain = _plain(path, scratch)
+    added = read_stack(read_cards(plain, prescan_file(plain))).pedestal_adu
+    if added:
+        plain = _lowered(plain, added, scratch)
     return MasterFile(path, plain, Input.of(path), replace(read_master_file(plain), master_id=path.name))
 
 
@@ -138,3 +145,14 @@ def chosen_for(
     if "dark" in masters and masters["dark"].seen.holds_bias:
         missing.pop("bias", None)
     return Chosen(masters, missing)
+
+
+def _lowered(path: Path, added: float, scratch: Path) -> Path:
+    """Copy a master without its pedestal, what a program added so that no value is negative."""
+    frame = Frame.from_fits(path)
+    header = frame.header.copy()
+    header["PEDESTAL"] = 0
+    made = scratch / f"{Input.of(path).sha256[:16]}-lowered.fits"
+    lowered = replace(frame, data=frame.real() - np.float32(added), header=header)
+    write_product(made, lowered, Provenance("calibrate"), overwrite=True)
+    return made

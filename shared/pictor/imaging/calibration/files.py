@@ -32,7 +32,7 @@ ASSUMED_EGAIN = 1.0
 PLANES = (("SCI", "f4"), ("ERR", "f4"), ("MASK", "u1"))
 
 
-def calibrate_file(
+def calibrate_file(  # noqa: PLR0913 - one argument for everything that is known of the light
     light: Path,
     out: Path,
     *,
@@ -49,6 +49,7 @@ def calibrate_file(
     bayer: bool = False,
     cosmics: bool = False,
     sensor: tuple[int, int, int] = (1, 0, 0),
+    pedestal: float = 0.0,
     told: Told | None = None,
 ) -> CalibratedFile:
     """Apply masters to a light in a file and write science, error and mask planes.
@@ -86,6 +87,8 @@ def calibrate_file(
         Whether cosmic rays are looked for and replaced like bad pixels.
     sensor
         Binning of the light, its first column and first row on the sensor from 0 and in its own pixels, for the list.
+    pedestal
+        What a program added to the light so that no value is negative, in ADU; it is taken off first.
     told
         What the header says of the masters; None: the names of their files.
 
@@ -122,7 +125,7 @@ def calibrate_file(
     _require_other(out, [light, *given.values(), *([] if bad_pixels is None else [bad_pixels])])
     told = told or Told({place: path.name for place, path in given.items()})
     with ExitStack() as stack:
-        pixels, header = stack.enter_context(open_light(light))
+        pixels, header = stack.enter_context(open_light(light, pedestal=pedestal))
         opened = stack.enter_context(open_masters(given))
         _require_same_way_up(header, opened)
         mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
@@ -155,9 +158,9 @@ def _require_same_way_up(light: fits.Header, masters: Mapping[str, OpenMaster]) 
 
 
 @contextmanager
-def open_light(path: Path) -> Iterator[tuple[Rows, fits.Header]]:
+def open_light(path: Path, *, pedestal: float = 0.0) -> Iterator[tuple[Rows, fits.Header]]:
     """Open a light; integers of a camera stay in their file, everything else is read whole."""
-    layout = plain_layout(path)
+    layout = None if pedestal else plain_layout(path)
     if layout is not None:
         with path.open("rb") as file:
             yield Stored(path.name, file, layout.offset, layout.shape, np.uint16), read_header(path)
@@ -165,7 +168,7 @@ def open_light(path: Path) -> Iterator[tuple[Rows, fits.Header]]:
     frame = read_frame(path)
     if frame.data.ndim != 2:
         raise FrameMismatchError(f"the light has {frame.data.ndim} axes; masters fit two")
-    yield real(frame.data), frame.header
+    yield real(frame.data - np.float32(pedestal) if pedestal else frame.data), frame.header
 
 
 def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], sensor: tuple[int, int, int]) -> Rows | None:

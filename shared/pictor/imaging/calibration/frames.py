@@ -40,7 +40,8 @@ def calibrate_frame(
     ``(light - bias | dark) / flat``, as `pictor.imaging.calibration.calibrating.calibrate` does it for arrays. Where
     the light has an error of its own it takes the place of the noise model; its mask is carried, and pixels it calls
     bad or hit are replaced like those of the masters. Whether masters fit the light by camera, exposure, temperature
-    and filter is not looked at here: the command line and the services do.
+    and filter is not looked at here: the command line and the services do. What PEDESTAL says was added to a frame is
+    taken off first.
 
     Parameters
     ----------
@@ -96,9 +97,10 @@ def calibrate_frame(
     >>> done.data[0, 0], done.header["CALSTAT"]
     (np.float32(200.0), 'B')
     """
-    raw = _raw(Frame.from_nddata(light))
+    raw = _lowered(_raw(Frame.from_nddata(light)))
+    added = _pedestal(Frame.from_nddata(light))
     given = {"bias": bias, "dark": dark, "flat": flat}
-    frames = {kind: Frame.from_nddata(master) for kind, master in given.items() if master is not None}
+    frames = {kind: _lowered(Frame.from_nddata(master)) for kind, master in given.items() if master is not None}
     _require_one_unit(raw, frames)
     opened = {kind: _opened(frame) for kind, frame in frames.items()}
     bad = None if bad_pixels is None else Held((np.asarray(bad_pixels) != 0).astype(np.uint8))
@@ -106,7 +108,7 @@ def calibrate_frame(
     known = 1.0 if raw.unit == _ELECTRON else fact(egain, raw.header, opened, "EGAIN")
     gain = known or ASSUMED_EGAIN
     noise = fact(read_noise_e, raw.header, opened, "RDNOISE") or scatter(masters) * gain
-    how = How(gain, noise, dark_scale, bias_level, saturation, bayer)
+    how = How(gain, noise, dark_scale, bias_level, None if saturation is None else saturation - added, bayer)
     job = _with_own(job_of(real(raw.real()), masters, how), raw)
     done = finished(job, masters, how, cosmics=cosmics)
     counts = (done.repaired, done.left, done.cleaned)
@@ -125,6 +127,22 @@ def _raw(light: Frame) -> Frame:
     if set("BDF") & set(done.upper()):
         raise ImagingError(f"the light came calibrated already (CALSTAT '{done}')", reason="already-calibrated")
     return light
+
+
+def _pedestal(frame: Frame) -> float:
+    """Return what a program added so that no value is negative; its sign in PEDESTAL differs between programs."""
+    told = frame.header.get("PEDESTAL")
+    return abs(float(told)) if isinstance(told, int | float) else 0.0
+
+
+def _lowered(frame: Frame) -> Frame:
+    """Take the pedestal off a frame."""
+    added = _pedestal(frame)
+    if not added:
+        return frame
+    header = frame.header.copy()
+    header["PEDESTAL"] = 0
+    return replace(frame, data=frame.real() - np.float32(added), header=header)
 
 
 def _require_one_unit(light: Frame, masters: dict[str, Frame]) -> None:

@@ -231,3 +231,30 @@ def test_bad_pixels_and_cosmic_rays_are_replaced_in_one_go(camera: Camera, maste
         assert (units["MASK"].data[:, 63] & 1).all()
         header = units[0].header
     assert (header["BPIXFILE"], header["CALCOSM"], header["IN004NAM"]) == ("bad.yaml", True, "bad.yaml")
+
+
+def test_a_pedestal_of_the_light_or_of_a_master_is_taken_off(camera: Camera, masters: Path, tmp_path: Path) -> None:
+    raw = light(camera, tmp_path)
+    pixels, header = fits.getdata(raw), fits.getheader(raw)
+    header["PEDESTAL"] = -100
+    fits.writeto(tmp_path / "lifted.fits", pixels.clip(max=65_000) + np.uint16(100), header)
+    dark = masters / "dark_60.fits"
+    assert calibrate(raw, tmp_path / "lifted.fits", "--dark", dark, "-o", tmp_path / "out").exit_code == 0
+    with (
+        fits.open(tmp_path / "out" / "light00_calibrated.fits") as plain,
+        fits.open(tmp_path / "out" / "lifted_calibrated.fits", checksum=True) as lifted,
+    ):
+        for plane in ("SCI", "ERR", "MASK"):
+            np.testing.assert_array_equal(lifted[plane].data, plain[plane].data)
+        assert lifted[0].header["PEDESTAL"] == 0
+    with fits.open(dark) as units:
+        units[0].header["PEDESTAL"] = 100
+        units[0].data += 100
+        units.writeto(tmp_path / "dark.fits")
+    assert calibrate(raw, "--dark", tmp_path / "dark.fits", "-o", tmp_path / "again").exit_code == 0
+    again = fits.getdata(tmp_path / "again" / "light00_calibrated.fits")
+    np.testing.assert_allclose(again, fits.getdata(tmp_path / "out" / "light00_calibrated.fits"), atol=0.01)
+    assert (
+        fits.getheader(tmp_path / "again" / "light00_calibrated.fits")["IN002SHA"]
+        == Input.of(tmp_path / "dark.fits").sha256
+    )
