@@ -121,7 +121,11 @@ def measure_read_noise(
     difference = one[good] - two[good]
     if not difference.any():
         raise ImagingError("the frames of the pair are identical: they tell no noise", reason="same-frame")
-    variance = clipped_moments(difference, least=0.5, most=MOST)[1] if mask_outliers else float(difference.var())
+    variance = (
+        clipped_moments(difference, least=0.5, most=MOST)[1]
+        if mask_outliers
+        else float(difference.var(dtype=np.float64))
+    )
     adu = math.sqrt(max(variance / 2 - QUANTISATION_VARIANCE, 0.0))
     levels = float(np.median(one[good])), float(np.median(two[good]))
     return ReadNoise(adu, None if egain is None else adu * egain, used, one.size - used, levels)
@@ -250,14 +254,14 @@ def difference_histogram(
     return values, counts.astype(np.int64)
 
 
-def _pair(first: Any, second: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:  # noqa: ANN401 - as above
+def _pair(first: Any, second: Any) -> tuple[NDArray[np.floating], NDArray[np.floating]]:  # noqa: ANN401 - as above
     one, two = _plane(first), _plane(second)
     if one.shape != two.shape:
         raise FrameMismatchError(f"frames of a pair differ: {one.shape}, {two.shape}")
     return one, two
 
 
-def _plane(given: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as above
+def _plane(given: Any) -> NDArray[np.floating]:  # noqa: ANN401 - as above
     """Give the pixels in ADU, with NaN where they are masked."""
     frame = Frame.from_nddata(given)
     if frame.unit != "adu":
@@ -265,13 +269,13 @@ def _plane(given: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as above
         raise FrameMismatchError(told, reason="units")
     if frame.data.ndim != 2:
         raise FrameMismatchError(f"a frame of two axes is needed; this one has shape {frame.data.shape}")
-    values = frame.data.astype(np.float64)
+    values = frame.real()
     if frame.mask is not None:
         values[frame.mask != 0] = np.nan
     return values
 
 
-def _outliers(total: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+def _outliers(total: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Mark pixels whose sum over the pair is far from its middle."""
     some = total[good]
     some = some[:: max(1, some.size // MOST)]
@@ -279,10 +283,11 @@ def _outliers(total: NDArray[np.float64], good: NDArray[np.bool_]) -> NDArray[np
         return ~good
     middle = float(np.median(some))
     width = math.sqrt(clipped_moments(some, least=0.5, most=MOST)[1])
-    return ~(np.abs(total - middle) <= OUTLIER_SIGMA * max(width, 0.5))
+    far: NDArray[np.bool_] = ~(np.abs(total - middle) <= OUTLIER_SIGMA * max(width, 0.5))
+    return far
 
 
-def _require_unsaturated(flat: NDArray[np.float64], number: int) -> None:
+def _require_unsaturated(flat: NDArray[np.floating], number: int) -> None:
     top = float(np.nanmax(flat)) if np.isfinite(flat).any() else 0.0
     share = float(np.mean(flat == top))
     if share > FULL_SHARE and top > 0 and not np.nanmin(flat) == top:
