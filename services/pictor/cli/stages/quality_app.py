@@ -12,7 +12,7 @@ from pictor.cli.stages.stars_app import Bayer, Saturation, Threshold
 
 HELP = """Measure the quality of light frames and grade them A to D, with the reasons in words.
 
-Prints a table, best read beside its reasons; with --out writes all metrics to a file whose ending tells its form:
+Prints a table with the reasons under each frame; with --out writes all metrics to a file whose ending tells its form:
 .json and .yaml (with the map of the field; pictor summary reads them again without pixels) or .csv. Frames are graded
 against the others of the same telescope, camera, target, filter and exposure that are given. Exit code 0: all done, 1:
 a frame was refused, 2: wrong call.
