@@ -3,19 +3,24 @@
 import subprocess
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import sep
 from astropy.io import fits
-from bench.clock import in_process, side_by_side, status_mib
+from astropy.stats import sigma_clipped_stats
+from bench.clock import in_process, side_by_side
 from bench.lights import make_lights
 from bench.peers import here
 from bench.rows import Bound, Of, Row
 from numpy.typing import NDArray
+from photutils.background import Background2D, MedianBackground
+from photutils.segmentation import SourceCatalog, detect_sources
 from scipy.spatial import cKDTree
 
 from pictor.imaging.simulator.light import LightTruth
+from pictor.imaging.simulator.psf import recorded_fwhm
 from pictor.imaging.stars.starlist import StarList
 from pictor.quality.compute import measure
 
@@ -51,16 +56,17 @@ def rows(*, quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         ((path, truth),) = make_lights(folder, 1)
-        measure(str(path), str(folder))
-        rss = float(str(in_process("bench.extracting", {"path": str(path), "scratch": name})["rss_mib"]))
-        accuracy = f"ours {_stars_of(folder / 'stars.fits').against(truth)}"
-        repeats = 3 if quick else 5
+        fwhm = measure(str(path), str(folder))["quality"]["fwhm_px"]
+        rss = float(str(in_process("bench.measuring", {"path": str(path), "scratch": name})["rss_mib"]))
+        accuracy = f"ours {_stars_of(folder / 'stars.fits').against(truth)}, FWHM {fwhm:.2f} px"
+        accuracy += f" (recorded {recorded_fwhm(truth.spec.psf):.2f})"
         found = []
-        for peer_name, peer, limit in (("SExtractor, process", _sextractor, 0.2), ("sep", _sep, 0.3)):
+        for peer_name, peer, limit in PEERS:
+            repeats = 3 if quick or peer is _photutils else 5
             if peer is _sextractor and not here("source-extractor"):
                 continue
             theirs = peer(path).against(truth)
-            ours, other = side_by_side(lambda: measure(str(path), name), lambda peer=peer: peer(path), repeats)
+            ours, other = side_by_side(lambda: measure(str(path), name), partial(peer, path), repeats)
             found.append(
                 Row(
                     f"stars and metrics, raw 24 MP light, file to numbers (peer: {peer_name.split(',')[0]})", "s", ours,
@@ -69,13 +75,6 @@ def rows(*, quick: bool) -> list[Row]:
                 )
             )  # fmt: skip
         return found
-
-
-def main(path: str, scratch: str) -> dict[str, float]:
-    """Measure in a process of its own, for its memory."""
-    for _ in range(2):
-        measure(path, scratch)
-    return {"rss_mib": status_mib("self", "VmHWM")}
 
 
 def _stars_of(path: Path) -> Found:
@@ -102,3 +101,15 @@ def _sep(path: Path) -> Found:
     found = sep.extract(data, 1.5, err=sky.globalrms)
     sep.flux_radius(data, found["x"], found["y"], 6.0 * found["a"], 0.5, subpix=5)
     return Found(found["x"], found["y"])
+
+
+def _photutils(path: Path) -> Found:
+    data = fits.getdata(path, memmap=False).astype(np.float32)
+    data -= Background2D(data, 64, bkg_estimator=MedianBackground()).background.astype(np.float32)
+    _, _, noise = sigma_clipped_stats(data[::4, ::4])
+    found = SourceCatalog(data, detect_sources(data, 1.5 * noise, n_pixels=5))
+    _ = found.fwhm, found.ellipticity
+    return Found(np.asarray(found.x_centroid), np.asarray(found.y_centroid))
+
+
+PEERS = (("SExtractor, process", _sextractor, 0.2), ("sep", _sep, 0.3), ("photutils segmentation", _photutils, 0.07))

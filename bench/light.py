@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
@@ -20,6 +21,7 @@ from pictor.astrometry.backends.protocol import Hints, Limits, SolverInput
 from pictor.astrometry.backends.solve_field import SolveFieldSolver
 from pictor.astrometry.indexes import sample_folder
 from pictor.header import compute as header
+from pictor.imaging.simulator.sky import Pointing
 from pictor.ingest import compute as ingest
 from pictor.preview import compute as preview
 from pictor.quality import compute as quality
@@ -32,7 +34,7 @@ def rows(*, quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         ((path, truth),) = make_lights(Path(name), 1)
         place = truth.spec.pointing
-        given = {"path": str(path), "scratch": name, "ra": place.ra_deg, "dec": place.dec_deg}
+        given: dict[str, Any] = {"path": str(path), "scratch": name, "ra": place.ra_deg, "dec": place.dec_deg}
         repeats = 1 if quick else 3
         ours, peer = side_by_side(lambda: process(**given), lambda: usual(path, place.ra_deg, place.dec_deg), repeats)
         rss = float(str(in_process("bench.light", given)["rss_mib"]))
@@ -46,15 +48,15 @@ def rows(*, quick: bool) -> list[Row]:
         ]  # fmt: skip
 
 
-def process(path: str, scratch: str, ra: float, dec: float) -> dict[str, object]:
+def process(path: str, scratch: str, ra: float, dec: float) -> dict[str, Any]:
     """Everything the services compute for a light, in order."""
-    described = ingest.describe(path, "light.fits", scratch)
-    observed = header.observe(described["description"])  # type: ignore[arg-type]
+    described: dict[str, Any] = ingest.describe(path, "light.fits", scratch)
+    observed: dict[str, Any] = header.observe(described["description"])
     preview.render(path, scratch)
     measured = quality.measure(path, scratch)
-    solved = astrometry.solve(measured["stars_path"], scratch, position=(ra, dec), scale_arcsec=1.79)
+    solved: dict[str, Any] = astrometry.solve(measured["stars_path"], scratch, position=(ra, dec), scale_arcsec=1.79)
     header.write(
-        path, scratch, geometry=described["geometry"], observation=observed["cards"], wcs=solved["cards"],  # type: ignore[arg-type]
+        path, scratch, geometry=described["geometry"], observation=observed["cards"], wcs=solved["cards"],
         solution=solved["solution"], quality=measured["quality"],
     )  # fmt: skip
     return solved
@@ -86,11 +88,11 @@ def main(path: str, scratch: str, ra: float, dec: float) -> dict[str, float]:
     return {"rss_mib": status_mib("self", "VmHWM")}
 
 
-def _accuracy(given: dict[str, str | float], place: object) -> str:
-    solved = process(**given)["solution"]  # type: ignore[arg-type]
+def _accuracy(given: dict[str, Any], place: Pointing) -> str:
+    solved = process(**given)["solution"]
     if not isinstance(solved, dict):
         return "not solved"
     ra, dec = float(solved["ra_deg"]), float(solved["dec_deg"])
-    east = (ra - place.ra_deg) * np.cos(np.radians(dec))  # type: ignore[attr-defined]
-    off = 3600 * float(np.hypot(east, dec - place.dec_deg))  # type: ignore[attr-defined]
+    east = (ra - place.ra_deg) * np.cos(np.radians(dec))
+    off = 3600 * float(np.hypot(east, dec - place.dec_deg))
     return f'centre {off:.2f}" off the truth'

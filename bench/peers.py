@@ -18,7 +18,6 @@ PROGRAMS = (
     Peer("siril-cli", "siril"),
     Peer("source-extractor", "source-extractor"),
     Peer("solve-field", "astrometry.net"),
-    Peer("astap", "astap"),
 )
 PACKAGES = ("sep", "ccdproc", "photutils", "astropy", "Pillow", "pyvips", "numpy", "numba", "faststream", "nats-py")
 

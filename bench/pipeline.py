@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from bench.clock import descendants, processor_seconds, quantile, status_mib
@@ -21,6 +22,7 @@ from tests.support.installation import Installation, installation
 UPLOADS = 2
 POLL_S = 0.02
 END_S = 300.0
+Job = dict[str, Any]
 ENDED = {"completed", "failed", "cancelled"}
 
 
@@ -113,7 +115,7 @@ async def _throughput(running: Installation, bodies: list[bytes]) -> Row:
     )  # fmt: skip
 
 
-def _medians(found: list[dict]) -> dict[str, float]:  # type: ignore[type-arg]
+def _medians(found: list[Job]) -> dict[str, float]:
     """Median seconds of each module by its timeline."""
     times: dict[str, list[float]] = {}
     for job in found:
@@ -122,7 +124,7 @@ def _medians(found: list[dict]) -> dict[str, float]:  # type: ignore[type-arg]
     return {module: round(statistics.median(each), 3) for module, each in times.items()}
 
 
-def _state_of(job: dict, module: str) -> str | None:  # type: ignore[type-arg]
+def _state_of(job: Job, module: str) -> str | None:
     return next((run["state"] for run in job["timeline"] if run["module"] == module), None)
 
 
@@ -138,13 +140,13 @@ async def _upload(client: aiohttp.ClientSession, running: Installation, body: by
         return str((await answer.json())["job_id"])
 
 
-async def _job(client: aiohttp.ClientSession, running: Installation, job_id: str) -> dict:  # type: ignore[type-arg]
+async def _job(client: aiohttp.ClientSession, running: Installation, job_id: str) -> Job:
     async with client.get(f"{running.url}/api/v1/jobs/{job_id}") as answer:
-        found: dict = await answer.json()  # type: ignore[type-arg]
+        found: Job = await answer.json()
         return found
 
 
-async def _ended(client: aiohttp.ClientSession, running: Installation, job_id: str) -> dict:  # type: ignore[type-arg]
+async def _ended(client: aiohttp.ClientSession, running: Installation, job_id: str) -> Job:
     async with asyncio.timeout(END_S):
         while True:
             job = await _job(client, running, job_id)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bench.peers import missing, versions
 from bench.rows import Row, rounded
+from bench.why import why
 
 MET = {True: "yes", False: "**no**", None: ""}
 
@@ -75,7 +76,7 @@ def page(results: Results) -> str:
         "\n".join(
             [_line(HEADINGS), _line(["---"] * len(HEADINGS)), *(_line(cells(row)) for row in rows)],
         ),
-        *_listed("Short of the goal", [f"{row.name}: {rounded(row.ours)} {row.unit} ({row.goal})" for row in short]),
+        *_listed("Short of the goal", [_short(row) for row in short]),
         *_listed("Peers that were not here", missing()),
         *_listed("Measurements that could not be made", results.broken),
         *_listed("Groups this run did not reach", results.left),
@@ -83,6 +84,12 @@ def page(results: Results) -> str:
         ", ".join(f"{name} {version}" for name, version in versions().items()),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _short(row: Row) -> str:
+    ratio = "" if row.ratio is None else f", {rounded(row.ratio):g} of the peer's"
+    reason = why(row.name)
+    return f"{row.name}: {rounded(row.ours):g} {row.unit}{ratio} ({row.goal}){': ' if reason else ''}{reason}"
 
 
 def _setting(results: Results) -> str:

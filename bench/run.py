@@ -45,6 +45,7 @@ GROUPS: dict[str, Group] = {
     "extracting": _module("extracting"),
     "light": _module("light"),
     "background": _script(scripts.background),
+    "sky": _module("background"),
     "stacking": _module("masters"),
     "calibrating": _module("calibrating"),
     "cosmics": _module("cosmics"),

@@ -10,6 +10,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -22,6 +23,7 @@ from pictor.astrometry.compute import solve
 from pictor.astrometry.indexes import installed, sample_folder
 from pictor.astrometry.judgement import Field, judge
 from pictor.imaging.astrometry.projection import Wcs, pixel_to_sky, sky_to_pixel
+from pictor.imaging.astrometry.solution import Solution
 from pictor.imaging.astrometry.stars import FieldStars, field_stars, spread
 from pictor.imaging.simulator.fields import stars_near
 from pictor.imaging.stars.starlist import StarList
@@ -58,8 +60,8 @@ def solved(solver: Solver, stars: FieldStars, hints: Hints, folders: tuple[Path,
     found = solver.solve(given, hints, Limits(wall_s=60))
     assert isinstance(found, Candidate), found
     solution = judge(found, Field(stars, None, None, None), hints, solver.name, installed(folders))
-    assert not isinstance(solution, tuple), solution
-    return solution.wcs  # type: ignore[union-attr]
+    assert isinstance(solution, Solution), solution
+    return solution.wcs
 
 
 def corner_error(wcs: Wcs, truth: Wcs, width: int, height: int) -> float:
@@ -92,7 +94,7 @@ def measure(name: str, folders: tuple[Path, ...], scratch: Path) -> None:
     }
     for case, hints in cases.items():
         wcs = solved(engine, stars, hints, folders, scratch)
-        seconds = median_seconds(lambda hints=hints: solved(engine, stars, hints, folders, scratch))  # type: ignore[misc]
+        seconds = median_seconds(partial(solved, engine, stars, hints, folders, scratch))
         error = corner_error(wcs, truth, width, height)
         report(
             f"solve and refit {name}, {case}, s (peer: solve-field, star list)", seconds, peer, corner_error_px=error

@@ -19,7 +19,7 @@ from pictor.runtime.hosting import WARM
 
 def rows(*, quick: bool) -> list[Row]:
     """Measure every start."""
-    return [help_text(5 if quick else 9), *ups(2 if quick else 5), *workers(3)]
+    return [help_text(5 if quick else 9), *imports(2 if quick else 3), *ups(2 if quick else 5), *workers(3)]
 
 
 def help_text(repeats: int) -> Row:
@@ -35,6 +35,27 @@ def help_text(repeats: int) -> Row:
         "pictor --help", "s", seconds, none, "python -c pass", n=repeats,
         bounds=(Bound(Of.OURS, 0.3),), more={"cpu_s": round(cpu, 3)},
     )  # fmt: skip
+
+
+def imports(repeats: int) -> list[Row]:
+    """Import what ``pictor run`` of each service imports, in turns with an interpreter that does nothing."""
+    found = []
+    for service in Service:
+        module = f"pictor.{str(service).replace('-', '_')}.app"
+        ours: list[Finished] = []
+        bare: list[Finished] = []
+        for _ in range(repeats + 1):
+            ours.append(measured_process([sys.executable, "-c", f"import pictor.cli.run, {module}"]))
+            bare.append(measured_process([sys.executable, "-c", "pass"]))
+        seconds, none = (statistics.median(one.wall_s for one in runs[1:]) for runs in (ours, bare))
+        cpu = statistics.median(one.cpu_s for one in ours[1:])
+        found.append(
+            Row(
+                f"imports of pictor run {service}", "s", seconds, none, "python -c pass", n=repeats,
+                bounds=(Bound(Of.OURS, 1.5),), more={"cpu_s": round(cpu, 3)},
+            )
+        )  # fmt: skip
+    return found
 
 
 def ups(repeats: int) -> list[Row]:
@@ -86,7 +107,7 @@ def workers(repeats: int) -> list[Row]:
 
 async def _worker(name: str, modules: tuple[str, ...], repeats: int) -> Row:
     times: list[float] = []
-    memory = 0.0
+    memory, before = 0.0, kernels()
     for _ in range(repeats + 1):
         began = time.perf_counter()
         async with ChildPool(1, warm=modules) as pool:
@@ -94,5 +115,11 @@ async def _worker(name: str, modules: tuple[str, ...], repeats: int) -> Row:
             memory = status_mib(pool.pids[0], "VmRSS")
     return Row(
         f"pixel child warm: {name}", "s", statistics.median(times[1:]), n=repeats, rss_mib=memory,
-        bounds=(Bound(Of.OURS, 1.5), Bound(Of.RSS, 200)),
+        bounds=(Bound(Of.OURS, 1.5), Bound(Of.RSS, 200)), accuracy=f"{len(kernels() - before)} kernels compiled",
     )  # fmt: skip
+
+
+def kernels() -> set[tuple[str, int]]:
+    """Compiled kernels on disk with the time each was written: what is compiled adds to them."""
+    folders = [Path(os.environ["NUMBA_CACHE_DIR"])] if "NUMBA_CACHE_DIR" in os.environ else [ROOT / "shared"]
+    return {(str(path), path.stat().st_mtime_ns) for folder in folders for path in folder.rglob("*.nbc")}

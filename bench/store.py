@@ -74,7 +74,9 @@ async def uploads(config: S3Config, repeats: int) -> None:
 
 async def starts(folder: Path, repeats: int) -> None:
     """Start and stop all servers, in an empty folder and in a used one."""
-    first, warm, stop = [], [], []
+    first: list[float] = []
+    warm: list[float] = []
+    stop: list[float] = []
     for number in range(repeats):
         for taken in (first, warm):
             begun = time.perf_counter()

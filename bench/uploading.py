@@ -24,14 +24,17 @@ from pictor.cli.stack import embedded_stack, environment_of, settings_for
 from pictor.contracts.modules import Service
 from pictor.gateway.bootstrap import bootstrap
 from pictor.runtime.settings import Settings
+from pictor.runtime.store import rights
 from pictor.runtime.store.s3_requests import S3Config, S3Requests
 from pictor.state.database import open_pool
 
 MB = 1_000_000
 SIZE_MB = 120
+ROWS, COLUMNS = 5999, 10_000
 AT_ONCE = 4
 READY_S = 60
-HEAD = b"SIMPLE  =                    T / not more than the beginning of a frame".ljust(2880)
+CARDS = (("SIMPLE", "T"), ("BITPIX", "16"), ("NAXIS", "2"), ("NAXIS1", str(COLUMNS)), ("NAXIS2", str(ROWS)))
+HEAD = ("".join(f"{name:<8}= {value:>20}".ljust(80) for name, value in CARDS) + "END").ljust(2880).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,7 @@ async def _rates(gateway: Gateway, client: aiohttp.ClientSession, repeats: int) 
         began = time.perf_counter()
         await gateway.upload(client, body, digest)
         between = time.perf_counter()
-        await plain_put(requests, f"bench/{number}", body)
+        await plain_put(requests, f"raw/bench/{number}", body)
         ended = time.perf_counter()
         ours.append(SIZE_MB / (between - began))
         peer.append(SIZE_MB / (ended - between))
@@ -96,7 +99,8 @@ async def _rates(gateway: Gateway, client: aiohttp.ClientSession, repeats: int) 
 
 
 def _frame(seed: int) -> tuple[bytes, str]:
-    body = HEAD + random.Random(seed).randbytes(SIZE_MB * MB - len(HEAD))  # noqa: S311 - a seeded frame
+    pixels = random.Random(seed).randbytes(2 * ROWS * COLUMNS)  # noqa: S311 - a seeded frame
+    body = HEAD + pixels + bytes(-len(pixels) % 2880)
     return body, hashlib.sha256(body).hexdigest()
 
 
@@ -116,7 +120,7 @@ async def _gateway(data: Path) -> AsyncIterator[Gateway]:
         try:
             url = f"http://127.0.0.1:{settings.port}"
             await _ready(url)
-            keys = where.s3_keys["operator"]
+            keys = where.s3_keys[rights.USER_OF[Service.GATEWAY].name]
             yield Gateway(process, url, str(token), S3Config(where.s3_endpoint, *keys, where.s3_bucket))
         finally:
             await asyncio.to_thread(stop, process)
