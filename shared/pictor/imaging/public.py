@@ -82,6 +82,8 @@ _AREAS: dict[str, dict[str, str]] = {
         "zero_point": "pictor.imaging.astrometry.photometry",
         "zero_point_of": "pictor.imaging.astrometry.zeropoint",
         "standard_stars": "pictor.imaging.astrometry.standards",
+        "StandardStars": "pictor.imaging.astrometry.standards",
+        "StarColumns": "pictor.imaging.astrometry.standards:Columns",
         "read_celestial": "pictor.imaging.astrometry.celestial",
         "astropy_wcs": "pictor.imaging.astrometry.celestial",
         "pointing_offset": "pictor.imaging.astrometry.pointing:offset",

@@ -50,7 +50,19 @@ class StandardStars:
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Names of the columns of a star table; letters of either case are the same."""
+    """Names of the columns of a star table; letters of either case are the same.
+
+    Parameters
+    ----------
+    ra, dec
+        Positions, ICRS; in degrees unless the column says hours or radians.
+    mag
+        Magnitudes.
+    mag_error
+        Their errors; None when there are none.
+    colour
+        Colour indices; None fits no colour term.
+    """
 
     ra: str = "RA"
     dec: str = "DEC"
