@@ -7,9 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+
+from pictor.cli.main import app
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted((DOCS / "library").glob("*.md"))
+COMMANDS = typer.main.get_command(app).commands
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -28,13 +32,10 @@ def test_the_commands_of_a_page_run_as_written(page: Path, tmp_path: Path) -> No
 
 
 def test_every_command_of_the_library_is_told_of_on_a_page() -> None:
-    listed = subprocess.run(
-        [sys.executable, "-m", "pictor.cli", "--help"], capture_output=True, text=True, timeout=60, check=True
-    ).stdout
     stages = Path(__file__).parents[2] / "services" / "pictor" / "cli" / "stages"
     registered = [re.findall(r'app\.command\("([a-z-]+)"', page.read_text()) for page in stages.glob("*_app.py")]
     names = {name for found in registered for name in found}
-    assert names <= set(re.findall(r"^  ([a-z-]+) ", listed, re.MULTILINE))
+    assert names <= set(COMMANDS)
     told = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.stem != "older-tools")
     assert [name for name in sorted(names) if f"pictor {name} " not in told] == []
 
@@ -42,10 +43,4 @@ def test_every_command_of_the_library_is_told_of_on_a_page() -> None:
 def test_the_table_of_older_tools_names_only_commands_that_exist() -> None:
     table = (DOCS / "library" / "older-tools.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`pictor ([a-z-]+)", table))
-    helped = {
-        name: subprocess.run(
-            [sys.executable, "-m", "pictor.cli", name, "--help"], capture_output=True, timeout=60, check=False
-        )
-        for name in named
-    }
-    assert [name for name, done in helped.items() if done.returncode != 0] == []
+    assert named <= set(COMMANDS)
