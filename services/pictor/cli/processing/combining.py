@@ -78,8 +78,7 @@ def _placing(run: Run, rows: Sequence[Row]) -> Order:
 async def _coadd(
     run: Run, group: CoaddGroup, members: Sequence[Row], placed: Mapping[str, Any], seen: Mapping[str, Seen]
 ) -> None:
-    shown = CoaddRow(group.name, "coadd", group.target, group.filter, frames=len(members), rig=group.rig)
-    shown.channel = group.channel
+    shown = _shown(group, len(members))
     run.report.coadds.append(shown)
     lights = [
         {"label": row.label, "path": str(run.wish.out / row.outputs["light"]), "seen": _sight(seen[row.label])}
@@ -121,5 +120,13 @@ def _how(placed: Mapping[str, Any], method: str, count: int) -> str:
     return f"{count} lights {where}, {method}, weighted by the noise of their sky"
 
 
+def _shown(group: CoaddGroup, frames: int) -> CoaddRow:
+    return CoaddRow(
+        group.name, "coadd", group.target, group.filter, frames=frames, rig=group.rig, channel=group.channel
+    )  # fmt: skip
+
+
 def _failed(group: CoaddGroup, why: str) -> CoaddRow:
-    return CoaddRow(group.name, "coadd", group.target, group.filter, Status.ERROR, why, len(group.members))
+    row = _shown(group, len(group.members))
+    row.status, row.reason = Status.ERROR, why
+    return row

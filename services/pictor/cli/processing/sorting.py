@@ -10,6 +10,9 @@ from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
 from pictor.imaging.matching.policy import Policy
 
+MAP = "_bad_pixels"
+"""Ending of the name of a map of bad pixels, after that of its master dark."""
+
 CALIBRATION = tuple(str(kind) for kind in FrameType if kind is not FrameType.LIGHT)
 
 
@@ -51,8 +54,9 @@ def sort(files: Iterable[Seen], policy: Policy) -> Sorted:
     left_out: list[tuple[str, str]] = []
     kept = _without_copies(sorted(files, key=lambda one: one.label), left_out)
     usable: list[Seen] = []
+    known = {one.label for one in kept if one.master is not None}
     for one in kept:
-        why = _why_not(one)
+        why = _map_of(one, known) or _why_not(one)
         if why is None:
             usable.append(one)
         else:
@@ -71,6 +75,14 @@ def _without_copies(files: Sequence[Seen], left_out: list[tuple[str, str]]) -> l
         if known is not one:
             left_out.append((one.label, f"the same bytes as {known.label}"))
     return list(first.values())
+
+
+def _map_of(one: Seen, masters: set[str]) -> str | None:
+    """Recognise the map of bad pixels that lies beside its master."""
+    master = one.label.removesuffix(f"{MAP}.fits") + ".fits"
+    return (
+        f"the bad pixels of {master}, used with it" if one.label.endswith(f"{MAP}.fits") and master in masters else None
+    )
 
 
 def _why_not(one: Seen) -> str | None:

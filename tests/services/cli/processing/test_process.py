@@ -188,6 +188,27 @@ def test_a_run_that_was_killed_leaves_no_half_files_and_the_next_one_completes(t
     assert [one["frames"] for one in told["coadds"]] == [3]
 
 
+def test_ready_masters_of_another_folder_are_used_and_nothing_else_is_without(done: Done, tmp_path: Path) -> None:
+    folder = tmp_path / "lights"
+    folder.mkdir()
+    for name, temperature in (("light_1.fits", -10.0), ("light_2.fits", 25.0)):
+        with fits.open(done.folder / name) as units:
+            units[0].header["SET-TEMP"] = units[0].header["CCD-TEMP"] = temperature
+            units.writeto(folder / name)
+    options = ("--masters", str(done.out / "masters"), "--require-masters", "--no-coadd", "--json")
+    found = run(folder, tmp_path / "out", *options)
+    rows = {row["label"]: row for row in json.loads(found.stdout)["rows"]}
+    assert found.returncode == 0, found.stderr
+    dark = rows["light_1.fits"]["masters"]["dark"]
+    assert dark.startswith("masters:masters/master_dark_60s")
+    assert "used with it" in rows[dark.replace(".fits", "_bad_pixels.fits")]["reason"]
+    applied = fits.getheader(tmp_path / "out" / rows["light_1.fits"]["outputs"]["light"])
+    assert applied["CALDARK"] == Path(dark).name
+    assert (rows["light_2.fits"]["status"], rows["light_2.fits"]["outputs"]) == ("SKIP", {})
+    assert "--require-masters" in rows["light_2.fits"]["reason"]
+    assert not list((tmp_path / "out" / "masters").iterdir())
+
+
 def test_ctrl_c_ends_with_what_was_done(tmp_path: Path) -> None:
     folder, out = tmp_path / "night", tmp_path / "out"
     folder.mkdir()
