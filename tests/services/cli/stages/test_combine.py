@@ -49,6 +49,18 @@ def test_a_product_says_what_it_is_made_of(camera: Camera, tmp_path: Path) -> No
     assert [path.read_bytes() for path in paths] == before
 
 
+def test_the_pixels_are_those_of_calib_stack(camera: Camera, tmp_path: Path) -> None:
+    darks = made.darks(camera, tmp_path, 10)
+    told("combine", *made.bias(camera, tmp_path), "-o", tmp_path / "mb.fits")
+    told("combine", *darks, "--bias", tmp_path / "mb.fits", "-o", tmp_path / "one.fits")
+    result = run("calib", "stack", *darks, "--bias", tmp_path / "mb.fits", "-o", tmp_path / "two.fits")
+    assert result.exit_code == 0, result.output
+    for plane in ("SCI", "ERR", "MASK", "NUSED"):
+        np.testing.assert_array_equal(
+            fits.getdata(tmp_path / "one.fits", plane), fits.getdata(tmp_path / "two.fits", plane)
+        )
+
+
 def test_a_folder_is_taken_without_the_masters_in_it(camera: Camera, tmp_path: Path) -> None:
     folder = tmp_path / "Darks" / "2020-03"
     folder.mkdir(parents=True)
