@@ -232,6 +232,13 @@ def test_a_line_in_the_broad_band_is_given_back(pair: tuple[Side, Side], grey: f
     assert kept[1] == pytest.approx(1.0, abs=0.02)
 
 
+def test_a_frame_minus_itself_is_nothing(pair: tuple[Side, Side]) -> None:
+    made = continuum_subtract(pair[0].frame, pair[0].frame)
+    assert made.scale.value == pytest.approx(1.0, abs=1e-9)
+    assert made.kernel.values.size == 1
+    np.testing.assert_allclose(made.line.data[np.isfinite(made.line.data)], 0.0, atol=1e-3)
+
+
 def test_colours_of_stars_show_as_scatter(pair: tuple[Side, Side]) -> None:
     made = continuum_subtract(pair[0].frame, shot("Green", 2.4, seed=2, nebula=False).frame)
     print(f"scatter {made.scale.scatter:.3f} where colours differ by {0.4 * math.log(10) * 0.7 * 0.25:.3f}")

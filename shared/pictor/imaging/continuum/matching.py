@@ -17,6 +17,8 @@ _WIDTHS = ((0.5, 4), (1.0, 2), (2.0, 0), (4.0, 0))
 _LEAST_SIGMA = 0.6
 # Directions of the normal equations with less than this share of the largest eigenvalue are noise.
 _LEAST_EIGENVALUE = 1e-4
+# Two frames that differ by less than this share of the variance of one of them are one frame.
+_ALIKE = 0.1
 # Half-size of the kernel and of the surroundings of a star, in FWHM: the wings decide whether fluxes are kept.
 _HALF, _REACH = 2.0, 3.0
 # Profiles are known to about this share of a star's light in a pixel; it keeps one bright star from deciding all.
@@ -95,6 +97,9 @@ def fit_kernel(sharp: Pixels, wide: Pixels, at: Floats, widths: tuple[float, flo
         if (now == kept).all():
             break
         kept = now
+    used = [one for one, keep in zip(systems, kept, strict=True) if keep]
+    if _alike(used):
+        return MatchingKernel(np.ones((1, 1)), 0.0, len(used))
     values = np.tensordot(weights, basis, axes=1)
     values = values / values.sum()
     return MatchingKernel(values, missing * SIGMA_TO_FWHM, int(kept.sum()))
@@ -181,9 +186,10 @@ def _stamp(sharp: Pixels, wide: Pixels, at: tuple[int, int], half: int, reach: i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _System:
-    """Normal equations of one star, its plane eliminated."""
+    """Normal equations of one star, its plane eliminated; ``seen`` is the matrix with the noise of the sharp frame."""
 
     matrix: Floats
+    seen: Floats
     vector: Floats
     square: float
     pixels: int
@@ -208,7 +214,15 @@ def _normal_equations(stamp: _Stamp, basis: Floats) -> _System:
     # Noise of the sharp frame, squared, adds to the matrix what is no light; it is taken off as expected.
     flat = basis.reshape(len(basis), -1)
     noise = float(weight @ stamp.variance.ravel()) * (flat @ flat.T)
-    return _System(product[:-1, :-1] - noise, product[:-1, -1], float(product[-1, -1]), side * side)
+    seen = product[:-1, :-1]
+    return _System(seen - noise, seen, product[:-1, -1], float(product[-1, -1]), side * side)
+
+
+def _alike(systems: list[_System]) -> bool:
+    """Tell whether the stars are alike already: one pixel, the first of the basis, leaves no more than noise."""
+    matrix, vector = (sum(part) for part in zip(*((one.seen[0, 0], one.vector[0]) for one in systems), strict=True))
+    square, pixels = sum(one.square for one in systems), sum(one.pixels for one in systems)
+    return bool((square - vector**2 / matrix) / pixels < _ALIKE)
 
 
 def _solve(systems: list[_System]) -> Floats:

@@ -35,7 +35,7 @@ class Scale:
 
 
 def fit_scale(narrow: tuple[Floats, Floats], broad: tuple[Floats, Floats]) -> Scale:
-    """Fit a straight line through the origin to fluxes that both have errors; outliers beyond 3 sigma are left out.
+    """Fit a straight line through the origin to fluxes that both have errors [1]_; 3-sigma outliers are left out.
 
     Parameters
     ----------
@@ -46,6 +46,10 @@ def fit_scale(narrow: tuple[Floats, Floats], broad: tuple[Floats, Floats]) -> Sc
     -------
     Scale
         NaN where there are no stars.
+
+    References
+    ----------
+    .. [1] York D., 1966, Canadian Journal of Physics 44, 1079.
 
     Examples
     --------
@@ -62,9 +66,11 @@ def fit_scale(narrow: tuple[Floats, Floats], broad: tuple[Floats, Floats]) -> Sc
     for _ in range(_ROUNDS):
         noise = y_error**2 + (scale * x_error) ** 2
         spread = _spread((y - scale * x)[kept], noise[kept], (scale * x)[kept])
-        variance = noise + (spread * scale * x) ** 2
+        own = y_error**2 + (spread * scale * x) ** 2
+        variance = own + (scale * x_error) ** 2
         weight = kept / variance
-        new = float((weight * x) @ y / ((weight * x) @ x))
+        likely = (x * own + scale * y * x_error**2) / variance
+        new = float((weight * likely) @ y / ((weight * likely) @ x))
         now = np.abs(y - new * x) <= _CLIP * np.sqrt(variance)
         settled = abs(new - scale) <= 1e-9 * abs(new) and bool((now == kept).all())
         scale, kept = new, now if now.any() else kept
