@@ -50,7 +50,7 @@ def coadd_groups(rows: Iterable[Row]) -> list[CoaddGroup]:
     for row in rows:
         if row.kind == "light" and row.status is Status.OK and row.numbers:
             facts = row.facts
-            target = re.sub(r"[\W_]+", "", str(facts.get("target") or "").casefold())
+            target = re.sub(r"[\W_]+", "", target_of(row).casefold())
             colour = bool(facts.get("bayer")) or facts.get("planes", 1) == len(CHANNELS)
             parts[target, str(facts.get("filter") or ""), str(facts.get("rig") or ""), colour].append(row)
     rigs: dict[tuple[str, str], set[str]] = defaultdict(set)
@@ -64,8 +64,14 @@ def coadd_groups(rows: Iterable[Row]) -> list[CoaddGroup]:
     return made
 
 
+def target_of(row: Row) -> str:
+    """Give the target a header names, else the folder the light lies in: lights of one folder show one field."""
+    folders = row.label.split("/")[:-1]
+    return str(row.facts.get("target") or (folders[-1] if folders else "no target"))
+
+
 def _groups(members: Sequence[Row], of_filter: str, rig: str, *, alone: bool, colour: bool) -> list[CoaddGroup]:
-    target = str(members[0].facts.get("target") or "no target")
+    target = target_of(members[0])
     parts = [slug(target), *([slug(of_filter)] if of_filter else []), *([] if alone else [slug(rig)])]
     if not colour:
         return [CoaddGroup("_".join(parts), target, of_filter, rig, tuple(members))]

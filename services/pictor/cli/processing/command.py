@@ -28,6 +28,8 @@ def main(wish: Wish, *, dry_run: bool, json: bool) -> int:
         write_reports(report, wish.out)
     except CommandError as error:
         return guarded(error)
+    except KeyboardInterrupt:
+        return STOPPED_CODE
     except OSError as error:
         return guarded(CommandError(f"{wish.out} cannot be written to: {error.strerror or error}", 2))
     if json:

@@ -39,6 +39,12 @@ def test_lights_are_coadded_per_target_filter_and_rig() -> None:
     assert found == {"M_51_R_Scope_Cam": ["a", "b"], "M_51_R_Other_Cam": ["d"], "M_51_G": ["c"], "M_31_R": ["e"]}
 
 
+def test_lights_without_a_target_are_coadded_with_those_of_their_folder() -> None:
+    rows = [row("one/a", target=None), row("one/b", target=None), row("two/c", target=None), row("d", target=None)]
+    found = {group.name: len(group.members) for group in coadd_groups(rows)}
+    assert found == {"one_R": 2, "two_R": 1, "no_target_R": 1}
+
+
 def test_rejected_and_unmeasured_lights_are_in_no_coadd() -> None:
     bad, none = row("bad"), row("none")
     bad.skip("clouds")
