@@ -145,7 +145,9 @@ def _one(path: Path, *, known: Belief, hints: Hints, means: Means, wish: Wish) -
         return _told(told | _unsolved(path, found))
     told |= _values(found.solution, belief)
     told["photometry"], told["photometry_refused"] = _photometry(given, found.solution, means, wish)
-    told["outputs"] = write_results(path, given, found.solution, told["photometry"], wish.targets(path), wish)
+    told["outputs"] = write_results(
+        path, given, found.solution, told["photometry"], targets=wish.targets(path), how=wish
+    )
     return _told(told)
 
 

@@ -110,7 +110,7 @@ def photometry_of(
 
 
 def write_results(
-    path: Path, given: Given, solution: Solution, light: Told | None, targets: dict[str, Path], how: Writing
+    path: Path, given: Given, solution: Solution, light: Told | None, *, targets: dict[str, Path], how: Writing
 ) -> dict[str, str]:
     """Write the frame (or table, or header) with its coordinates, and the star list; return their names."""
     made = Provenance("solve", [Input.of(path)], {"solver": solution.source.solver}, SOFTWARE)
