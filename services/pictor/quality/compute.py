@@ -48,7 +48,8 @@ def measure(
     saturation_adu
         Saturation level of the raw frame; None looks for a ceiling in the values.
     bayer
-        Colour pattern of a raw one-shot-colour frame; None or an unknown pattern measures one channel.
+        Colour pattern of a raw one-shot-colour frame; None looks whether the pixels show several colours, an unknown
+        pattern measures one channel.
 
     Returns
     -------
@@ -99,8 +100,13 @@ def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold
 
 
 def _pattern(bayer: str | None, data: NDArray[Any]) -> str | None:
-    known = bayer is not None and bayer.strip().upper() in colour.PATTERNS
-    return bayer.strip().upper() if known and bayer is not None and data.ndim == 2 else None
+    """Take a known pattern, or one the pixels show where the header tells none."""
+    if data.ndim != 2:
+        return None
+    if bayer is None:
+        return colour.shown_pattern(data)
+    told = bayer.strip().upper()
+    return told if told in colour.PATTERNS else None
 
 
 def _as_stored(path: str | None, light: FrameFile) -> NDArray[Any] | None:

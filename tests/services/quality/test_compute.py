@@ -12,7 +12,7 @@ from pictor.imaging.quality.grading import Baseline, Metrics
 from pictor.imaging.stars.starlist import StarList
 from pictor.quality.compute import measure
 from pictor.quality.grading import grade
-from tests.support.sky import Recipe, Sky, render
+from tests.support.sky import Recipe, Sky, mosaic, render
 
 SHARP = Recipe(shape=(700, 900), fwhm=3.0, stars=300)
 
@@ -42,6 +42,14 @@ def test_the_answer_is_json_fits_the_contract_and_names_the_star_list(tmp_path: 
     stars = StarList.from_fits(str(found["stars_path"]))
     assert quality.star_count == stars.star_count > 100
     assert quality.fwhm_px == pytest.approx(render(SHARP).fwhm, rel=0.02)
+
+
+def test_a_raw_colour_frame_is_seen_without_its_pattern_in_the_header(tmp_path: Path) -> None:
+    image = mosaic(render(SHARP).image, SHARP.sky)
+    path = written(image, tmp_path / "raw.fits")
+    seen, told = measure(path, str(tmp_path)), measure(path, str(tmp_path), bayer="RGGB")
+    assert seen["quality"] == told["quality"]
+    assert seen["stars"]["stars"] > 100
 
 
 def test_masters_are_applied_in_memory(tmp_path: Path) -> None:
