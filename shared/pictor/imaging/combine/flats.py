@@ -69,14 +69,16 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
     """
     rows, columns = central_quarter(sources.shape)
     width, height = columns.stop - columns.start, rows.stop - rows.start
-    below = np.zeros((1, width), np.float32) if dark is None else dark[rows, columns]
+    below = np.zeros((1, width), np.float32)
+    if dark is not None:
+        below = np.ascontiguousarray(dark[rows, columns], np.float32)
     starts = range(0, height, STRIP)
 
     def level(index: int) -> NDArray[np.float64]:
         def strips() -> Iterator[tuple[Stored, Reals]]:
             for y in starts:
                 end = min(y + STRIP, height)
-                under = below if dark is None else np.ascontiguousarray(below[y:end], np.float32)
+                under = below if dark is None else below[y:end]
                 yield sources.read_box(index, slice(rows.start + y, rows.start + end)), under
 
         return _frame_level(strips, height * width, columns.start, bayer=bayer)
