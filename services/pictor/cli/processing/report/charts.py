@@ -10,6 +10,8 @@ from pictor.cli.processing.report.text import number, text
 
 WIDTH, HEIGHT = 420, 210
 LEFT, RIGHT, TOP, BOTTOM = 44, 10, 12, 34
+LABEL = 34.0
+"""Room a clock time needs."""
 
 _SHADES = {"L": "L", "Red": "R", "Green": "G", "Blue": "B", "Ha": "Ha", "OIII": "OIII", "SII": "SII"}
 _OTHERS = 4
@@ -74,7 +76,7 @@ def over_time(points: Sequence[Point], title: str, unit: str, *, digits: int = 1
     median = "" if middle is None else f" The median of the frames used is {number(middle, digits)} {unit}."
     out = sum(point.out for point in points)
     said = f"{len(points)} frames, {out} of them left out.{median}"
-    parts = [_grid(marks, y), *(_time_axis(run, many=len(runs)) for run in runs), *drawn]
+    parts = [_grid(marks, y), _clock(runs), *(_time_axis(run, many=len(runs)) for run in runs), *drawn]
     if middle is not None:
         parts.insert(1, f'<line class="median" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(middle):.1f}" '
                         f'y2="{y(middle):.1f}"/>')  # fmt: skip
@@ -97,16 +99,25 @@ def _grid(marks: Sequence[float], y: object) -> str:
     return "".join(parts)
 
 
+def _clock(runs: Sequence[Session]) -> str:
+    """Write clock times below the sessions, none so near to another that they touch."""
+    parts, last = [], -float(WIDTH)
+    for run in runs:
+        wide = run.right - run.left
+        for at in time_ticks(run, most=max(1, int(wide * 5))) if wide > 0.1 else ():
+            x = _across(run.place(at))
+            if x - last >= LABEL:
+                last = x
+                parts.append(f'<text class="tick" x="{x:.1f}" y="{HEIGHT - BOTTOM + 14}" text-anchor="middle">'
+                             f"{datetime.fromtimestamp(at, UTC):%H:%M}</text>")  # fmt: skip
+    return "".join(parts)
+
+
 def _time_axis(run: Session, *, many: int) -> str:
-    """Write the clock below a session, and its date."""
+    """Draw the axis of a session, and write its date."""
     base = HEIGHT - BOTTOM
     wide = run.right - run.left
     parts = []
-    if wide > 0.1:
-        for at in time_ticks(run, most=max(1, int(wide * 5))):
-            when = datetime.fromtimestamp(at, UTC)
-            parts.append(f'<text class="tick" x="{_across(run.place(at)):.1f}" y="{base + 14}" '
-                         f'text-anchor="middle">{when:%H:%M}</text>')  # fmt: skip
     if wide > 0.1 or many <= 8:
         day = datetime.fromtimestamp(run.first, UTC)
         shown = f"{day:%Y-%m-%d}" if wide > 0.3 else f"{day:%d %b}" if wide > 0.12 else f"{day:%d}"
