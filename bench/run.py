@@ -49,6 +49,7 @@ GROUPS: dict[str, Group] = {
     "stacking": _module("masters"),
     "calibrating": _module("calibrating"),
     "cosmics": _module("cosmics"),
+    "aligning": _module("aligning"),
 }
 
 

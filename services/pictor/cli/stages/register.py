@@ -99,7 +99,8 @@ def _one(path: Path, *, known: _Reference, out: Path | None, manner: Manner, fou
         transform = transform_by_sky(grid, frame)
     else:
         grid = None
-        transform = match_stars(known.stars, stars_of(frame), mirrored=manner.mirrored)
+        stars = known.stars if path.samefile(known.path) else stars_of(frame)
+        transform = match_stars(known.stars, stars, mirrored=manner.mirrored)
         transform = replace(transform, wcs=known.frame.wcs)
     told = _told(transform, "wcs" if grid else "stars")
     found.append({"input": path.name, "sha256": Input.of(path).sha256, **told})

@@ -217,10 +217,10 @@ def _settings(
 def _coadd(sources: Sequence[Source], onto: Grid | Sequence[Transform] | None, how: Settings) -> Coadded:
     _check(sources)
     target, mappings = _placed(sources, onto)
-    need_stars = how.method is Method.CLIPPED or how.scale == "stars"
+    wish = {"stars": how.scale == "stars", "seeing": how.method is Method.CLIPPED}
     pairs = zip(sources, mappings, strict=True)
     members = [
-        member_of(source, Resampler.of(mapping, how.kernel, source.shape, target.shape), stars=need_stars)
+        member_of(source, Resampler.of(mapping, how.kernel, source.shape, target.shape), **wish)
         for source, mapping in pairs
     ]
     members = weighted(levelled(scaled(members, how.scale), how.background), how.weights)

@@ -70,6 +70,17 @@ def _slope(image: Reals, y: int, x: int) -> float:
 
 
 @njit(cache=True, nogil=True)
+def _farthest(values: Reals, y: int, x: int, centre: float) -> float:
+    """Return the largest distance of a sample of one pixel from a value; 0 from NaN."""
+    worst = 0.0
+    for i in range(values.shape[0]):
+        away = abs(float(values[i, y, x]) - centre)
+        if away > worst:  # noqa: PLR1730 - samples that are NaN do not count
+            worst = away
+    return worst
+
+
+@njit(cache=True, nogil=True)
 def reject(  # noqa: PLR0917
     values: Reals, variances: Reals, bits: Bits, middle: Reals, soft: NDArray[np.bool_], frames: Doubles, rule: Doubles,
     inner: tuple[int, int, int, int], rejected: NDArray[np.int64],
@@ -85,11 +96,11 @@ def reject(  # noqa: PLR0917
     the part whose rejected samples are counted.
     """
     n, height, width = values.shape
-    beyond = np.empty(n, np.float32)
+    beyond, least = np.empty(n, np.float32), rule[0] * np.sqrt(frames[0].min())
     for y in range(height):
         for x in range(width):
             centre = float(middle[y, x])
-            if centre - centre != 0.0:
+            if _farthest(values, y, x, centre) <= least:
                 continue
             count = 0
             for i in range(n):

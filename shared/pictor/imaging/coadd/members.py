@@ -22,6 +22,8 @@ _ALIKE = 0.01
 _STAR_SNR = 20.0
 _FEWEST_STARS = 5
 _NEAR_PX = 2.0
+# The seeing is measured in a middle part of this size where it shows so many stars.
+_MIDDLE_PX, _ENOUGH_STARS = 1024, 15
 # Shares of light and slope that samples of equal seeing may differ by: focus, guiding and a tenth of a pixel of shift.
 _LEAST_SLACK, _UNKNOWN_SEEING = (0.06, 0.2), 0.1
 
@@ -80,8 +82,8 @@ class Member:
         return (self.noise * self.scale) ** 2
 
 
-def member_of(source: Source, resampler: Resampler, *, stars: bool) -> Member:
-    """Measure the sky of a light and, where wanted, its stars.
+def member_of(source: Source, resampler: Resampler, *, stars: bool, seeing: bool = False) -> Member:
+    """Measure the sky of a light and, where wanted, all its stars or only their width, in its middle.
 
     Raises
     ------
@@ -96,8 +98,20 @@ def member_of(source: Source, resampler: Resampler, *, stars: bool) -> Member:
     noise = sky.noise or _told_noise(frame) or 1.0
     exposure, egain = _positive(source, "EXPTIME", "EXPOSURE"), _positive(source, "EGAIN", "CALEGAIN")
     found = stars_of(frame) if stars else None
-    width = found.psf.fwhm * _grid_scale(resampler.mapping) if found is not None and found.psf else math.nan
+    measured = found or (_middle_stars(frame) if seeing else None)
+    width = measured.psf.fwhm * _grid_scale(resampler.mapping) if measured is not None and measured.psf else math.nan
     return Member(source, resampler, sky, sky.level, noise, exposure, egain, fwhm=width, stars=found)
+
+
+def _middle_stars(frame: Frame) -> StarList:
+    """Find the stars in the middle of a light, or in all of it where they are too few there."""
+    (ny, nx), half = frame.shape, _MIDDLE_PX // 2
+    if min(ny, nx) > _MIDDLE_PX:
+        part = slice(ny // 2 - half, ny // 2 + half), slice(nx // 2 - half, nx // 2 + half)
+        found = stars_of(Frame(frame.data[part], None, None if frame.mask is None else frame.mask[part]))
+        if found.psf is not None and found.psf.star_count >= _ENOUGH_STARS:
+            return found
+    return stars_of(frame)
 
 
 def scaled(members: Sequence[Member], how: str) -> list[Member]:
