@@ -84,8 +84,8 @@ for number in (2, 3):
     sky_position = pixel_to_sky(true_wcs(number), corner[0] + 1, corner[1] + 1)
     true_x, true_y = (value - 1 for value in sky_to_pixel(true_wcs(1), *sky_position))
     print(f"light {number}: {transform.matches} stars, rms {transform.rms:.3f} px")
-    print(f"its corner lies at column {x[0]:.2f} of light 1, truth {true_x[0]:.2f}")
-    print(f"                   row {y[0]:.2f}, truth {true_y[0]:.2f}")
+    print(f"its corner lies on light 1 at column {x[0]:.2f}, truth {true_x[0]:.2f}")
+    print(f"                         at row {y[0]:.2f}, truth {true_y[0]:.2f}")
 
 # %%
 # Coadding

@@ -10,7 +10,7 @@ import pytest
 
 TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial"
 PAGES = sorted(TUTORIAL.glob("plot_*.py"))
-BESIDE_TRUTH = re.compile(r"(-?\d+\.?\d*)\s*[^\d,;]*, truth (-?\d+\.?\d*)")
+BESIDE_TRUTH = re.compile(r"(-?\d+\.?\d*)[^\d,;\n]*, truth (-?\d+\.?\d*)")
 
 
 def shown(page: Path, folder: Path) -> str:
@@ -33,7 +33,7 @@ def test_every_page_of_the_tutorial_runs_and_agrees_with_its_truths(page: Path, 
     printed = shown(page, tmp_path)
     print(printed)
     pairs = [(float(ours), float(truth)) for ours, truth in BESIDE_TRUTH.findall(printed)]
-    assert page.read_text().count("truth {") == len(pairs), "a figure beside a truth was not found in the output"
+    assert len(pairs) >= page.read_text().count("truth {"), "a figure beside a truth was not found in the output"
     wrong = [(ours, truth) for ours, truth in pairs if ours != pytest.approx(truth, rel=0.03, abs=0.01)]
     assert wrong == []
 
