@@ -207,3 +207,15 @@ def test_the_cube_is_linear_and_keeps_the_world_coordinates(channels: tuple[Fram
     assert cube.header["WHITE1"] == made.white[0]
     ratio = np.median(cube.data[0][made.linear[1] > 300] / cube.data[1][made.linear[1] > 300])
     assert ratio == pytest.approx(1.0, abs=0.03)
+
+
+@pytest.mark.real
+def test_the_carina_nebula_is_red_and_its_stars_are_white(real_data: Path) -> None:
+    frame = Frame.from_fits(real_data / "lights" / "nebulosa-ngc3372" / "NGC3372-color-short.fits")
+    made = composite(*planes_of(frame))
+    bright = made.planes.mean(axis=0)
+    nebula = (bright > 0.3) & (bright < 0.6)
+    red, green, blue = (float(np.median(plane[nebula])) for plane in made.planes)
+    print(f"white balance {made.white} by {made.star_count} stars; nebula {red:.2f}, {green:.2f}, {blue:.2f}")
+    assert made.star_count > 50
+    assert red > 1.5 * max(green, blue)
