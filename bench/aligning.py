@@ -63,8 +63,8 @@ def make_lights(room: Path) -> tuple[list[Path], list[Pointing]]:
         spec = LightSpec(where, rig, "L", 60.0, psf=Psf("moffat", 2.8), seed=number, cosmic_rays=False)
         image = calibrate_ideally(render_light(spec)[0], spec)
         ny, nx = image.shape
-        cd = tuple(map(tuple, where.cd.tolist()))
-        wcs = Wcs((where.ra_deg, where.dec_deg), ((nx + 1) / 2, (ny + 1) / 2), cd)
+        (a, b), (c, d) = where.cd.tolist()
+        wcs = Wcs((where.ra_deg, where.dec_deg), ((nx + 1) / 2, (ny + 1) / 2), ((a, b), (c, d)))
         header = write_wcs(fits.Header({"EXPTIME": 60.0, "EGAIN": 0.7}), wcs, image.shape)
         paths.append(room / f"light_{number:02d}.fits")
         fits.writeto(paths[-1], np.clip(np.rint(image + 500), 0, 65535).astype(np.uint16), header)
@@ -76,7 +76,7 @@ def coadding(room: Path, paths: list[Path], repeats: int, method: str) -> Row:
     """Coadd on the grid of the first light, Lanczos3."""
     grid = Grid.of(Frame.from_fits(paths[0]))
 
-    def ours() -> NDArray[np.floating]:
+    def ours() -> NDArray[np.number]:
         done = coadd_files(paths, method=method, onto=grid, background="none", scale_flux="none")
         write_coadd(room / "ours.fits", done, MADE, overwrite=True)
         return done.frame.data
@@ -105,7 +105,7 @@ def swarp(room: Path, paths: list[Path], combine: str) -> None:
     subprocess.run(command, check=True, capture_output=True, timeout=900)
 
 
-def agreement(ours: NDArray[np.floating], room: Path) -> str:
+def agreement(ours: NDArray[np.number], room: Path) -> str:
     """Compare both coadds where all lights reach."""
     theirs, weight = fits.getdata(room / "swarp.fits"), fits.getdata(room / "swarp.weight.fits")
     whole = (weight > 0.99 * weight.max()) & np.isfinite(ours)

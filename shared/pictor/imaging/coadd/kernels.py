@@ -23,15 +23,17 @@ def _kept(value: float, bit: np.uint8, soft: bool) -> bool:  # noqa: FBT001
 def medians(values: Reals, bits: Bits, out: Reals, soft: NDArray[np.bool_], tolls: Bits) -> None:
     """Find the median of the samples, shape (n, h, w), of every pixel; NaN without any.
 
-    ``soft`` tells where only saturated samples are; ``tolls`` collects the bits of what was left out or is saturated.
+    ``soft`` tells where only saturated samples are; ``tolls`` collects the bits, that of saturation where at least half
+    of the samples are.
     """
     n, height, width = values.shape
     sample = np.empty(n, np.float32)
     for y in range(height):
         for x in range(width):
-            count, told = 0, np.uint8(0)
+            count, full, told = 0, 0, np.uint8(0)
             for i in range(n):
                 told |= bits[i, y, x]
+                full += bits[i, y, x] & SOFT != 0
                 if _kept(values[i, y, x], bits[i, y, x], False):
                     sample[count] = values[i, y, x]
                     count += 1
@@ -41,7 +43,7 @@ def medians(values: Reals, bits: Bits, out: Reals, soft: NDArray[np.bool_], toll
                     if _kept(values[i, y, x], bits[i, y, x], True):
                         sample[count] = values[i, y, x]
                         count += 1
-            tolls[y, x] = told
+            tolls[y, x] = told if full >= count or soft[y, x] else told & ~SOFT
             out[y, x] = _median(sample, count) if count else np.nan
 
 
@@ -148,21 +150,36 @@ def average(  # noqa: PLR0917
 
 @njit(cache=True, nogil=True)
 def add(  # noqa: PLR0917
-    values: Reals, variances: Reals, bits: Bits, weight: float, sums: Doubles | Reals, nused: Counts, told: Bits
+    values: Reals, variances: Reals, bits: Bits, weight: float, sums: Doubles, counts: NDArray[np.uint16], told: Bits
 ) -> None:
-    """Add the samples of one frame to the sums (weighted value, variance and weight; shape (3, h, w)).
+    """Add the samples of one frame to the sums (weighted value, variance and weight; shape (2, 3, h, w)).
 
-    Saturated samples are added too and told of.
+    The second of the two layers, and of ``counts``, is for saturated samples.
     """
     height, width = values.shape
     for y in range(height):
         for x in range(width):
             told[y, x] |= bits[y, x]
             if _kept(values[y, x], bits[y, x], True):
-                sums[0, y, x] += weight * values[y, x]
-                sums[1, y, x] += weight * weight * variances[y, x]
-                sums[2, y, x] += weight
-                nused[y, x] += 1
+                layer = 1 if bits[y, x] & SOFT else 0
+                sums[layer, 0, y, x] += weight * values[y, x]
+                sums[layer, 1, y, x] += weight * weight * variances[y, x]
+                sums[layer, 2, y, x] += weight
+                counts[layer, y, x] += 1
+
+
+@njit(cache=True, nogil=True)
+def choose(sums: Doubles, counts: NDArray[np.uint16], told: Bits) -> None:
+    """Use the saturated samples where there are no others; tell of them where they are at least half."""
+    for y in range(told.shape[0]):
+        for x in range(told.shape[1]):
+            clean, full = counts[0, y, x], counts[1, y, x]
+            if full < clean:
+                told[y, x] &= ~SOFT
+            if clean == 0:
+                counts[0, y, x] = full
+                for k in range(3):
+                    sums[0, k, y, x] = sums[1, k, y, x]
 
 
 @njit(cache=True, nogil=True)

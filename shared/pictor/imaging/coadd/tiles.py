@@ -164,16 +164,17 @@ def _give_noise(one: Member, made: Window) -> None:
 def _mean(samples: _Samples, tile: tuple[slice, slice], made: Planes) -> None:
     """Average without rejection: one light after the other is added."""
     shape = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
-    sums, nused, told = np.zeros((3, *shape)), np.zeros(shape, np.uint16), np.zeros(shape, np.uint8)
+    sums, counts, told = np.zeros((2, 3, *shape)), np.zeros((2, *shape), np.uint16), np.zeros(shape, np.uint8)
     for index, one in enumerate(samples.members):
         found = samples.of(index, tile)
         if found is not None:
-            kernels.add(found.values, found.variance, found.bits, one.weight, sums, nused, told)
+            kernels.add(found.values, found.variance, found.bits, one.weight, sums, counts, told)
+    kernels.choose(sums, counts, told)
     with np.errstate(divide="ignore", invalid="ignore"):
-        made.value[tile] = sums[0] / sums[2]
-        made.variance[tile] = sums[1] / sums[2] ** 2
-    made.nused[tile] = nused
-    kernels.settle(nused, told, made.mask[tile])
+        made.value[tile] = sums[0, 0] / sums[0, 2]
+        made.variance[tile] = sums[0, 1] / sums[0, 2] ** 2
+    made.nused[tile] = counts[0]
+    kernels.settle(counts[0], told, made.mask[tile])
 
 
 def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, made: Planes) -> None:
