@@ -37,6 +37,15 @@ WHY = {
         "one child for all services imports what each of them needs, numba with its compiled kernels above all; "
         "the child of one service stays below 180 MiB"
     ),
+    "coadd of 10 x 4 MP, Lanczos3, clipped": (
+        "sorting the ten samples of every pixel and comparing them takes more processor time than resampling them "
+        "(1.3 s to 0.6 s), and the seeing of every light is measured from its stars first; SWarp clips against "
+        "its weights alone"
+    ),
+    "register and resample": (
+        "of 0.30 s of processor time per light resampling takes 0.06 s; most of the rest finds stars and measures "
+        "their shapes, of which matching uses the places only"
+    ),
 }
 """Beginning of a row's name, and the reason."""
 
