@@ -109,8 +109,10 @@ def calibrate(
     ``sha256s`` to the hashes of their files; ``sensor`` is as for `stack`.
     """
     place = sensor or {}
+    files = {kind: Path(found) for kind, found in masters.items()}
     done = calibrate_file(
-        Path(path), Path(scratch) / CALIBRATED_FILE, **{kind: Path(found) for kind, found in masters.items()},
+        Path(path), Path(scratch) / CALIBRATED_FILE, bias=files.get("bias"), dark=files.get("dark"),
+        flat=files.get("flat"), bad_pixels=files.get("bad_pixels"),
         bad_pixel_list=bad_pixel_list, egain=egain, read_noise_e=read_noise_e, bias_level=bias_level_adu,
         saturation=saturation_adu, dark_scale=dark_scale, bayer=bayer, cosmics=cosmics,
         sensor=(place.get("binning", 1), *_origin(place)),

@@ -33,7 +33,8 @@ def add(one: Operand, other: Operand) -> Frame:
     Returns
     -------
     Frame
-        Sum as float32, or float64 where float32 would lose digits of an operand; header of the first frame; mask of both.
+        Sum as float32, or float64 where float32 would lose digits of an operand; header of the first frame; mask of
+        both.
         A value that is not finite is NaN and has bit 16.
 
     Raises

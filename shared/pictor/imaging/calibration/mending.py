@@ -42,8 +42,8 @@ def repair_frame(
     Returns
     -------
     Frame
-        Pixels as float32, or float64 where the frame is wider; bad pixels keep bit 1 of the mask. Cards BPIXCORR, BPIX_MIN,
-        BPIXDPIX, BPIXNBAD, BPIXNFIX and BPIXNREM say what was done.
+        Pixels as float32, or float64 where the frame is wider; bad pixels keep bit 1 of the mask. Cards BPIXCORR,
+        BPIX_MIN, BPIXDPIX, BPIXNBAD, BPIXNFIX and BPIXNREM say what was done.
 
     Raises
     ------

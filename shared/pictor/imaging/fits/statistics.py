@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.fits.reading import Pixels
+from pictor.imaging.fits.plain import Pixels
 
 _CHUNK = 1 << 20
 _SAMPLE = 1 << 21
