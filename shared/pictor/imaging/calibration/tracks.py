@@ -1,8 +1,6 @@
 """Long tracks of particles, whose pixels share their light as those of a star do, but lie on a line."""
 
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from pictor.imaging.calibration import laplacian
 from pictor.imaging.calibration.laplacian import Places
@@ -37,7 +35,7 @@ def track_pixels(image: Image, noise: Image, skip: Mask, found: Places, rule: Im
         return track
     taken, room = skip.copy(), np.empty(8 * track.size, np.int64)
     taken.ravel()[track] = 1
-    grid, limit = np.array([0, 0, 1]), rule[0] * FAINT_ENDS
+    grid, limit = np.array([0, 0, 1]), float(rule[0]) * FAINT_ENDS
     count = laplacian.grow(image, noise, image, noise, grid, taken, track, limit, any_shape, room)
     return _filled(np.append(track, room[:count]), taken)
 
@@ -62,6 +60,11 @@ def _long_groups(places: Places, nx: int) -> Places:
         there = np.flatnonzero((at < places.size) & (places[np.minimum(at, places.size - 1)] == places + apart))
         pairs.append(np.column_stack([there, at[there]]))
     one, other = np.concatenate(pairs).T
+    if one.size < TRACK_LENGTH - 1:
+        return np.full(places.size, -1)
+    from scipy.sparse import coo_array  # noqa: PLC0415 - 20 MiB that a child without such a search should not have
+    from scipy.sparse.csgraph import connected_components  # noqa: PLC0415
+
     links = coo_array((np.ones(one.size, np.uint8), (one, other)), shape=(places.size, places.size))
     count, labels = connected_components(links, directed=False)
     size = np.bincount(labels, minlength=count)
