@@ -54,20 +54,20 @@ def corner_error(found: Transform, matrix: NDArray) -> float:
 
 def test_any_shift_turn_scale_and_mirror_is_found() -> None:
     rng, errors = np.random.default_rng(1), []
-    for trial in range(60):
+    for trial in range(40):
         reference, other, matrix = pair(rng, int(rng.integers(40, 500)), mirrored=trial % 3 == 0)
         found = match_stars(reference, other)
         assert found.mirrored == (trial % 3 == 0)
         assert found.chance < CHANCE
         errors.append(corner_error(found, matrix))
-    print(f"60 of 60 registered; error over the frame median {np.median(errors):.4f}, worst {max(errors):.4f} px")
+    print(f"40 of 40 registered; error over the frame median {np.median(errors):.4f}, worst {max(errors):.4f} px")
     assert max(errors) < 0.3
     assert np.median(errors) < 0.02
 
 
 def test_unrelated_fields_never_match() -> None:
     rng, refused = np.random.default_rng(2), 0
-    for _ in range(40):
+    for _ in range(15):
         lists = [
             starlist(rng.uniform(0, 1023, (n, 2)), 10 ** rng.uniform(2.3, 5, n))
             for n in (int(v) for v in rng.integers(4, 300, 2))
@@ -75,12 +75,12 @@ def test_unrelated_fields_never_match() -> None:
         with pytest.raises(RegistrationError):
             match_stars(*lists)
         refused += 1
-    print(f"{refused} of 40 unrelated pairs refused")
+    print(f"{refused} of 15 unrelated pairs refused")
 
 
 def test_clustered_unrelated_fields_never_match() -> None:
     rng = np.random.default_rng(3)
-    for _ in range(20):
+    for _ in range(8):
         lists = [
             starlist(np.clip(MIDDLE + rng.normal(0, 60, (150, 2)), 0, 1023), 10 ** rng.uniform(2.3, 5, 150))
             for _ in range(2)
