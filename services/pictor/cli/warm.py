@@ -7,6 +7,8 @@ from pictor.runtime.hosting import WARM
 LIBRARY = (
     "pictor.imaging.coadd.coadding",
     "pictor.imaging.combine.frames",
+    "pictor.imaging.simulator.camera",
+    "pictor.imaging.simulator.psf",
 )
 """Modules with kernels that only the commands of the library use."""
 

@@ -60,7 +60,7 @@ class Source:
         if self.err is not None:
             variance = np.ascontiguousarray(np.square(self.err[part], dtype=np.float32))
         if self.mask is not None:
-            bits = np.ascontiguousarray(self.mask[part], dtype=np.uint8)
+            bits = np.array(self.mask[part], dtype=np.uint8, order="C")
         return Window(values, variance, bits, (rows.start, columns.start))
 
     def frame(self) -> Frame:

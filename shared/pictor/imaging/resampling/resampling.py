@@ -210,7 +210,8 @@ class Resampler:
     def fill(self, window: Window, marked: Reals, tile: tuple[int, int], out: tuple[Reals, Reals, Mask]) -> None:
         """Resample a window into a tile that begins at this row and column; without variance, unit noise is taken."""
         table = table_of(self.kernel)
-        frame = (marked, window.values, window.variance, window.bits)
+        bits = window.bits if window.bits.flags.writeable else window.bits.copy()  # one type, so one compiled kernel
+        frame = (marked, window.values, window.variance, bits)
         if self.fine > 1:
             average_tile(frame, window.origin, self.mapping.packed, table, tile, self.flux, self.fine, out)
         else:
