@@ -155,6 +155,8 @@ def _compose(text: str) -> yaml.Node | None:
 def _boxes(name: str, section: yaml.Node) -> Iterator[Box]:
     if isinstance(section, yaml.ScalarNode) and section.value in {"", "null", "~"}:
         return
+    if isinstance(section, yaml.MappingNode) and not section.value:  # ap_auto_badcol writes an empty section as {}
+        return
     if not isinstance(section, yaml.SequenceNode):
         raise _refused(_line(section), f"{name} must be {SECTIONS[name]}")
     if len(section.value) > MAX_ENTRIES:
