@@ -146,8 +146,8 @@ def test_lists_of_the_older_tools_and_ours_are_read(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "", "bad_columns:\n", "bad_columns:\nbad_rows:\nbad_rectangles:\n", "bad_rows: []\nbad_columns: null\n", "# x\n",
-        "bad_columns: {}\nbad_rows: {}\n",
+        "", "bad_columns:\n", "bad_columns:\nbad_rows:\nbad_rectangles:\n", "bad_rows: []\nbad_columns: null\n",
+        "# x\n", "bad_columns: {}\nbad_rows: {}\n",
     ],
 )  # fmt: skip
 def test_empty_sections_list_nothing(text: str) -> None:
