@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -21,7 +22,15 @@ def commands(page: Path) -> list[str]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if commands(page)], ids=lambda page: page.stem)
+LONG = {"aligning", "colour", "sky", "stars"}
+"""Pages whose commands take minutes of processor time together; `make stress` runs them."""
+
+
+def marked(page: Path) -> Any:
+    return pytest.param(page, marks=pytest.mark.stress if page.stem in LONG else (), id=page.stem)
+
+
+@pytest.mark.parametrize("page", [marked(page) for page in PAGES if commands(page)])
 def test_the_commands_of_a_page_run_as_written(page: Path, tmp_path: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
     script = "set -euo pipefail\n" + "\n".join(commands(page))
