@@ -6,6 +6,7 @@ simulated, dithered, one in three turned by a meridian flip; SWarp and ours use 
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from astropy.io import fits
 from bench import siril
-from bench.clock import side_by_side, status_mib
+from bench.clock import side_by_side
 from bench.peers import here
 from bench.rows import Bound, Of, Row
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ from pictor.imaging.stars.starlist import StarList
 LIGHTS = 10
 RA, DEC = 83.8, 22.0
 MADE = Provenance("bench")
+ALONE = """
+import sys
+from pathlib import Path
+from bench.clock import status_mib
+from pictor.imaging.coadd.coadding import coadd_files
+coadd_files([Path(p) for p in sys.argv[2:]], method=sys.argv[1], background="none", scale_flux="none")
+print(status_mib("self", "VmHWM"))
+"""
+"""One coadd in a process that has done nothing else: the memory of this one is that of all rows before."""
 
 
 def rows(*, quick: bool) -> Iterator[Row]:
@@ -88,8 +98,14 @@ def coadding(room: Path, paths: list[Path], repeats: int, method: str) -> Row:
     accuracy = agreement(ours(), room) if peer is not None else ""
     return Row(
         f"coadd of {LIGHTS} x 4 MP, Lanczos3, {method}", "s", mine, theirs, "SWarp", repeats,
-        status_mib("self", "VmHWM"), accuracy, bounds,
+        memory(paths, method), accuracy, bounds,
     )  # fmt: skip
+
+
+def memory(paths: list[Path], method: str) -> float:
+    """Coadd once in a process of its own and ask for the most memory it ever had, in MiB."""
+    command = [sys.executable, "-c", ALONE, method, *map(str, paths)]
+    return float(subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout)
 
 
 def swarp(room: Path, paths: list[Path], combine: str) -> None:
@@ -139,8 +155,8 @@ def registering(room: Path, paths: list[Path], pointings: list[Pointing], repeat
         peer = partial(siril.run, room / "siril", "register f")
     mine, theirs = side_by_side(ours, peer, repeats)
     return Row(
-        f"register and resample {LIGHTS} x 4 MP", "s", mine, theirs, "Siril", repeats, status_mib("self", "VmHWM"),
-        errors(found, pointings), [Bound(Of.RATIO, 0.7)],
+        f"register and resample {LIGHTS} x 4 MP", "s", mine, theirs, "Siril", repeats,
+        accuracy=errors(found, pointings), bounds=[Bound(Of.RATIO, 0.7)],
     )  # fmt: skip
 
 
