@@ -115,6 +115,35 @@ def test_a_memory_limit_ends_the_search_only(solver: EngineSolver, given: Solver
     assert isinstance(solver.solve(given, HINTS, Limits()), Candidate)
 
 
+def workers() -> list[int]:
+    """Processes the engine program has started."""
+    running = engine._process.running
+    assert running is not None
+    children = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text(encoding="ascii")
+    return [int(child) for child in children.split()]
+
+
+def test_one_worker_searches_until_a_search_ends_it(
+    solver: EngineSolver, given: SolverInput, noise: SolverInput
+) -> None:
+    assert isinstance(solver.solve(given, HINTS, Limits()), Candidate)
+    first = workers()
+    assert isinstance(solver.solve(given, HINTS, Limits()), Candidate)
+    assert workers() == first
+    ended = solver.solve(noise, Hints(scale_low=0.3, scale_high=30.0), Limits(wall_s=0.02))
+    assert isinstance(ended, Failure)
+    assert ended.reason is Reason.TIME_LIMIT
+    assert isinstance(solver.solve(given, HINTS, Limits()), Candidate)
+    assert len(workers()) == 1
+    assert workers() != first
+
+
+def test_a_worker_killed_between_searches_is_replaced_without_a_word(solver: EngineSolver, given: SolverInput) -> None:
+    found = solver.solve(given, HINTS, Limits())
+    os.kill(workers()[0], signal.SIGKILL)
+    assert solver.solve(given, HINTS, Limits()) == found
+
+
 def test_no_index_for_the_scale_is_said_with_the_field(solver: EngineSolver, given: SolverInput) -> None:
     found = solver.solve(given, Hints(scale_low=0.01, scale_high=0.011), Limits())
     assert isinstance(found, Failure)

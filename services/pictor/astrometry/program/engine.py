@@ -2,8 +2,9 @@
 """The astrometry.net engine as a program: star lists in, rough solutions out.
 
 One request per line on standard input, one answer per line on standard output,
-both JSON. The program keeps the star indexes it has opened; every request runs in
-a fork of its own, so that a search that crashes, hangs or grows ends alone.
+both JSON. A worker, forked from the program, keeps the star indexes it has opened and
+searches, each request under limits of its own; a search that crashes, hangs or
+grows ends the worker alone, the program answers for it and forks the next.
 
 Request: ``stars`` [[x, y], ...] in FITS pixels (first pixel 1), best first;
 ``indexes`` paths of index files; ``scale`` [low, high] arcsec per pixel or null;
@@ -17,10 +18,12 @@ Answer: ``status`` is ``solved`` (with ``log_odds``, ``index`` and ``wcs`` keywo
 import contextlib
 import ctypes
 import json
+import mmap
 import os
 import resource
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +31,29 @@ import astrometry
 
 _DEATH_SIGNAL = 1
 _OPENED_AT_MOST = 6
+_GROWTH_BYTES = 256 * 1024**2
+"""Memory of its own by which a worker may have grown before the next takes over."""
+_MAPPED, _OWN = 0, 5
+"""Places in ``/proc/self/statm``: all address space, and what is no file."""
 _KEYWORDS = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 _PARITIES = {1: astrometry.Parity.NORMAL, -1: astrometry.Parity.FLIP, None: astrometry.Parity.BOTH}
 _opened: dict[tuple[str, ...], astrometry.Solver] = {}
 
 
 def main() -> None:
-    """Answer requests until standard input ends or the parent is gone."""
+    """Keep a worker until standard input ends or the parent is gone, and answer for those that ended in a search."""
     die_with_parent(os.getppid())
-    for line in sys.stdin:
-        sys.stdout.write(json.dumps(answer(json.loads(line))) + "\n")
-        sys.stdout.flush()
+    searching = mmap.mmap(-1, 1)
+    while True:
+        searching[0] = 0
+        worker = os.fork()
+        if worker == 0:
+            _work_and_exit(searching)
+        status = os.waitpid(worker, 0)[1]
+        if searching[0]:
+            _say(_outcome(status))
+        elif status == 0:
+            return
 
 
 def die_with_parent(parent: int) -> None:
@@ -50,20 +65,13 @@ def die_with_parent(parent: int) -> None:
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
-    """Search in a fork; the ways it can end become the status."""
+    """Search under the limits of the request, which end this process where they are passed."""
     try:
         solver = opened(tuple(request["indexes"]))
     except Exception as error:  # noqa: BLE001 - the library raises whatever its C code meets
         return {"status": "bad-index", "message": str(error)[:500]}
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        _search_and_exit(solver, request, writing)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        text = pipe.read()
-    return _outcome(os.waitpid(child, 0)[1], text)
+    with _limited(request):
+        return search(solver, request)
 
 
 def opened(paths: tuple[str, ...]) -> astrometry.Solver:
@@ -99,45 +107,72 @@ def search(solver: astrometry.Solver, request: dict[str, Any]) -> dict[str, Any]
     return {"status": "solved", "log_odds": best.logodds, "index": str(best.index_path), "wcs": wcs}
 
 
-def _search_and_exit(solver: astrometry.Solver, request: dict[str, Any], writing: int) -> None:
-    """Run one request in the fork, under its limits."""
+def _work_and_exit(searching: mmap.mmap) -> None:
+    """Answer requests in the fork; its exit code is 0 when standard input has ended."""
     code = 1
     try:
         die_with_parent(os.getppid())
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        resource.setrlimit(resource.RLIMIT_AS, _within(resource.RLIMIT_AS, _mapped() + request["memory_bytes"]))
-        resource.setrlimit(resource.RLIMIT_CPU, _within(resource.RLIMIT_CPU, request["cpu_s"]))
-        signal.setitimer(signal.ITIMER_REAL, request["wall_s"])
-        text = json.dumps(search(solver, request)).encode()
-        with os.fdopen(writing, "wb") as pipe:
-            pipe.write(text)
-        code = 0
+        at_first, unread = _pages(_OWN), b""
+        while _pages(_OWN) - at_first < _GROWTH_BYTES:
+            line, unread = _line(unread)
+            if not line:
+                code = 0
+                break
+            searching[0] = 1
+            found = answer(json.loads(line))
+            searching[0] = 0
+            _say(found)
     finally:
         os._exit(code)
 
 
-def _mapped() -> int:
-    """Address space in use: mostly the indexes that are open, which are mapped and not read."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * os.sysconf("SC_PAGE_SIZE")
+def _line(unread: bytes) -> tuple[bytes, bytes]:
+    """Read to the end of a line: the line and what came after it; an empty line at the end of the input."""
+    while b"\n" not in unread:
+        piece = os.read(sys.stdin.fileno(), 1 << 20)
+        if not piece:
+            return b"", b""
+        unread += piece
+    line, _, rest = unread.partition(b"\n")
+    return line, rest
 
 
-def _within(kind: int, limit: int) -> tuple[int, int]:
-    """Limit for both, soft and hard, never above the one in force."""
-    hard = resource.getrlimit(kind)[1]
-    chosen = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
-    return chosen, chosen
+def _say(found: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(found) + "\n")
+    sys.stdout.flush()
 
 
-def _outcome(status: int, text: bytes) -> dict[str, Any]:
-    if os.WIFSIGNALED(status):
-        number = os.WTERMSIG(status)
-        if number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL):
-            return {"status": "time-limit", "message": "the search reached its time limit"}
-        return {"status": "crash", "message": f"the search ended with {signal.Signals(number).name}"}
-    if os.WEXITSTATUS(status) != 0:
+@contextlib.contextmanager
+def _limited(request: dict[str, Any]) -> Iterator[None]:
+    """Limit time, processor time and memory beyond what is in use, until the search is done."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    seconds = int(used.ru_utime + used.ru_stime) + 1 + int(request["cpu_s"])
+    limits = {resource.RLIMIT_AS: _pages(_MAPPED) + int(request["memory_bytes"]), resource.RLIMIT_CPU: seconds}
+    before = {kind: resource.getrlimit(kind) for kind in limits}
+    for kind, limit in limits.items():
+        hard = before[kind][1]
+        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+    signal.setitimer(signal.ITIMER_REAL, request["wall_s"])
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    for kind, limit in before.items():
+        resource.setrlimit(kind, limit)
+
+
+def _pages(kind: int) -> int:
+    """Address space in use, in bytes; most of it are the indexes that are open, which are mapped and not read."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[kind]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _outcome(status: int) -> dict[str, Any]:
+    """Tell how a worker ended in a search."""
+    if not os.WIFSIGNALED(status):
         return {"status": "crash", "message": f"the search ended with code {os.WEXITSTATUS(status)}"}
-    parsed: dict[str, Any] = json.loads(text)
-    return parsed
+    number = os.WTERMSIG(status)
+    if number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL):
+        return {"status": "time-limit", "message": "the search reached its time limit"}
+    return {"status": "crash", "message": f"the search ended with {signal.Signals(number).name}"}
 
 
 if __name__ == "__main__":
