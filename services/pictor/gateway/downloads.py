@@ -21,6 +21,7 @@ from pictor.gateway.problems import Http, Problem
 from pictor.gateway.startable import read_table
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.runtime.runtime import Runtime
+from pictor.runtime.store.protocol import Part
 from pictor.state import products
 from pictor.state.frames import Frame
 from pictor.state.products import Product
@@ -128,7 +129,7 @@ async def read_fits(
 ) -> Download:  # fmt: skip
     """Send the uploaded bytes, untouched; or the processed FITS with all cards."""
     stored = await _fits(runtime, caller, frame_id, kind)
-    if redirect:
+    if redirect and stored.rest is None:
         address = await runtime.store.presign_get(stored.key, PRESIGNED_S, filename=_ascii(stored.name))
         if address is not None:
             return Redirect(address, status_code=307)
@@ -143,7 +144,15 @@ async def _fits(runtime: Runtime, caller: Principal, frame_id: UUID, kind: FitsK
     wanted = ProductKind.PROCESSED if kind is FitsKind.PROCESSED else ProductKind.STORED
     frame, made = await product(runtime, caller, frame_id, wanted)
     stem = frame.name.split(".")[0] or "frame"
-    return Stored(made.key, made.size, made.sha256, "application/fits", f"{stem}-{kind}.fits")
+    return Stored(made.key, made.size, made.sha256, "application/fits", f"{stem}-{kind}.fits", _rest(made))
+
+
+def _rest(made: Product) -> Part | None:
+    """Return the bytes of the raw frame that a processed FITS goes on with."""
+    if "kept_size" not in made.parameters:
+        return None
+    source = made.parameters
+    return Part(source["source_key"], int(source["source_offset"]), int(source["source_size"]))
 
 
 def _ascii(name: str | None) -> str:

@@ -1,7 +1,7 @@
 """Stored objects as answers: ranges, entity tags, and names that are safe in a header."""
 
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import quote
@@ -12,6 +12,7 @@ from litestar.response import Stream
 from pictor.gateway.problems import Http, Problem
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.store.errors import ObjectMissing
+from pictor.runtime.store.protocol import Part
 
 RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 
@@ -26,6 +27,19 @@ class Stored:
     content_type: str
     name: str | None = None
     """Name to save it under; None shows it in the browser."""
+    rest: Part | None = None
+    """Bytes of another object that follow those of this one; both together are ``size`` bytes."""
+
+    def pieces(self, start: int, end: int) -> list[Part]:
+        """Where the bytes from ``start`` up to but without ``end`` lie."""
+        if self.rest is None:
+            return [Part(self.key, start, end - start)]
+        own = self.size - (self.rest.length or 0)
+        found = [Part(self.key, start, min(end, own) - start)] if start < own else []
+        if end > own:
+            first = max(start, own)
+            found.append(Part(self.rest.key, self.rest.offset + first - own, end - first))
+        return found
 
 
 async def send(request: Http, runtime: Runtime, stored: Stored) -> Response[bytes] | Stream:
@@ -44,7 +58,7 @@ async def send(request: Http, runtime: Runtime, stored: Stored) -> Response[byte
     if span is not None:
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{stored.size}"
     status = HTTPStatus.OK if span is None else HTTPStatus.PARTIAL_CONTENT
-    body = await _opened(runtime, stored.key, start, end)
+    body = await _opened(runtime, stored.pieces(start, end))
     return Stream(body, status_code=status, media_type=stored.content_type, headers=headers)
 
 
@@ -78,22 +92,23 @@ def disposition(name: str) -> str:
 async def whole(runtime: Runtime, key: str, *, limit: int, start: int = 0) -> bytes:
     """Read a small object, or a part of one up to an end, into memory."""
     body = b""
-    async for chunk in await _opened(runtime, key, start, limit):
+    async for chunk in await _opened(runtime, [Part(key, start, limit - start)]):
         body += chunk
     return body
 
 
-async def _opened(runtime: Runtime, key: str, start: int, end: int) -> AsyncIterator[bytes]:
+async def _opened(runtime: Runtime, pieces: Sequence[Part]) -> AsyncIterator[bytes]:
     """Begin to read, so that a missing object is known before the answer begins."""
-    chunks = runtime.store.open_range(key, start, end)
+    streams = [runtime.store.open_range(one.key, one.offset, one.offset + (one.length or 0)) for one in pieces]
     try:
-        first = await anext(chunks, b"")
+        begun = [(await anext(chunks, b""), chunks) for chunks in streams]
     except ObjectMissing as error:
         raise Problem("not-found", "The stored bytes are gone.") from error
 
     async def body() -> AsyncIterator[bytes]:
-        yield first
-        async for chunk in chunks:
-            yield chunk
+        for first, chunks in begun:
+            yield first
+            async for chunk in chunks:
+                yield chunk
 
     return body()

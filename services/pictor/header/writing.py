@@ -12,13 +12,13 @@ from pictor.contracts.frames import ProductKind
 from pictor.imaging.errors import ImagingError
 from pictor.runtime.step import Step
 from pictor.runtime.store.errors import ObjectMissing
-from pictor.runtime.store.protocol import Part
+from pictor.runtime.store.protocol import FrameStore, Part
 from pictor.runtime.version import SOFTWARE
 from pictor.state import frames, observatories, products, quality, solutions
 from pictor.state.frames import Frame
 
 PART_BYTES = 5 * 1024 * 1024
-"""Least size of a part that a store joins on its own side; all of a frame that passes through this service."""
+"""Least size of a part that a store joins on its own side; the most of a frame that passes through this service."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,13 @@ class Source:
     key: str
     sha256: str
     size: int
+    raw: bool
+    """Whether these are the uploaded bytes, which never change under their key."""
+
+    @property
+    def part_size(self) -> int:
+        """Data bytes the new head holds: none where readers go on in the raw object."""
+        return 0 if self.raw else PART_BYTES
 
 
 async def observation_sources(step: Step, frame: Frame) -> dict[str, Any]:
@@ -59,7 +66,7 @@ async def writing_sources(step: Step, frame: Frame) -> tuple[Source, dict[str, A
     measured = await step.read(quality.quality_of, frame.id)
     solved = await step.read(solutions.solution_of, frame.id)
     return source, {
-        "raw": str(await _beginning(step, source, geometry["data_offset"] + PART_BYTES)),
+        "raw": str(await _beginning(step, source, geometry["data_offset"] + source.part_size)),
         "scratch": str(step.scratch),
         "geometry": {k: int(geometry[k]) for k in GEOMETRY_FIELDS},
         "observation": observation.get("cards", []),
@@ -67,7 +74,7 @@ async def writing_sources(step: Step, frame: Frame) -> tuple[Source, dict[str, A
         "solution": solved.model_dump(mode="json") if solved else None,
         "quality": await _quality(step, frame, measured),
         "history": [f"{SOFTWARE}: cards added, data unit unchanged", f"raw SHA-256 {frame.sha256}"],
-        "part_size": PART_BYTES,
+        "part_size": source.part_size,
     }
 
 
@@ -77,8 +84,8 @@ GEOMETRY_FIELDS = ("header_offset", "data_offset", "data_size", "end", "total", 
 async def _source(step: Step, frame: Frame) -> Source:
     converted = (await step.read(products.of_frame, frame.id)).get(ProductKind.STORED)
     if converted is not None:
-        return Source(converted.key, converted.sha256, converted.size)
-    return Source(frame.raw_key, frame.sha256, frame.size)
+        return Source(converted.key, converted.sha256, converted.size, raw=False)
+    return Source(frame.raw_key, frame.sha256, frame.size, raw=True)
 
 
 async def _beginning(step: Step, source: Source, size: int) -> Path:
@@ -103,27 +110,38 @@ async def _quality(step: Step, frame: Frame, measured: Any) -> dict[str, Any] | 
 
 
 async def keep_processed(step: Step, source: Source, found: dict[str, Any]) -> None:
-    """Store the processed FITS; the store itself joins the new head and the raw data."""
+    """Store the processed FITS: its head, which readers continue with the raw data, or the whole of it.
+
+    Raw bytes never change under their key, so their data unit is not kept twice. A converted frame may be converted
+    anew: there the store itself joins the head and a copy of the data.
+    """
     head = Path(found["head"])
     if found["resume_size"] == 0:
         await step.keep(ProductKind.PROCESSED, head, "application/fits")
         return
     beginning = await asyncio.to_thread(head.read_bytes)
     digest = hashlib.sha256(beginning).hexdigest()
-    store, order = step.runtime.store, step.order
-    key = step.key_of(ProductKind.PROCESSED, order.frame_id, digest, ".fits")
-    piece = f"{key}-head-{uuid4().hex}"
-    await store.put_file(piece, head, sha256=digest)
-    try:
-        parts = [Part(piece), Part(source.key, found["resume_offset"], found["resume_size"])]
-        await store.compose(key, parts, "application/fits")
-    finally:
-        await store.delete(piece)
+    key = step.key_of(ProductKind.PROCESSED, step.order.frame_id, digest, ".fits")
     made_of = {
         "head_sha256": digest, "head_size": len(beginning), "source_key": source.key,
         "source_offset": found["resume_offset"],
     }  # fmt: skip
+    if source.raw:
+        await step.runtime.store.put_file(key, head, "application/fits", sha256=digest)
+        made_of |= {"kept_size": len(beginning), "source_size": found["resume_size"]}
+    else:
+        rest = Part(source.key, found["resume_offset"], found["resume_size"])
+        await _joined(step.runtime.store, key, head, rest, sha256=digest)
     step.record(
         ProductKind.PROCESSED, key, size=found["size"], sha256=f"composed:{digest}", content_type="application/fits",
         parameters=made_of,
     )  # fmt: skip
+
+
+async def _joined(store: FrameStore, key: str, head: Path, rest: Part, *, sha256: str) -> None:
+    piece = f"{key}-head-{uuid4().hex}"
+    await store.put_file(piece, head, sha256=sha256)
+    try:
+        await store.compose(key, [Part(piece), rest], "application/fits")
+    finally:
+        await store.delete(piece)

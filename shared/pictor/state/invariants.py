@@ -26,6 +26,7 @@ class StoredThing:
 
     key: str
     size: int
+    """Bytes of the object; what it stands for may be longer (``parameters``)."""
     sha256: str
     kind: str
     """``raw``, or the kind of product."""
@@ -80,7 +81,8 @@ RAW_THINGS = """
         NULL::uuid AS master, '{}'::jsonb AS parameters, id FROM frame
 """
 MADE_THINGS = """
-    SELECT key, size, sha256, kind, content_type, frame_id AS frame, master_id AS master, parameters, id FROM product
+    SELECT key, coalesce((parameters->>'kept_size')::bigint, size) AS size, sha256, kind, content_type,
+        frame_id AS frame, master_id AS master, parameters, id FROM product
 """
 
 

@@ -260,6 +260,25 @@ async def test_a_composed_product_is_compared_with_what_it_was_made_of(house: Ho
     assert key in only(await house.check(deep=True), "I2", "product-damaged")
 
 
+async def test_a_product_that_goes_on_in_the_raw_object_is_opened_with_it(house: House) -> None:
+    frame_id, job_id = await house.processed()
+    whole = fits_bytes()
+    source = await house.product(frame_id, job_id, "stored", whole, "application/fits")
+    key = await house.product(frame_id, job_id, "processed", whole[:2880], "application/fits")
+    made = {"head_sha256": hashlib.sha256(whole[:2880]).hexdigest(), "head_size": 2880, "kept_size": 2880,
+            "source_key": source, "source_offset": 2880, "source_size": len(whole) - 2880}  # fmt: skip
+    await house.db.execute(
+        "UPDATE product SET size = $3, sha256 = 'composed:' || sha256, parameters = $1 WHERE key = $2",
+        made, key, len(whole),
+    )  # fmt: skip
+    assert (await house.check(deep=True)).exit == 0
+    content = house.file_of(key).read_bytes()
+    house.file_of(key).write_bytes(content[:2800] + bytes(80))
+    assert key in only(await house.check(deep=True), "I2", "product-damaged")
+    house.file_of(key).write_bytes(content[:2879])
+    assert key in only(await house.check(), "I2", "product-truncated")
+
+
 async def test_a_check_that_may_not_see_every_row_says_so(house: House) -> None:
     async def blind(connection: asyncpg.Connection) -> None:
         await connection.execute("SET app.observatories = ''")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -61,6 +62,26 @@ async def test_a_preview_is_sent_with_its_type_and_tag(api: Api) -> None:
     detail = (await api.get(f"{V1}/frames/{frame}")).json()
     assert [one["url"] for one in detail["products"]] == [f"{V1}/frames/{frame}/preview"]
     assert "key" not in detail["products"][0]
+
+
+async def test_a_processed_frame_is_its_new_header_followed_by_the_raw_data(api: Api) -> None:
+    raw = tiny_frame(1)
+    frame = (await api.upload(raw)).json()["frame_id"]
+    path, seam = f"{V1}/frames/{frame}/fits?kind=processed", 5760
+    head = b"SIMPLE  =                    T".ljust(seam)
+    made = await keep(api, frame, ProductKind.PROCESSED, head, "application/fits")
+    async with api.runtime.pool.acquire() as db:
+        key = await db.fetchval("SELECT raw_key FROM frame WHERE id = $1", UUID(frame))
+        of = {"kept_size": seam, "source_key": key, "source_offset": 2880, "source_size": len(raw) - 2880}
+        await products.save(db, replace(made, size=seam + len(raw) - 2880, parameters=of))
+    whole = head + raw[2880:]
+    answer = await api.get(f"{path}&redirect=true")
+    assert (answer.status_code, answer.content, int(answer.headers["content-length"])) == (200, whole, len(whole))
+    for start, end in ((0, 99), (seam - 10, seam + 9), (seam, seam), (seam + 100, len(whole) - 1)):
+        part = await api.get(path, headers={"Range": f"bytes={start}-{end}"})
+        assert (part.status_code, part.content) == (206, whole[start : end + 1])
+    await api.runtime.store.delete(key)
+    assert (await api.get(path)).status_code == 404
 
 
 def test_a_star_list_reads_the_same_without_numpy(tmp_path: Path, rng: np.random.Generator) -> None:

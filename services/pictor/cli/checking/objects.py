@@ -136,6 +136,7 @@ async def _check_one(place: Place, children: ChildPool, thing: StoredThing, fold
         else:
             await place.store.get_to_file(thing.key, path)
             intact = await _intact(place.store, thing, path)
+            await _complete(place.store, thing, path)
         if not intact:
             await _confirm_damage(place, thing, report["I2"])
         elif thing.kind != "raw":
@@ -158,14 +159,25 @@ async def _confirm_damage(place: Place, thing: StoredThing, finding: Finding) ->
 
 async def _intact(store: FrameStore, thing: StoredThing, path: Path) -> bool:
     """Compare digests; a composed object is compared with the parts it was made of."""
-    if not thing.sha256.startswith("composed:"):
-        return await asyncio.to_thread(_digest, path, 0, None) == thing.sha256
     made = thing.parameters
+    if not thing.sha256.startswith("composed:") or "kept_size" in made:
+        return await asyncio.to_thread(_digest, path, 0, None) == thing.sha256.removeprefix("composed:")
     seam, offset = int(made["head_size"]), int(made["source_offset"])
     head = await asyncio.to_thread(_digest, path, 0, seam)
     tail = await asyncio.to_thread(_digest, path, seam, None)
     source = await digest_of(store, made["source_key"], start=offset, end=offset + thing.size - seam)
     return head == made["head_sha256"] and tail == source
+
+
+async def _complete(store: FrameStore, thing: StoredThing, path: Path) -> None:
+    """Let the bytes of the raw frame follow that a processed FITS goes on with."""
+    made = thing.parameters
+    if "kept_size" not in made:
+        return
+    start = int(made["source_offset"])
+    with path.open("ab") as file:
+        async for chunk in store.open_range(made["source_key"], start, start + int(made["source_size"])):
+            file.write(chunk)
 
 
 def _digest(path: Path, start: int, end: int | None) -> str:
