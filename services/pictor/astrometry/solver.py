@@ -7,6 +7,7 @@ has opened, for all frames of one process.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -258,6 +259,7 @@ def _backends(means: Means) -> list[Solver]:
     return [known[name] for name in means.solvers]
 
 
+@lru_cache
 def _versioned(solver: str) -> str:
     if solver != "engine":
         return solver

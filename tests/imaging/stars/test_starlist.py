@@ -1,3 +1,4 @@
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -40,3 +41,16 @@ def test_a_file_without_a_star_list_is_refused_in_words(tmp_path: Path) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "frame.fits")
     with pytest.raises(UnreadableFrameError, match=r"no star list in frame\.fits"):
         StarList.from_fits(tmp_path / "frame.fits")
+
+
+def test_a_compressed_list_reads_as_the_plain_one_and_a_cut_one_is_refused(tmp_path: Path) -> None:
+    ones = np.arange(600.0)
+    listed = StarList(*(ones,) * 11, flags=ones.astype(np.int32), shape=(600, 700))
+    listed.to_fits(tmp_path / "stars.fits")
+    whole = (tmp_path / "stars.fits").read_bytes()
+    (tmp_path / "stars.fits.gz").write_bytes(gzip.compress(whole))
+    assert np.array_equal(StarList.from_fits(tmp_path / "stars.fits.gz").x, ones)
+    assert np.array_equal(StarList.from_fits(tmp_path / "stars.fits").x, ones)
+    (tmp_path / "cut.fits").write_bytes(whole[:20000])
+    with pytest.raises(UnreadableFrameError):
+        StarList.from_fits(tmp_path / "cut.fits")

@@ -156,8 +156,8 @@ def _limited(request: dict[str, Any]) -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, request["wall_s"])
     yield
     signal.setitimer(signal.ITIMER_REAL, 0.0)
-    for kind, limit in before.items():
-        resource.setrlimit(kind, limit)
+    for kind, both in before.items():
+        resource.setrlimit(kind, both)
 
 
 def _pages(kind: int) -> int:

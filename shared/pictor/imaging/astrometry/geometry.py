@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from pictor.imaging.astrometry.projection import Wcs, pixel_to_sky
+from pictor.imaging.astrometry.projection import Wcs, pixel_to_sky, point_of_plane
 
 SkyPoint = tuple[float, float]
 
@@ -32,8 +32,12 @@ def parity(wcs: Wcs) -> int:
 
 def sky_of(wcs: Wcs, x: float, y: float) -> SkyPoint:
     """Right ascension and declination of one FITS pixel position, in degrees."""
-    ra, dec = pixel_to_sky(wcs, np.array([x]), np.array([y]))
-    return float(ra[0]), float(dec[0])
+    if wcs.sip is not None:
+        ra, dec = pixel_to_sky(wcs, np.array([x]), np.array([y]))
+        return float(ra[0]), float(dec[0])
+    u, v = x - wcs.crpix[0], y - wcs.crpix[1]
+    (cd11, cd12), (cd21, cd22) = wcs.cd
+    return point_of_plane(cd11 * u + cd12 * v, cd21 * u + cd22 * v, wcs.crval)
 
 
 def corners_of(wcs: Wcs, width: int, height: int) -> tuple[SkyPoint, SkyPoint, SkyPoint, SkyPoint]:

@@ -1,5 +1,6 @@
 """Sky to pixel and back: the gnomonic projection with an optional SIP distortion."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,12 +65,12 @@ def sky_to_plane(ra: Floats, dec: Floats, centre: tuple[float, float]) -> tuple[
     .. [1] Calabretta M. R., Greisen E. W., 2002, A&A 395, 1077.
     """
     alpha, delta = np.radians(ra - centre[0]), np.radians(dec)
-    pole = np.radians(centre[1])
-    depth = np.sin(pole) * np.sin(delta) + np.cos(pole) * np.cos(delta) * np.cos(alpha)
-    depth = np.where(depth > 1e-12, depth, np.nan)
-    xi = np.cos(delta) * np.sin(alpha) / depth
-    eta = (np.cos(pole) * np.sin(delta) - np.sin(pole) * np.cos(delta) * np.cos(alpha)) / depth
-    return np.degrees(xi), np.degrees(eta)
+    pole = math.radians(centre[1])
+    up, out = np.sin(delta), np.cos(delta)
+    ahead = out * np.cos(alpha)
+    depth = math.sin(pole) * up + math.cos(pole) * ahead
+    per_depth = math.degrees(1.0) / np.where(depth > 1e-12, depth, np.nan)
+    return out * np.sin(alpha) * per_depth, (math.cos(pole) * up - math.sin(pole) * ahead) * per_depth
 
 
 def plane_to_sky(xi: Floats, eta: Floats, centre: tuple[float, float]) -> tuple[Floats, Floats]:
@@ -93,6 +94,14 @@ def plane_to_sky(xi: Floats, eta: Floats, centre: tuple[float, float]) -> tuple[
     ra = centre[0] + np.degrees(np.arctan2(east, depth))
     dec = np.degrees(np.arctan2(np.sin(pole) + north * np.cos(pole), np.hypot(east, depth)))
     return np.mod(ra, 360.0), dec
+
+
+def point_of_plane(xi: float, eta: float, centre: tuple[float, float]) -> tuple[float, float]:
+    """Invert :func:`sky_to_plane` for one point."""
+    east, north, pole = math.radians(xi), math.radians(eta), math.radians(centre[1])
+    depth = math.cos(pole) - north * math.sin(pole)
+    ra = centre[0] + math.degrees(math.atan2(east, depth))
+    return ra % 360.0, math.degrees(math.atan2(math.sin(pole) + north * math.cos(pole), math.hypot(east, depth)))
 
 
 def pixel_to_sky(wcs: Wcs, x: Floats, y: Floats) -> tuple[Floats, Floats]:
@@ -133,9 +142,12 @@ def sky_to_pixel(wcs: Wcs, ra: Floats, dec: Floats) -> tuple[Floats, Floats]:
         FITS pixel positions x and y, shape (n,); NaN beyond 90 degrees.
     """
     xi, eta = sky_to_plane(np.asarray(ra, float), np.asarray(dec, float), wcs.crval)
-    inverse = np.linalg.inv(np.array(wcs.cd))
-    u = inverse[0, 0] * xi + inverse[0, 1] * eta
-    v = inverse[1, 0] * xi + inverse[1, 1] * eta
+    (cd11, cd12), (cd21, cd22) = wcs.cd
+    area = cd11 * cd22 - cd12 * cd21
+    if area == 0:
+        raise np.linalg.LinAlgError("Singular matrix")
+    u = (cd22 / area) * xi - (cd12 / area) * eta
+    v = (cd11 / area) * eta - (cd21 / area) * xi
     if wcs.sip is not None:
         u, v = _undistort(wcs.sip, u, v)
     return u + wcs.crpix[0], v + wcs.crpix[1]
@@ -156,10 +168,20 @@ def polynomial(terms: tuple[Term, ...], u: Floats, v: Floats) -> Floats:
     numpy.ndarray
         The distortion, shape (n,), in pixels.
     """
+    most = max((max(p, q) for p, q, _ in terms), default=0)
+    across, along = powers(u, most), powers(v, most)
     total = np.zeros(np.broadcast(u, v).shape)
     for p, q, coefficient in terms:
-        total = total + coefficient * u**p * v**q
+        total += coefficient * (across[p] * along[q])
     return total
+
+
+def powers(u: Floats, most: int) -> list[Floats]:
+    """Raise every number to the powers 0, 1, 2 ... up to the highest."""
+    raised = [np.ones_like(u), u]
+    for _ in range(most - 1):
+        raised.append(raised[-1] * u)
+    return raised
 
 
 def _undistort(sip: Sip, u: Floats, v: Floats) -> tuple[Floats, Floats]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import KDTree
+from scipy.spatial import cKDTree
 
 from pictor.imaging.astrometry.fitting import Matched, fit_wcs, predicted_rms
 from pictor.imaging.astrometry.projection import Floats, Wcs, pixel_to_sky, sky_to_pixel
@@ -140,8 +140,8 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
     diagonal = float(np.hypot(stars.width, stars.height))
     radius = float(np.clip(_FIRST_SHARE * diagonal, *_FIRST_RADIUS)) if order == 1 else _LAST_RADIUS[1]
     terms = (order + 1) * (order + 2) // 2
-    before: frozenset[tuple[int, int]] = frozenset()
-    tree = KDTree(np.column_stack([stars.x, stars.y]))
+    before = b""
+    tree = cKDTree(np.column_stack([stars.x, stars.y]))
     for _ in range(_ROUNDS):
         pair = _pairs(wcs, stars, sky, radius, tree)
         if len(pair.star) < max(_LEAST, terms):
@@ -154,7 +154,7 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
         wcs = fit_wcs(_matched(pair.star[kept], pair.sky[kept], stars, sky), wcs, order=order)
         scatter = float(np.sqrt(np.mean(pair.misses[kept] ** 2)))
         radius = min(radius, float(np.clip(_RADIUS_PER_RMS * scatter, *_LAST_RADIUS)))
-        now = frozenset(zip(pair.star[kept].tolist(), pair.sky[kept].tolist(), strict=True))
+        now = pair.star[kept].tobytes() + pair.sky[kept].tobytes()
         if now == before:
             break
         before = now
@@ -163,7 +163,7 @@ def _settle(wcs: Wcs, stars: FieldStars, sky: SkyStars, *, order: int) -> Refit:
     return Refit(wcs, stars, final.star[kept], final.sky[kept], final.misses[kept], radius, final.in_frame)
 
 
-def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float, tree: KDTree) -> Refit:
+def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float, tree: cKDTree) -> Refit:
     """Pair stars, which are in the tree, and projected catalogue where each is the other's nearest within a radius."""
     x, y = sky_to_pixel(wcs, sky.ra, sky.dec)
     inside = np.flatnonzero((x >= 0.5) & (x <= stars.width + 0.5) & (y >= 0.5) & (y <= stars.height + 0.5))
@@ -174,7 +174,7 @@ def _pairs(wcs: Wcs, stars: FieldStars, sky: SkyStars, radius: float, tree: KDTr
     distance, star = tree.query(known, distance_upper_bound=radius)
     near = np.flatnonzero(np.isfinite(distance))
     star = star[near]
-    _, back = KDTree(known).query(np.asarray(tree.data)[star])
+    _, back = cKDTree(known).query(np.asarray(tree.data)[star])
     mutual = back == near
     return Refit(wcs, stars, star[mutual], inside[near[mutual]], distance[near[mutual]], radius, len(inside))
 
@@ -194,8 +194,7 @@ def _matched(star: Indices, sky_index: Indices, stars: FieldStars, sky: SkyStars
 
 def _prediction(found: Refit, stars: FieldStars, sky: SkyStars, order: int) -> float:
     """Predict left-out stars with a polynomial of an order, over the pairs already found."""
-    matched = _matched(found.star, found.sky, stars, sky)
-    return predicted_rms(matched, fit_wcs(matched, found.wcs, order=order), order=order)
+    return predicted_rms(_matched(found.star, found.sky, stars, sky), found.wcs, order=order)
 
 
 def comparable(wcs: Wcs, stars: FieldStars, sky: SkyStars) -> tuple[FieldStars, SkyStars]:

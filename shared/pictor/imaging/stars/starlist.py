@@ -213,13 +213,29 @@ class StarList:
         """
         try:
             with fits.open(path, memmap=False) as hdus:
-                header, data = hdus[_EXTENSION].header, hdus[_EXTENSION].data
+                table = hdus[_EXTENSION]
+                header, data = table.header, _rows(table, Path(path))
                 return _from_table(cls.empty((header["IMAGEH"], header["IMAGEW"])), header, data)
         except (OSError, KeyError) as error:
             raise UnreadableFrameError(f"no star list in {Path(path).name}: {error}") from error
 
 
-def _from_table(empty: L, header: fits.Header, data: fits.FITS_rec) -> L:
+def _rows(table: fits.BinTableHDU, path: Path) -> NDArray[np.void]:
+    """Read the rows of a table; those of plain numbers, as ours are, as they lie in the file, which is faster."""
+    header, count = table.header, range(1, int(table.header["TFIELDS"]) + 1)
+    forms = [_PLAIN.get(str(header[f"TFORM{k}"]).strip()) for k in count]
+    scaled = any(f"{keyword}{k}" in header for keyword in ("TSCAL", "TZERO") for k in count)
+    dtype = np.dtype([(str(header[f"TTYPE{k}"]).strip(), form) for k, form in zip(count, forms, strict=True) if form])
+    place, rows = table.fileinfo(), int(header["NAXIS2"])
+    if None in forms or scaled or dtype.itemsize != header["NAXIS1"] or place["file"].compression:
+        return np.asarray(table.data)
+    read = np.fromfile(path, dtype, count=rows, offset=place["datLoc"])
+    if len(read) != rows:
+        raise OSError(f"it ends after {len(read)} of {rows} rows")
+    return read
+
+
+def _from_table(empty: L, header: fits.Header, data: NDArray[np.void]) -> L:
     columns: dict[str, Any] = {
         attribute: np.asarray(data[name], dtype=np.int32 if form == "J" else np.float64) - offset
         for name, attribute, form, _, offset in _TABLE
@@ -253,6 +269,7 @@ _TABLE = (
     ("THETA", "theta", "E", "deg", 0),
     ("FLAGS", "flags", "J", "", 0),
 )
+_PLAIN = {"D": ">f8", "1D": ">f8", "E": ">f4", "1E": ">f4", "J": ">i4", "1J": ">i4"}
 _COMMENTS = (
     "column of the centroid, 1-based FITS convention",
     "row of the centroid, 1-based FITS convention",
