@@ -159,25 +159,27 @@ def _weighted(
     half = stamp.shape[0] // 2
     inverse = 1.0 / (xx * yy - xy * xy)
     a, b, c = yy * inverse, -xy * inverse, xx * inverse
-    reach_x, reach_y = 3.0 * math.sqrt(xx), 3.0 * math.sqrt(yy)
-    i0, i1 = max(0, math.ceil(half + y - reach_y)), min(2 * half, int(half + y + reach_y))
-    j0, j1 = max(0, math.ceil(half + x - reach_x)), min(2 * half, int(half + x + reach_x))
+    reach, one_a, last_step = 3.0 * math.sqrt(yy), 1.0 / a, math.exp(-a)
+    lean, squeeze = b * one_a, c - b * b * one_a
     total, squared, sx, sy, sxx, sxy, syy = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-    for i in range(i0, i1 + 1):
+    for i in range(max(0, math.ceil(half + y - reach)), min(2 * half, int(half + y + reach)) + 1):
         v = i - half - y
-        for j in range(j0, j1 + 1):
-            u = j - half - x
-            q = a * u * u + 2.0 * b * u * v + c * v * v
-            if q < 9.0:
-                w = math.exp(-0.5 * q)
-                light = w * stamp[i, j]
-                total += light
-                squared += w * w
-                sx += light * u
-                sy += light * v
-                sxx += light * u * u
-                sxy += light * u * v
-                syy += light * v * v
+        wide, left = math.sqrt(max(0.0, (9.0 - squeeze * v * v) * one_a)), half + x - lean * v
+        j0, j1 = max(0, math.ceil(left - wide)), min(2 * half, math.floor(left + wide))
+        if j1 < j0:
+            continue
+        u = j0 - half - x
+        w, step = math.exp(-0.5 * (a * u * u + 2.0 * b * u * v + c * v * v)), math.exp(-a * (u + 0.5) - b * v)
+        line, line_x, line_xx = 0.0, 0.0, 0.0
+        for value in stamp[i, j0 : j1 + 1]:
+            light = w * value
+            line += light
+            squared += w * w
+            line_x += light * u
+            line_xx += light * u * u
+            u, w, step = u + 1.0, w * step, step * last_step
+        total, sx, sy = total + line, sx + line_x, sy + line * v
+        sxx, sxy, syy = sxx + line_xx, sxy + line_x * v, syy + line * v * v
     if total <= 0.0:
         return total, squared, 0.0, 0.0, xx, xy, yy
     dx, dy = sx / total, sy / total
