@@ -26,7 +26,9 @@ def main(files: Sequence[Path], out: Path, *, how: How, overwrite: bool, json: b
     """Measure every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([named(path, kind, out) for path in files for kind in how.products], overwrite=overwrite)
+        require_free(
+            [named(path, kind, out) for path in files for kind in how.products], overwrite=overwrite, inputs=files
+        )
         work = partial(_one, out=out, how=how, overwrite=overwrite)
         return each(files, work, label="background", say=_line, json=json)
 

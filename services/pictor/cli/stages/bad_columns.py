@@ -38,7 +38,7 @@ def main(wish: Wish, *, json: bool) -> int:
         if wish.window % 2 == 0:
             raise CommandError(f"--window must be odd, not {wish.window}", 2)
         if wish.out is not None:
-            require_free([wish.out], overwrite=wish.overwrite)
+            require_free([wish.out], overwrite=wish.overwrite, inputs=wish.files)
         return _find(wish, json=json)
 
     return checked(run)

@@ -46,7 +46,7 @@ def main(wish: Wish, *, json: bool) -> int:
     """Make the map; 0: done, 1: refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([wish.out], overwrite=wish.overwrite)
+        require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.darks, *wish.flats, wish.user])
         with TemporaryDirectory(prefix="pictor-") as scratch:
             return once(lambda: _make(wish, Path(scratch)), say=_said, json=json)
 

@@ -61,7 +61,9 @@ def main(lights: Sequence[Path], wish: Wish, *, json: bool) -> int:
     def run() -> int:
         with TemporaryDirectory(prefix="pictor-") as scratch:
             shelf = _shelf(wish, Path(scratch))
-            require_free([named(path, "calibrated", wish.out) for path in lights], overwrite=wish.overwrite)
+            require_free(
+                [named(path, "calibrated", wish.out) for path in lights], overwrite=wish.overwrite, inputs=lights
+            )
             return each(lights, partial(_one, wish=wish, shelf=shelf), label="calibrating", say=_line, json=json)
 
     return checked(run)

@@ -49,7 +49,7 @@ def main(
     refused: list[Told] = []
 
     def run() -> int:
-        require_free([one for one in outs if one is not None], overwrite=overwrite)
+        require_free([one for one in outs if one is not None], overwrite=overwrite, inputs=[*files, wish.onto])
         work = partial(_coadd, files, outs, wish, manner, overwrite=overwrite, refused=refused)
         code = once(work, say=_line, json=json)
         return code or int(bool(refused))
@@ -117,8 +117,9 @@ def _without_refused(paths: Sequence[Path], work: Callable[[Path], T], refused: 
         try:
             found.append((path, work(path)))
         except (ImagingError, OSError) as error:
-            print(f"pictor: {path}: {error}", file=sys.stderr)
-            refused.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
+            told = str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+            print(f"pictor: {path}: {told}", file=sys.stderr)
+            refused.append({"input": str(path), "refused": told, "reason": getattr(error, "reason", "cannot")})
     return found
 
 

@@ -64,7 +64,7 @@ def main(wish: Wish, *, json: bool) -> int:
     """Combine; 0: done, 1: refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([wish.out], overwrite=wish.overwrite)
+        require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.files, wish.dark, wish.bias])
         with TemporaryDirectory(prefix=".pictor-", dir=wish.out.parent) as scratch:
             return once(lambda: _combine(wish, Path(scratch)), say=_said, json=json)
 
@@ -73,6 +73,7 @@ def main(wish: Wish, *, json: bool) -> int:
 
 def _combine(wish: Wish, scratch: Path) -> Told:
     paths, notes = listed(wish.files)
+    require_free([wish.out], overwrite=True, inputs=paths)
     members = read_members(paths, scratch)
     kind, more = kind_of(members, wish.kind)
     if wish.files[0].is_dir() and wish.kind is None and kind == "plain":
@@ -186,12 +187,18 @@ def _warn(told: Told) -> None:
         print(f"note: {sentence}", file=sys.stderr)
 
 
+CALLED = {
+    "read_noise_adu": "read noise",
+    "read_noise_e": "read noise",
+    "dark_current_e_per_s": "dark current",
+    "egain": "gain",
+}
 UNITS = {"read_noise_adu": "ADU", "read_noise_e": "e-", "egain": "e-/ADU", "dark_current_e_per_s": "e-/s"}
 
 
 def _said(told: Told) -> str:
     facts = [
-        f"\nmeasured {name.replace('_', ' ')}: {value:.4g} {UNITS.get(name, '')}".rstrip()
+        f"\nmeasured {CALLED.get(name, name.replace('_', ' '))}: {value:.4g} {UNITS.get(name, '')}".rstrip()
         for name, value in told.get("facts", {}).items()
         if value is not None
     ]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.cli.stages.running import Told, checked, finite, once, read_frame, require_free
 from pictor.imaging.compositing.assigning import COLOURS, assign
 from pictor.imaging.compositing.composing import Composite, composite, planes_of
 from pictor.imaging.compositing.look import Curve, Look, Palette, Sky
@@ -43,7 +43,7 @@ def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, json:
         named = {colour: path for colour, path in wish.named.items() if path is not None}
         if not files and not {"red", "green", "blue"} <= named.keys():
             raise CommandError("give the frames of the palette, or --red, --green and --blue", 2)
-        require_free([out], overwrite=overwrite)
+        require_free([out], overwrite=overwrite, inputs=[*files, *named.values()])
         return once(
             lambda: _compose((files, named), out, (palette, look, wish), overwrite=overwrite), say=_line, json=json
         )
@@ -55,7 +55,7 @@ def _compose(
     given: tuple[Sequence[Path], Mapping[str, Path]], out: Path, how: tuple[Palette, Look, Wish], *, overwrite: bool
 ) -> Told:
     (files, named), (palette, look, wish) = given, how
-    frames = {path: Frame.from_fits(path) for path in dict.fromkeys([*files, *named.values()])}
+    frames = {path: read_frame(path) for path in dict.fromkeys([*files, *named.values()])}
     colours, channels = _channels(files, frames, palette, named)
     luminance = named.get("luminance")
     made = composite(*channels, luminance=None if luminance is None else frames[luminance], palette=palette, look=look)

@@ -4,10 +4,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.cli.stages.running import Told, checked, finite, once, read_frame, require_free
 from pictor.imaging.compositing.aligning import align
 from pictor.imaging.continuum.subtraction import SKIES, ContinuumSubtracted, continuum_subtract
-from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product
 from pictor.runtime.version import SOFTWARE
 
@@ -28,14 +27,14 @@ def main(pair: tuple[Path, Path], out: Path, wish: Wish, *, overwrite: bool, jso
     def run() -> int:
         if wish.sky not in SKIES:
             raise CommandError(f"--sky is one of {', '.join(SKIES)}, not {wish.sky}", 2)
-        require_free([out], overwrite=overwrite)
+        require_free([out], overwrite=overwrite, inputs=pair)
         return once(lambda: _subtract(pair, out, wish, overwrite=overwrite), say=_line, json=json)
 
     return checked(run)
 
 
 def _subtract(pair: tuple[Path, Path], out: Path, wish: Wish, *, overwrite: bool) -> Told:
-    narrow, broad = (Frame.from_fits(path).plane() for path in pair)
+    narrow, broad = (read_frame(path).plane() for path in pair)
     aligned = align(broad, narrow)
     made = continuum_subtract(
         narrow, aligned, scale=wish.scale, line_in_broad=wish.line_in_broad, sky=wish.sky,

@@ -43,7 +43,7 @@ def main(files: Sequence[Path], wish: Wish, *, json: bool) -> int:
 
     def run() -> int:
         targets = [named(path, suffix, wish.out) for path in files for suffix in wish.suffixes]
-        require_free(targets, overwrite=wish.overwrite)
+        require_free(targets, overwrite=wish.overwrite, inputs=files)
         return each(files, partial(_one, wish=wish), label="cosmic rays", say=_line, json=json)
 
     return checked(run)

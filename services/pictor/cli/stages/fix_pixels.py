@@ -63,7 +63,9 @@ def main(files: Sequence[Path], wish: Wish, *, json: bool) -> int:
 
     def run() -> int:
         bad = None if wish.bad is None else _read(wish.bad)
-        require_free([named(path, "fixed", wish.out) for path in files], overwrite=wish.overwrite)
+        require_free(
+            [named(path, "fixed", wish.out) for path in files], overwrite=wish.overwrite, inputs=[*files, wish.bad]
+        )
         return each(files, partial(_one, wish=wish, bad=bad), label="fixing pixels", say=_line, json=json)
 
     return checked(run)

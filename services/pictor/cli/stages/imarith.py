@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, finite, once, require_free
+from pictor.cli.stages.running import Told, finite, once, read_frame, require_free
 from pictor.imaging.arithmetic import add, divide, multiply, subtract
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
@@ -42,7 +42,7 @@ def main(wish: Wish, *, json: bool) -> int:
     """Calculate; 0: done, 1: refused, 2: the call was wrong."""
 
     def run() -> Told:
-        require_free([wish.out], overwrite=wish.overwrite)
+        require_free([wish.out], overwrite=wish.overwrite, inputs=[Path(wish.one), Path(wish.two)])
         return _run(wish)
 
     return once(run, say=_line, json=json)
@@ -81,7 +81,7 @@ def _operand(text: str) -> Path | float:
 
 
 def _loaded(operand: Path | float) -> Frame | float:
-    return Frame.from_fits(operand) if isinstance(operand, Path) else operand
+    return read_frame(operand) if isinstance(operand, Path) else operand
 
 
 def _normalised(two: Frame | float, name: str) -> Frame | float:

@@ -17,13 +17,13 @@ the first frame. Writes the planes SCI, ERR and MASK, as far as they are known. 
 \b
 pictor imarith light.fits - sky.fits -o light_minus_sky.fits
 pictor imarith light.fits x 1.5 --unit electron -o light_electrons.fits
-pictor imarith light.fits subtract -- -100 -o light_plus_100.fits
+pictor imarith light.fits subtract -100 -o light_plus_100.fits
 """
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("imarith", help=HELP)(imarith)
+    app.command("imarith", help=HELP, context_settings={"ignore_unknown_options": True})(imarith)
 
 
 def imarith(

@@ -62,7 +62,7 @@ def main(files: Sequence[Path], said: Said, how: How, *, json: bool) -> int:
         except ImagingError as error:
             raise CommandError(str(error), 2) from error
         if not how.dry_run:
-            require_free([named(path, "metadata", how.out) for path in files], overwrite=how.overwrite)
+            require_free([named(path, "metadata", how.out) for path in files], overwrite=how.overwrite, inputs=files)
         return each(files, partial(_one, wanted=wanted, own=own, how=how), label="metadata", say=_text, json=json)
 
     return checked(run)

@@ -37,7 +37,9 @@ def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, json:
     def run() -> int:
         if wish.stretch not in list(StretchKind):
             raise CommandError(f"--stretch is one of {', '.join(StretchKind)}, not {wish.stretch}", 2)
-        require_free([target for path in files for target in _targets(path, out, wish)], overwrite=overwrite)
+        require_free(
+            [target for path in files for target in _targets(path, out, wish)], overwrite=overwrite, inputs=files
+        )
         return each(
             files, partial(_one, out=out, wish=wish, overwrite=overwrite), label="preview", say=_line, json=json
         )

@@ -35,7 +35,7 @@ def main(files: Sequence[Path], out: Path | None, *, how: How, rules: str, overw
         if out is not None:
             if out.suffix.lower() not in _FORMS:
                 raise CommandError(f"{out}: the ending must be one of {', '.join(_FORMS)}", 2)
-            require_free([out], overwrite=overwrite)
+            require_free([out], overwrite=overwrite, inputs=files)
         rows, refused = measure_files(files, how)
         rows = graded(rows, rules)
         if out is not None:

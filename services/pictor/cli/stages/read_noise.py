@@ -45,7 +45,11 @@ def main(wish: Wish, *, json: bool) -> int:
 
     def run() -> int:
         if wish.histogram is not None:
-            require_free([wish.histogram], overwrite=wish.overwrite)
+            require_free(
+                [wish.histogram],
+                overwrite=wish.overwrite,
+                inputs=[wish.bias1, wish.bias2, *(wish.flats or ()), wish.dark],
+            )
         with TemporaryDirectory(prefix="pictor-") as scratch:
             return once(lambda: _measure(wish, Path(scratch)), say=_said, json=json)
 

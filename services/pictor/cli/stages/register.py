@@ -58,7 +58,7 @@ def main(files: Sequence[Path], reference: Path, out: Path, table: Path | None, 
         if table is not None and table.suffix not in {".json", ".csv"}:
             raise CommandError(f"--transforms-only {table} must end in .json or .csv", 2)
         targets = [table] if table is not None else [named(path, "registered", out) for path in files]
-        require_free(targets, overwrite=manner.overwrite)
+        require_free(targets, overwrite=manner.overwrite, inputs=[*files, reference])
         known = _reference(reference, files, manner)
         work = partial(_one, known=known, out=None if table is not None else out, manner=manner, found=found)
         code = each(files, work, label="register", say=_line, json=json)

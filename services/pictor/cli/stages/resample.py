@@ -45,7 +45,9 @@ def main(files: Sequence[Path], out: Path, wish: Wish, manner: Manner, *, json: 
     """Resample every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([named(path, "resampled", out) for path in files], overwrite=manner.overwrite)
+        require_free(
+            [named(path, "resampled", out) for path in files], overwrite=manner.overwrite, inputs=[*files, wish.onto]
+        )
         grid = grid_wanted(files, wish)
         work = partial(_one, grid=grid, out=out, manner=manner)
         return each(files, work, label="resample", say=_line, json=json)
@@ -71,6 +73,8 @@ def grid_wanted(files: Sequence[Path], wish: Wish) -> Grid:
         if wish.onto is not None:
             return grid_in(wish.onto)
         grids = [found for path in files if (found := _grid_or_none(path)) is not None]
+        if not grids:
+            raise CommandError(f"none of the {len(files)} frames has world coordinates; pictor solve finds them", 1)
         return grid_of(grids, scale=wish.scale, north_up=wish.north_up, centre=wish.centre, size=wish.size)
     except ImagingError as error:
         raise CommandError(f"no grid can be made: {error}", 2) from error

@@ -4,9 +4,12 @@ import json as jsonlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pictor.cli.client import CommandError, guarded
+
+if TYPE_CHECKING:
+    from pictor.imaging.frame import Frame
 
 Told = dict[str, Any]
 """What is told of one result, as JSON values."""
@@ -22,8 +25,10 @@ def named(path: Path, suffix: str, folder: Path, *, ending: str = ".fits") -> Pa
     return folder / f"{Path(name).stem}_{suffix}{ending}"
 
 
-def require_free(targets: Sequence[Path], *, overwrite: bool) -> None:
-    """Refuse names that are taken, or that two results share, before any work is done; make the folders.
+def require_free(targets: Sequence[Path], *, overwrite: bool, inputs: Iterable[object] = ()) -> None:
+    """Refuse names that are taken, by an input above all, or that two results share; make the folders.
+
+    Of ``inputs`` only paths count, so that everything a command was given may be handed over.
 
     Raises
     ------
@@ -31,7 +36,12 @@ def require_free(targets: Sequence[Path], *, overwrite: bool) -> None:
         With exit code 2.
     """
     seen: set[Path] = set()
+    kept = {path.resolve() for path in inputs if isinstance(path, Path)}
     for target in targets:
+        if target.is_dir():
+            raise CommandError(f"{target} is a folder; give the name of a file in it", 2)
+        if target.resolve() in kept:
+            raise CommandError(f"{target} is one of the inputs, which are never changed; give another name", 2)
         if target in seen:
             raise CommandError(f"two results would be {target}; give the frames in separate calls or rename them", 2)
         seen.add(target)
@@ -82,8 +92,26 @@ def _one(path: Path, work: Callable[[Path], Told]) -> Told:
     try:
         return {"input": str(path), **work(path)}
     except (ImagingError, CommandError, OSError) as error:
-        print(f"pictor: {path}: {error}", file=sys.stderr)
-        return {"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")}
+        told = str(error).removeprefix(f"{path}: ")
+        print(f"pictor: {path}: {told}", file=sys.stderr)
+        return {"input": str(path), "refused": told, "reason": getattr(error, "reason", "cannot")}
+
+
+def read_frame(path: Path) -> "Frame":
+    """Read one of several frames; what is wrong with it is told with its name.
+
+    Raises
+    ------
+    ImagingError
+        If it is no frame.
+    """
+    from pictor.imaging.errors import ImagingError
+    from pictor.imaging.frame import Frame
+
+    try:
+        return Frame.from_fits(path)
+    except ImagingError as error:
+        raise ImagingError(f"{path}: {str(error).removeprefix(f'{path}: ')}", reason=error.reason) from error
 
 
 def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) -> int:

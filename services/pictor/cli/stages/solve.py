@@ -90,7 +90,9 @@ def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, json:
                 f"pictor: only the sample star index is there (three small fields); for others: {INSTALL}",
                 file=sys.stderr,
             )
-        require_free([one for path in files for one in wish.targets(path).values()], overwrite=wish.overwrite)
+        require_free(
+            [one for path in files for one in wish.targets(path).values()], overwrite=wish.overwrite, inputs=files
+        )
         work = partial(_one, known=known, hints=hints, means=chosen, wish=wish)
         return each(files, work, label="solve", say=_line, json=json)
 

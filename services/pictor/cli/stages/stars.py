@@ -42,7 +42,11 @@ def main(files: Sequence[Path], out: Path, *, how: How, more: Sequence[str], ove
     """Measure every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([target for path in files for target in _targets(path, out, more).values()], overwrite=overwrite)
+        require_free(
+            [target for path in files for target in _targets(path, out, more).values()],
+            overwrite=overwrite,
+            inputs=files,
+        )
         work = partial(_one, out=out, how=how, more=more, overwrite=overwrite)
         return each(files, work, label="stars", say=_line, json=json)
 

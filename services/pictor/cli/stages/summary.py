@@ -34,7 +34,7 @@ def main(things: Sequence[Path], out: Path, *, rules: str, overwrite: bool, json
         targets = _targets(out)
         if not things:
             raise CommandError("give frames, folders, or files of pictor quality", 2)
-        require_free(list(targets.values()), overwrite=overwrite)
+        require_free(list(targets.values()), overwrite=overwrite, inputs=things)
         rows, left = gather(things)
         told = summarized(rows, chosen)
         for kind, text in _texts(told).items():

@@ -29,7 +29,7 @@ def test_the_example_uses_options_the_command_has(name: str) -> None:
     assert found, f"pictor {name} --help shows no example"
     command = COMMANDS.commands[name]
     for line in found:
-        context = command.context_class(command, info_name=name)
+        context = command.context_class(command, info_name=name, **command.context_settings)
         command.make_parser(context).parse_args(shlex.split(line, comments=True)[2:])
 
 

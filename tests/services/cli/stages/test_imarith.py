@@ -50,7 +50,7 @@ def test_every_spelling_of_an_operation_works_and_nothing_is_truncated(
 def test_a_number_may_stand_on_either_side_and_be_negative(pair: tuple[Path, Path], tmp_path: Path) -> None:
     assert imarith(1, "-", pair[1], "-o", tmp_path / "a.fits").exit_code == 0
     assert (fits.getdata(tmp_path / "a.fits") == -1).all()
-    assert imarith("-o", tmp_path / "b.fits", "--", pair[1], "subtract", "-100").exit_code == 0
+    assert imarith(pair[1], "subtract", "-100", "-o", tmp_path / "b.fits").exit_code == 0
     assert (fits.getdata(tmp_path / "b.fits") == 102).all()
 
 
@@ -120,3 +120,18 @@ def test_nothing_is_overwritten_and_wrong_calls_say_why(pair: tuple[Path, Path],
     fits.writeto(tmp_path / "small.fits", np.ones((3, 3), np.float32))
     assert "one shape" in imarith(pair[0], "+", tmp_path / "small.fits", "-o", tmp_path / "x.fits").output
     assert not (tmp_path / "x.fits").exists()
+
+
+def test_a_misspelt_option_is_no_number(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    done = imarith(pair[0], "x", "2", "--untt", "adu", "-o", tmp_path / "c.fits")
+    assert done.exit_code == 2
+    assert "--untt" in done.output
+    assert not (tmp_path / "c.fits").exists()
+
+
+def test_a_frame_that_cannot_be_read_is_named(pair: tuple[Path, Path], tmp_path: Path) -> None:
+    text = tmp_path / "notes.fits"
+    text.write_text("no frame")
+    done = imarith(pair[0], "+", text, "-o", tmp_path / "d.fits")
+    assert done.exit_code == 1
+    assert done.output.count(str(text)) == 1
