@@ -75,7 +75,8 @@ def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDAr
     """Find columns (``axis`` 0) or rows (``axis`` 1) whose median leaves that of their neighbours.
 
     Each line is compared with the five on either side; the width is the standard deviation of these, clipped once,
-    but not below that of all lines about their neighbours, for ten values alone tell a width badly.
+    but not below that of all lines about their neighbours, for ten values alone tell a width badly; where whole ADU
+    make that zero, the clipped standard deviation or the rounding, whichever is larger.
 
     Parameters
     ----------
@@ -101,7 +102,7 @@ def find_bad_lines(dark: Image, *, axis: int, sigma: float = LINE_SIGMA) -> NDAr
     lines = line_medians(dark[::stride] if axis == 0 else dark[:, ::stride], axis)
     if lines.size <= LINE_WINDOW:
         return np.empty(0, np.int64)
-    return np.flatnonzero(np.abs(line_deviations(lines)) > sigma)
+    return np.flatnonzero(np.abs(line_deviations(lines, rounded=True)) > sigma)
 
 
 def line_medians(values: NDArray[np.number], axis: int) -> NDArray[np.float64]:
@@ -127,7 +128,9 @@ def line_medians(values: NDArray[np.number], axis: int) -> NDArray[np.float64]:
     return lines
 
 
-def line_deviations(lines: NDArray[np.float64], *, window: int = LINE_WINDOW) -> NDArray[np.float64]:
+def line_deviations(
+    lines: NDArray[np.float64], *, window: int = LINE_WINDOW, rounded: bool = False
+) -> NDArray[np.float64]:
     """Return by how many standard deviations the value of each line leaves its neighbours.
 
     Parameters
@@ -136,6 +139,8 @@ def line_deviations(lines: NDArray[np.float64], *, window: int = LINE_WINDOW) ->
         One value per line, shape (n,), more than the window.
     window
         Lines looked at together, odd.
+    rounded
+        Whether the values are in ADU: then the width is not below the rounding where whole ADU make most lines equal.
     """
     half = window // 2
     padded = np.pad(lines, half, mode="reflect")
@@ -145,6 +150,8 @@ def line_deviations(lines: NDArray[np.float64], *, window: int = LINE_WINDOW) ->
     kept = np.where(np.abs(windows - middle[:, None]) <= 3 * near[:, None], windows, np.nan)
     residual = lines - np.nanmean(kept, axis=1)
     everywhere = 1.4826 * float(np.median(np.abs(residual - np.median(residual))))
+    if everywhere == 0 and rounded:
+        everywhere = float(np.sqrt(max(clipped_moments(residual, least=0.5)[1], QUANTISATION_VARIANCE)))
     width = np.maximum(np.nanstd(kept, axis=1), everywhere)
     deviations: NDArray[np.float64] = residual / np.maximum(width, 1e-6)
     return deviations

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration import laplacian
 from pictor.imaging.calibration.laplacian import AGAIN, Places
 from pictor.imaging.calibration.tracks import track_pixels
+from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.types import Image, Mask
 
 COSMIC = np.uint8(8)
@@ -99,10 +100,17 @@ def find_cosmics(
     numpy.ndarray
         True where hit, shape (ny, nx).
 
+    Raises
+    ------
+    FrameMismatchError
+        If the planes differ in shape or have not two axes.
+
     References
     ----------
     .. [1] van Dokkum P. G., 2001, PASP 113, 1420.
     """
+    if sci.ndim != 2 or not sci.shape == mask.shape == err.shape:
+        raise FrameMismatchError(f"planes differ in shape: light {sci.shape}, mask {mask.shape}, error {err.shape}")
     step = 2 if bayer else 1
     light = _prepared(sci, mask, err, detector, step)
     least = laplacian.least_noise(light.whole_noise)

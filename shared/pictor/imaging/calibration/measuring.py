@@ -190,7 +190,14 @@ def dark_current(
     DarkCurrent
         Clipped mean dark current, in electrons per second and pixel; pixels more than four robust deviations above the
         median; the clipped mean level, in ADU.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the dark has not two axes.
     """
+    if dark.ndim != 2:
+        raise FrameMismatchError(f"a dark has two axes; this one has shape {dark.shape}")
     some = dark.ravel()[:: max(1, dark.size // 1_000_000)]
     level = clipped_moments(some, least=0.5)[0]
     centre, limit = pixel_limits(dark)

@@ -1,13 +1,15 @@
 """The stellar profile of a frame: one Moffat function fitted to the stack of its clean stars."""
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
-from pictor.imaging.pixels import Pixels
+from pictor.imaging.errors import FrameMismatchError
+from pictor.imaging.pixels import Pixels, as_pixels
 from pictor.imaging.stars.stamps import local_value
 from pictor.imaging.stars.starlist import Psf, StarList
 
@@ -26,7 +28,7 @@ _GROUPS = 5
 _BETA_LIMITS = (1.1, 25.0)
 
 
-def fit_profile(image: Pixels, background: Background, stars: StarList) -> Psf | None:
+def fit_profile(image: NDArray[Any], background: Background, stars: StarList) -> Psf | None:
     """Fit a Moffat profile [1]_ to the stacked, unsaturated, isolated and unflagged stars.
 
     Each star is scaled by its flux and its pixels are sorted by elliptical radius (the radius of the circle
@@ -36,7 +38,7 @@ def fit_profile(image: Pixels, background: Background, stars: StarList) -> Psf |
     Parameters
     ----------
     image
-        Shape (ny, nx), in ADU.
+        Shape (ny, nx), any real type, in ADU.
     background
         Sky level and noise of the image.
     stars
@@ -47,10 +49,17 @@ def fit_profile(image: Pixels, background: Background, stars: StarList) -> Psf |
     Psf or None
         None with fewer than three clean stars or without a fit.
 
+    Raises
+    ------
+    FrameMismatchError
+        If image and background differ in shape.
+
     References
     ----------
     .. [1] Moffat A. F. J., 1969, A&A 3, 455.
     """
+    if image.shape != background.shape:
+        raise FrameMismatchError(f"the image has shape {image.shape}, its background {background.shape}")
     chosen = stars.select(choose(stars))
     if len(chosen) < _FEWEST_STARS:
         return None
@@ -59,7 +68,7 @@ def fit_profile(image: Pixels, background: Background, stars: StarList) -> Psf |
     rings = math.ceil(_REACH * typical / width)
     values, radii = np.zeros((len(chosen), rings)), np.zeros((len(chosen), rings))
     columns = np.column_stack([chosen.x, chosen.y, chosen.flux, chosen.ellipticity, np.radians(chosen.theta)])
-    _rings(image, background.levels, columns, width, (values, radii))
+    _rings(as_pixels(image), background.levels, columns, width, (values, radii))
     fit = _fit(values, radii, typical)
     if fit is None:
         return None
