@@ -20,8 +20,8 @@ ODD = 5.0
 UNSTABLE_SHARE = 0.3
 """A pixel with odd samples in this share of its frames (two at least) has no one value."""
 
-PIECE = 1024
-"""Samples of a row looked at together; only where one of them is odd they are counted one by one."""
+PIECE = 512
+"""Samples of a row looked at together; only where one of them is odd it is looked for."""
 
 FEW = 5
 """With fewer frames a sample far too low tells that the others, which agree, are hits: of three the two."""
@@ -69,77 +69,125 @@ class Agreement:
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
-def _pull(source: Integers | Reals, sci: Reals, weight: Reals, own: float, out: Reals) -> None:
-    """Turn samples into deviations in standard deviations; ``weight`` is one over these, ``own`` for the frame."""
-    share = np.float32(own)
+def _weigh(sci: Reals, noise: Reals, weight: Reals, ratio: Reals) -> None:
+    """Write one over the noise of a sample, of (floor, slope, pedestal), and add value over noise to ``ratio``."""
     for x in range(sci.shape[0]):
-        out[x] = (np.float32(source[x]) - sci[x]) * (weight[x] * share)
+        weight[x] = np.float32(1) / np.sqrt(noise[0] + noise[1] * max(sci[x] - noise[2], np.float32(0)))
+        ratio[x] += weight[x] * sci[x]
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
-def _add(pull: Reals, plain: Reals, square: Reals) -> tuple[float, float]:
-    """Add the deviations that are not odd to the sums by column; return their own sum and number."""
+def _add(  # noqa: PLR0917
+    source: Integers | Reals, sci: Reals, weight: Reals, own: np.float32, plain: Reals, square: Reals
+) -> tuple[np.float32, np.float32]:
+    """Add the deviations that are not odd to the sums by column; return their own sum and number.
+
+    ``weight`` is one over the noise of a sample of a frame that was not scaled, ``own`` what that is to be multiplied
+    by.
+    """
     total, count = np.float32(0), np.float32(0)
     for x in range(plain.shape[0]):
-        inside = abs(pull[x]) <= np.float32(ODD)
-        kept = pull[x] if inside else np.float32(0)
+        pull = (np.float32(source[x]) - sci[x]) * (weight[x] * own)
+        inside = abs(pull) <= np.float32(ODD)
+        kept = pull if inside else np.float32(0)
         plain[x] += kept
         square[x] += kept * kept
         total += kept
         count += np.float32(1) if inside else np.float32(0)
-    return np.float64(total), np.float64(count)
+    return total, count
 
 
 @njit(cache=True, nogil=True)
-def _add_odd(pull: Reals, above: Reals, under: Reals, odd: Bytes, low: Bytes) -> None:
-    """Count the odd samples by pixel, and mark the pixels of those too low."""
-    for x in range(odd.shape[0]):
-        if not abs(pull[x]) <= np.float32(ODD):
-            odd[x] += 1
-            if pull[x] < 0:
-                under[x] += 1
-                low[x] = 1
-            else:
-                above[x] += 1
+def _add_odd(  # noqa: PLR0917
+    source: Integers | Reals, sci: Reals, weight: Reals, own: np.float32, sums: Reals, start: int, marks: Bytes,
+    places: NDArray[np.int64],
+) -> None:  # fmt: skip
+    """Count the odd samples of a piece that has some, by pixel from ``start`` on, above and below."""
+    found = 0
+    for x in range(sci.shape[0]):
+        places[found] = x
+        found += not abs((np.float32(source[x]) - sci[x]) * (weight[x] * own)) <= np.float32(ODD)
+    for k in range(found):
+        x = places[k]
+        marks[0, start + x] += 1
+        if source[x] < sci[x]:
+            sums[3, start + x] += 1
+            marks[1, start + x] = 1
+        else:
+            sums[2, start + x] += 1
+
+
+@njit(cache=True, nogil=True)
+def _mark(marks: Bytes, least: int, few: bool, out: Bytes) -> None:  # noqa: FBT001
+    """Mark the pixels of a row with too many odd samples, or with one too low of a few; forget the counts."""
+    for x in range(out.shape[0]):
+        out[x] = (marks[0, x] >= least) | (few & (marks[1, x] != 0))
+    marks[:] = 0
 
 
 @njit(cache=True, nogil=True)
 def _see(  # noqa: PLR0917
-    values: Integers | Reals, at: int, sci: Reals, weight: Reals, own: Doubles, sums: Reals, row_means: Doubles,
-    first: int, marks: Bytes,
+    values: Integers | Reals, at: int, sci: Reals, noise: Reals, own: Reals, sums: Reals, ratio: Reals,
+    row_means: Doubles, first: int, unstable: Bytes,
 ) -> None:  # fmt: skip
     """Compare rows of every frame (n, rows, nx), from ``at`` on, with the combined ones.
 
-    ``row_means`` are those of the whole frame, of which these rows begin at ``first``; ``sums`` (n, 4, nx) are those of
-    the deviations kept, of their squares, and numbers of odd ones above and below; ``marks`` (2, rows, nx) counts the
-    odd samples of a pixel and tells where one is too low.
+    ``row_means`` and ``unstable`` are those of the whole frame, of which these rows begin at ``first``; ``sums``
+    (n, 4, nx) are those of the deviations kept, of their squares, and numbers of odd ones above and below; ``ratio``
+    (nx,) is that of values over noise.
     """
-    nx = sci.shape[1]
-    pull = np.empty(PIECE, np.float32)
+    (rows, nx), count = sci.shape, values.shape[0]
+    weight, marks = np.empty((rows, nx), np.float32), np.zeros((rows, 2, nx), np.uint8)
+    places, touched = np.empty(PIECE, np.int64), np.zeros(rows, np.bool_)
+    for y in range(rows):
+        _weigh(sci[y], noise, weight[y], ratio)
     for start in range(0, nx, PIECE):
         end = min(start + PIECE, nx)
-        for i in range(values.shape[0]):
-            for y in range(sci.shape[0]):
-                _pull(values[i, at + y, start:end], sci[y, start:end], weight[y, start:end], own[i], pull)
-                total, count = _add(pull, sums[i, 0, start:end], sums[i, 1, start:end])
-                row_means[i, first + y] += total / nx
-                if count < end - start:
-                    above, under = sums[i, 2, start:end], sums[i, 3, start:end]
-                    _add_odd(pull, above, under, marks[0, y, start:end], marks[1, y, start:end])
+        for i in range(count):
+            plain, square = sums[i, 0, start:end], sums[i, 1, start:end]
+            for y in range(rows):
+                source, middle, inverse = values[i, at + y, start:end], sci[y, start:end], weight[y, start:end]
+                total, kept = _add(source, middle, inverse, own[i], plain, square)
+                row_means[i, first + y] += np.float64(total) / nx
+                if kept < end - start:
+                    _add_odd(source, middle, inverse, own[i], sums[i], start, marks[y], places)
+                    touched[y] = True
+    least = max(2, int(np.ceil(UNSTABLE_SHARE * count)))
+    for y in range(rows):
+        if touched[y]:
+            _mark(marks[y], least, count < FEW, unstable[first + y])
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})
+def _sum(values: Reals) -> np.float32:
+    total = np.float32(0)
+    for x in range(values.shape[0]):
+        total += values[x]
+    return total
 
 
 @njit(cache=True, nogil=True)
-def _block_sums(sums: Reals, samples: int, block: int, mean: Doubles, variance: Doubles) -> None:
-    """Sum up the blocks of a strip; one of which less than half is kept is as far off as can be said."""
-    for b in range(mean.shape[0]):
-        part = sums[:, b * block : (b + 1) * block]
-        above, under = part[2].sum(), part[3].sum()
-        kept = samples - above - under
-        if 2 * kept < samples:
-            mean[b], variance[b] = ODD if above > under else -ODD, np.nan
-        else:
-            mean[b] = part[0].sum() / kept
-            variance[b] = part[1].sum() / kept - mean[b] * mean[b]
+def _end(sums: Reals, columns: Doubles, odd: Doubles, means: Doubles, variances: Doubles) -> None:
+    """Sum up a strip of blocks, shapes (n, nx), (n,) and (n, bx), and begin anew.
+
+    A block of which less than half is kept is as far off as can be said. A strip that is no whole block has none.
+    """
+    samples = np.float64(BLOCK * BLOCK)
+    for i in range(sums.shape[0]):
+        plain, square, above, under, column = sums[i, 0], sums[i, 1], sums[i, 2], sums[i, 3], columns[i]
+        odd[i] += np.float64(_sum(above)) + np.float64(_sum(under))
+        for x in range(plain.shape[0]):
+            column[x] += np.float64(plain[x])
+        for b in range(means.shape[1]):
+            first, last = b * BLOCK, (b + 1) * BLOCK
+            high, low = np.float64(_sum(above[first:last])), np.float64(_sum(under[first:last]))
+            kept = samples - high - low
+            if 2 * kept < samples:
+                means[i, b], variances[i, b] = ODD if high > low else -ODD, np.nan
+            else:
+                means[i, b] = np.float64(_sum(plain[first:last])) / kept
+                variances[i, b] = np.float64(_sum(square[first:last])) / kept - means[i, b] * means[i, b]
+    sums[:] = 0
 
 
 class Look:
@@ -158,16 +206,17 @@ class Look:
     def __init__(self, shape: tuple[int, int], scale: NDArray[np.floating], noise: NoiseModel) -> None:
         (ny, nx), count = shape, len(scale)
         by, bx = ny // BLOCK, nx // BLOCK
-        self.noise, self.own = noise, 1 / np.sqrt(np.asarray(scale, np.float64))
+        self._noise = np.array([noise.floor, noise.slope, noise.pedestal], np.float32)
+        self._own = (1 / np.sqrt(np.asarray(scale, np.float64))).astype(np.float32)
         self._blocks, self._variances, self._snr = *np.zeros((2, count, by, bx)), np.zeros((by, bx))
         self._rows, self._unstable = np.zeros((count, ny)), np.zeros(shape, np.uint8)
         self._parts: list[_Part] = []
 
     def part(self) -> "_Part":
         """Begin a share of the rows; each thread has its own."""
-        count, nx = len(self.own), self._unstable.shape[1]
-        sums, weight = np.zeros((count, 4, nx), np.float32), np.zeros((BLOCK, nx), np.float32)
-        part = _Part(self, sums, weight, np.zeros((count, nx)), np.zeros(count))
+        count, nx = len(self._own), self._unstable.shape[1]
+        sums, ratio = np.zeros((count, 4, nx), np.float32), np.zeros(nx, np.float32)
+        part = _Part(self, sums, ratio, np.zeros((count, nx)), np.zeros(count))
         self._parts.append(part)
         return part
 
@@ -175,53 +224,37 @@ class Look:
     def found(self) -> Agreement:
         """How every frame lies about the combined one, once all rows were seen."""
         ny, nx = self._unstable.shape
-        odd = sum((part.odd for part in self._parts), np.zeros(len(self.own)))
-        columns = sum((part.columns for part in self._parts), np.zeros((len(self.own), nx)))
+        odd = sum((part.odd for part in self._parts), np.zeros(len(self._own)))
+        columns = sum((part.columns for part in self._parts), np.zeros((len(self._own), nx)))
         return Agreement(
             self._blocks, self._variances, self._snr, self._rows, columns / ny, odd / (ny * nx), self._unstable
         )  # fmt: skip
 
     def see(self, part: "_Part", first: int, values: Integers | Reals, at: int, sci: Reals) -> None:
         """Compare rows from ``first`` on, all of one strip of blocks, with what was combined of them."""
-        count, (height, nx) = len(values), sci.shape
-        within = first % BLOCK
-        weight = part.weight[within : within + height]
-        weight[:] = self._weight(sci)
-        marks = np.zeros((2, height, nx), np.uint8)
-        rows = slice(first, first + height)
-        _see(values, at, sci, weight, self.own, part.sums, self._rows, first, marks)
-        bad = marks[0] >= max(2, int(np.ceil(UNSTABLE_SHARE * count)))
-        if count < FEW:
-            bad |= marks[1] != 0
-        self._unstable[rows] = bad
-        weight *= sci
-        if within + height == BLOCK or rows.stop == len(self._unstable):
-            self._end(part, first // BLOCK, whole=within + height == BLOCK)
-
-    def _weight(self, sci: Reals) -> Reals:
-        """Return one over the noise of a sample."""
-        signal = np.maximum(sci - np.float32(self.noise.pedestal), np.float32(0))
-        weight: Reals = 1 / np.sqrt(np.float32(self.noise.floor) + np.float32(self.noise.slope) * signal)
-        return weight
+        last = first + len(sci)
+        _see(values, at, sci, self._noise, self._own, part.sums, part.ratio, self._rows, first, self._unstable)
+        if last % BLOCK == 0 or last == len(self._unstable):
+            self._end(part, first // BLOCK, whole=last % BLOCK == 0)
 
     def _end(self, part: "_Part", number: int, *, whole: bool) -> None:
         """Sum up one strip of blocks."""
-        part.columns += part.sums[:, 0]
-        part.odd += part.sums[:, 2:].sum(axis=(1, 2), dtype=np.float64)
+        means, inside = np.empty((2, len(self._own), self._snr.shape[1] if whole else 0))
+        _end(part.sums, part.columns, part.odd, means, inside)
         if whole:
-            for i, sums in enumerate(part.sums):
-                _block_sums(sums, BLOCK * BLOCK, BLOCK, self._blocks[i, number], self._variances[i, number])
-            self._snr[number] = _block_means(part.weight)
-        part.sums[:] = 0
+            self._blocks[:, number], self._variances[:, number] = means, inside
+            sums = part.ratio[: self._snr.shape[1] * BLOCK].reshape(-1, BLOCK).sum(axis=1, dtype=np.float64)
+            self._snr[number] = sums / (BLOCK * BLOCK)
+        part.ratio[:] = 0
 
 
 @dataclass
 class _Part:
-    """What one thread fills: sums of the strip of blocks it is in, value over noise there, and what it has seen."""
+    """What one thread fills: sums of the strip of blocks it is in, of value over noise, and what it has seen."""
 
     look: Look
     sums: Reals
-    weight: Reals
+    ratio: Reals
     columns: Doubles
     odd: Doubles
 
@@ -229,12 +262,6 @@ class _Part:
         """See some rows of all frames and of what was combined of them; strips of blocks from above to below."""
         for start in range(0, len(sci), BLOCK):
             self.look.see(self, first + start, values, start, sci[start : start + BLOCK])
-
-
-def _block_means(values: Reals) -> Doubles:
-    whole = values.shape[1] // BLOCK * BLOCK
-    means: Doubles = values[:, :whole].reshape(len(values), -1, BLOCK).mean(axis=(0, 2), dtype=np.float64)
-    return means
 
 
 def warm() -> None:

@@ -85,24 +85,41 @@ def mad_of(v: Samples, lo: int, hi: int, centre: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def survivors(v: Samples, n: int, rule: Samples) -> tuple[int, int]:
-    """Clip sorted ``v[:n]``; the survivors are ``v[lo:hi]``.
+def _narrow(block: Integers | Reals, windows: tuple[int, int], count: int, near: Integers | Reals) -> None:
+    """Narrow ``near`` to the smallest reach about the middle of ``count + 1`` neighbours, from some of the places on.
 
-    ``rule`` is (sigma, iterations, floor, slope, pedestal).
+    Reaches are counted from the nearer of the two middle values, so that those of integers are integers.
     """
-    lo, hi = 0, n
-    for _ in range(int(rule[1])):
-        centre = median_of(v, lo, hi)
-        noise = np.sqrt(rule[2] + rule[3] * max(centre - rule[4], 0.0))
-        limit = rule[0] * max(MAD_TO_SIGMA * mad_of(v, lo, hi, centre), noise)
-        before = hi - lo
-        while v[hi - 1] - centre > limit:
-            hi -= 1
-        while centre - v[lo] > limit:
-            lo += 1
-        if hi - lo == before:
-            break
-    return lo, hi
+    n, kind = block.shape[0], near.dtype.type
+    low, high = block[(n - 1) // 2], block[n // 2]
+    for i in range(windows[0], windows[1]):
+        first, last = block[i], block[i + count]
+        for lane in range(LANES):
+            near[lane] = min(near[lane], max(kind(low[lane] - first[lane]), kind(last[lane] - high[lane])))
+
+
+@njit(cache=True, nogil=True)
+def deviations(block: Integers | Reals, room: Integers | Reals, out: Reals) -> None:
+    """Write the median absolute deviation of every column of sorted ``block`` (n, LANES), as `mad_of` does of one.
+
+    ``room`` is (2, LANES), of the type of the block.
+    """
+    n, kind = block.shape[0], room.dtype.type
+    low, high, half, gap = block[(n - 1) // 2], block[n // 2], n // 2, np.float32(0)
+    near, other = room[0], room[1]
+    for lane in range(LANES):
+        near[lane] = kind(block[n - 1, lane] - block[0, lane])
+    _narrow(block, (0, n - half), half, near)
+    if n % 2 == 1:
+        for lane in range(LANES):
+            out[lane] = near[lane]
+        return
+    for lane in range(LANES):
+        other[lane] = min(kind(low[lane] - block[0, lane]), kind(block[n - 1, lane] - high[lane]))
+    _narrow(block, (1, n - half), half - 1, other)
+    for lane in range(LANES):
+        gap = np.float32(high[lane]) - np.float32(low[lane])
+        out[lane] = np.float32(0.5) * (np.float32(near[lane]) + np.float32(other[lane]) + gap)
 
 
 @njit(cache=True, nogil=True)
@@ -127,33 +144,73 @@ def _load(tile: Integers, start: int, end: int, block: Integers, total: NDArray[
 
 
 @njit(cache=True, nogil=True)
-def _flag(block: Integers, rule: Samples, sci: Reals, risky: NDArray[np.uint8]) -> None:
+def _flag(block: Integers, rule: Samples, deviation: Reals, risky: NDArray[np.uint8]) -> None:
     """Flag the sorted pixels whose extremes may lie outside the threshold."""
     n = block.shape[0]
     bottom, low, high, top = block[0], block[(n - 1) // 2], block[n // 2], block[n - 1]
-    for lane in range(sci.shape[0]):
+    for lane in range(LANES):
         centre = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
         reach = max(np.float64(top[lane]) - centre, centre - np.float64(bottom[lane]))
-        variance = rule[2] + rule[3] * max(centre - rule[4], 0.0)
+        spread = MAD_TO_SIGMA * np.float64(deviation[lane])
+        variance = max(spread * spread, rule[2] + rule[3] * max(centre - rule[4], 0.0))
         risky[lane] = reach * reach > SAFE * rule[0] * rule[0] * variance
 
 
 @njit(cache=True, nogil=True)
-def _clip_pixel(  # noqa: PLR0917
-    block: Integers, lane: int, samples: Integers, rule: Samples, column: Samples, rejected: NDArray[np.int64]
-) -> tuple[float, int]:
-    """Clip one sorted pixel; return the mean of the survivors and their number, count the others by frame."""
-    n = block.shape[0]
-    for i in range(n):
+def _deviation(block: Integers, lane: int, ends: tuple[int, int], centre: float, column: Samples) -> float:
+    """Return the median absolute deviation of some of the samples of one sorted pixel."""
+    for i in range(ends[0], ends[1]):
         column[i] = block[i, lane]
-    lo, hi = survivors(column, n, rule)
-    total = 0.0
-    for i in range(lo, hi):
-        total += column[i]
-    if hi - lo < n:
-        for i in range(n):
-            rejected[i] += samples[i] < column[lo] or samples[i] > column[hi - 1]
-    return total / (hi - lo), hi - lo
+    return mad_of(column, ends[0], ends[1], centre)
+
+
+@njit(cache=True, nogil=True)
+def _survivors(block: Integers, lane: int, rule: Samples, deviation: float, column: Samples) -> tuple[int, int]:
+    """Clip one sorted pixel, of which ``deviation`` is known; the survivors are ``block[lo:hi, lane]``.
+
+    That of the survivors is asked for only where one of them is beyond the noise, below which no threshold is.
+    """
+    lo, hi = 0, block.shape[0]
+    for round_ in range(int(rule[1])):
+        before = hi - lo
+        centre = 0.5 * (np.float64(block[lo + (before - 1) // 2, lane]) + np.float64(block[lo + before // 2, lane]))
+        noise = np.sqrt(rule[2] + rule[3] * max(centre - rule[4], 0.0))
+        if max(block[hi - 1, lane] - centre, centre - block[lo, lane]) <= rule[0] * noise:
+            break
+        found = deviation if round_ == 0 else _deviation(block, lane, (lo, hi), centre, column)
+        limit = rule[0] * max(MAD_TO_SIGMA * found, noise)
+        while block[hi - 1, lane] - centre > limit:
+            hi -= 1
+        while centre - block[lo, lane] > limit:
+            lo += 1
+        if hi - lo == before:
+            break
+    return lo, hi
+
+
+@njit(cache=True, nogil=True)
+def _clip_pixel(  # noqa: PLR0917
+    block: Integers, lane: int, rule: Samples, total: np.uint32, deviation: float, column: Samples
+) -> tuple[float, int, int, int]:
+    """Clip one sorted pixel; return the mean of the survivors and their number, the least and the largest of them."""
+    n = block.shape[0]
+    lo, hi = _survivors(block, lane, rule, deviation, column)
+    left = np.int64(total)
+    for i in range(lo):
+        left -= np.int64(block[i, lane])
+    for i in range(hi, n):
+        left -= np.int64(block[i, lane])
+    return left / (hi - lo), hi - lo, block[lo, lane], block[hi - 1, lane]
+
+
+@njit(cache=True, nogil=True)
+def _count_outside(tile: Integers, start: int, least: Integers, most: Integers, rejected: NDArray[np.int64]) -> None:
+    """Count by frame the samples outside the bounds of their pixel, from pixel ``start`` on."""
+    for i in range(tile.shape[0]):
+        row, count = tile[i][start : start + least.shape[0]], np.uint16(0)
+        for lane in range(row.shape[0]):
+            count = np.uint16(count + ((row[lane] < least[lane]) | (row[lane] > most[lane])))
+        rejected[i] += np.int64(count)
 
 
 @njit(cache=True, nogil=True)
@@ -171,7 +228,8 @@ def combine_integers(  # noqa: PLR0917
     ``rule`` is (sigma, iterations, floor, slope, pedestal); ``rejected`` counts the rejected samples of each frame.
     """
     n, pixels = tile.shape
-    block, total = np.empty((n, LANES), np.uint16), np.empty(LANES, np.uint32)
+    block, total = np.zeros((n, LANES), np.uint16), np.empty(LANES, np.uint32)
+    room, deviation = np.empty((2, LANES), np.uint16), np.empty(LANES, np.float32)
     risky, column = np.zeros(LANES, np.uint8), np.empty(n, np.float64)
     nused[:] = n
     for start in range(0, pixels, LANES):
@@ -187,8 +245,15 @@ def combine_integers(  # noqa: PLR0917
             for lane in range(end - start):
                 out[lane] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
             continue
-        _flag(block, rule, out, risky)
+        deviations(block, room, deviation)
+        _flag(block, rule, deviation, risky)
+        room[0], room[1] = block[0], block[n - 1]
+        found = 0
         for lane in range(end - start):
             if risky[lane]:
-                pixel = start + lane
-                out[lane], nused[pixel] = _clip_pixel(block, lane, tile[:, pixel], rule, column, rejected)
+                out[lane], nused[start + lane], room[0, lane], room[1, lane] = _clip_pixel(
+                    block, lane, rule, total[lane], deviation[lane], column
+                )
+                found += n - nused[start + lane]
+        if found:
+            _count_outside(tile, start, room[0][: end - start], room[1][: end - start], rejected)

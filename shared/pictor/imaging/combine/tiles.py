@@ -21,8 +21,8 @@ from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_r
 from pictor.imaging.combine.sources import Sources, words_of
 from pictor.imaging.types import Image, Mask
 
-TILE_BYTES = 4 << 20
-"""Raw bytes of all frames in one tile: fits the cache, large enough to read fast."""
+TILE_BYTES = 1 << 20
+"""Raw bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
 
 WHOLE_ROWS = 32
 """One thread combines so many rows, from a multiple of this on: whoever watches sees whole blocks."""
