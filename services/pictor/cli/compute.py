@@ -94,11 +94,25 @@ def survey(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is ch
     return surveying.survey(**order)
 
 
+def unpack_master(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Write a packed master as plain FITS for `pictor process`."""
+    from pictor.cli.processing import unpacking
+
+    return unpacking.unpack_master(**order)
+
+
 def make_master(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
     """Make a master of files for `pictor process`."""
     from pictor.cli.processing import stacking
 
     return stacking.make_master(**order)
+
+
+def find_bad_lines(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function
+    """Find columns and rows that are bad in all lights for `pictor process`."""
+    from pictor.cli.processing import lining
+
+    return lining.find_bad_lines(**order)
 
 
 def process_light(**order: Any) -> dict[str, object]:  # noqa: ANN401 - the order is checked by its function

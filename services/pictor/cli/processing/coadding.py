@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pictor.cli.processing.placing import grid_from, halved, onto_halves
 from pictor.cli.processing.splitting import colour_of, offset_of, plane_of, red_place
+from pictor.imaging.calibration.repair import repair_bad_pixels
 from pictor.imaging.coadd.coadding import Coadded, coadd_files
-from pictor.imaging.frame import Frame
+from pictor.imaging.frame import BAD, HIT, NO_DATA, Frame
 from pictor.imaging.preview.rendering import render_small
 from pictor.imaging.products import Input, Provenance, write_product
 from pictor.imaging.registration.transform import Transform
@@ -20,6 +21,9 @@ from pictor.quality.compute import measure
 from pictor.runtime.version import SOFTWARE
 
 FEWEST_TO_CLIP = 3
+GAP = 3
+"""Pixels to either side that fill a gap: as far as one bad pixel of a light reaches into a coadd."""
+
 COVERED = 0.5
 """Rows and columns belong to a picture where half of the most lights are there."""
 
@@ -57,22 +61,37 @@ def make_coadd(
     Returns
     -------
     dict
-        ``frames``, ``exposure_s``, ``method``, ``rejected_share``, ``quality`` and ``outputs``.
+        ``frames``, ``exposure_s``, ``method``, ``rejected_share``, ``filled`` (pixels no light shows well), ``quality``
+        and ``outputs``.
     """
     folder = Path(scratch)
     files = [_file(one, folder / f"{index:04d}.fits", channel) for index, one in enumerate(lights)]
     bayer = channel is not None and any(one["seen"].get("bayer") for one in lights)
     onto = _onto(lights, placed, files, channel, bayer=bayer)
     method = "clipped" if len(files) >= FEWEST_TO_CLIP else "mean"
-    made = coadd_files(files, method=method, weights="variance", onto=onto, background="match")
+    made, filled = mended(coadd_files(files, method=method, weights="variance", onto=onto, background="match"))
     product = _written(made, lights, folder, method, labels or {})
     found = measure(str(product), str(folder), egain=made.frame.header.get("EGAIN"))
     picture = _picture(made, folder)
     outputs = _put(folder, product, picture, Path(out) / name, Path(pictures) / f"{name}.png")
     return {
         "frames": len(files), "exposure_s": made.total_exposure_s, "method": method,
-        "rejected_share": _rejected(made), "quality": found["quality"], "outputs": outputs,
+        "rejected_share": _rejected(made), "filled": filled, "quality": found["quality"], "outputs": outputs,
     }  # fmt: skip
+
+
+def mended(made: Coadded) -> tuple[Coadded, int]:
+    """Fill pixels that are bad in every light by the median of their neighbours, and count them; the mask keeps bit 1.
+
+    Where few lights, or lights at one place, show a bad column, nothing good is left of it.
+    """
+    frame = made.frame
+    if frame.mask is None or frame.err is None or not (frame.mask & (BAD | HIT)).any():
+        return made, 0
+    data, err, mask = (np.ascontiguousarray(plane).copy() for plane in (frame.data, frame.err, frame.mask))
+    filled, _ = repair_bad_pixels(data, err, mask, bayer=False, radius=GAP)
+    mask[np.isfinite(data)] &= np.uint8(~NO_DATA & 0xFF)
+    return replace(made, frame=replace(frame, data=data, err=err, mask=mask)), filled
 
 
 def _file(light: Mapping[str, Any], target: Path, channel: int | None) -> Path:

@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pictor.cli.processing.rows import Row, Status
 from pictor.cli.processing.sorting import slug
@@ -15,6 +15,15 @@ LUMINANCE = "L"
 _LUMINANCE = frozenset({"l", "lum", "luminance", "clear", "uvir", "uvircut", "irc", "ircut"})
 
 
+_USUAL = {
+    "L": frozenset({"l", "lum", "lumi", "luminance"}), "Red": frozenset({"r", "red"}),
+    "Green": frozenset({"g", "green"}), "Blue": frozenset({"b", "blue"}),
+    "Ha": frozenset({"ha", "halpha", "hydrogenalpha"}), "Hb": frozenset({"hb", "hbeta"}),
+    "OIII": frozenset({"oiii", "o3"}), "SII": frozenset({"sii", "s2"}), "NII": frozenset({"nii", "n2"}),
+}  # fmt: skip
+_WIDTH = re.compile(r"(.*?)(?:(\d+(?:\.\d+)?)nm)?")
+
+
 @dataclass(frozen=True, slots=True)
 class CoaddGroup:
     """Lights of one target through one filter with one rig.
@@ -23,14 +32,18 @@ class CoaddGroup:
     ----------
     name
         File name of the coadd, without ending.
-    target, filter
-        As the headers write them.
+    target
+        As the headers write it.
+    filter
+        As the headers write it; the usual name where they write several.
     rig
         Telescope and camera.
     members
         Rows of the lights, in the order of time.
     channel
         0, 1 or 2 for red, green and blue of one-shot colour; None for grey frames.
+    taken_together
+        The names of the filter, where the headers write several.
     """
 
     name: str
@@ -39,12 +52,20 @@ class CoaddGroup:
     rig: str
     members: tuple[Row, ...]
     channel: int | None = None
+    taken_together: tuple[str, ...] = ()
 
 
-def coadd_groups(rows: Iterable[Row]) -> list[CoaddGroup]:
+def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list[CoaddGroup]:
     """Group the lights that may be coadded: those that are OK and were measured.
 
     Colour frames, Bayer mosaics and three planes alike, make one group for each of red, green and blue.
+
+    Parameters
+    ----------
+    rows
+        Every file.
+    filters_as_named
+        Whether filters of different names are different filters; else those are one that `usual_name` calls the same.
     """
     parts: dict[tuple[str, str, str, bool], list[Row]] = defaultdict(list)
     for row in rows:
@@ -52,7 +73,9 @@ def coadd_groups(rows: Iterable[Row]) -> list[CoaddGroup]:
             facts = row.facts
             target = re.sub(r"[\W_]+", "", target_of(row).casefold())
             colour = bool(facts.get("bayer")) or facts.get("planes", 1) == len(CHANNELS)
-            parts[target, str(facts.get("filter") or ""), str(facts.get("rig") or ""), colour].append(row)
+            named = str(facts.get("filter") or "")
+            of_filter = named if filters_as_named else usual_name(named)
+            parts[target, of_filter, str(facts.get("rig") or ""), colour].append(row)
     rigs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for target, of_filter, rig, _ in parts:
         rigs[target, of_filter].add(rig)
@@ -60,14 +83,42 @@ def coadd_groups(rows: Iterable[Row]) -> list[CoaddGroup]:
     for (target, of_filter, rig, colour), members in sorted(parts.items(), key=lambda one: str(one[0])):
         members.sort(key=lambda row: (str(row.facts.get("start_utc")), row.label))
         alone = len(rigs[target, of_filter]) == 1
-        made += _groups(members, of_filter, rig, alone=alone, colour=colour)
+        names = tuple(sorted({str(row.facts.get("filter") or "") for row in members}))
+        several = names if len(names) > 1 else ()
+        groups = _groups(members, of_filter if several else names[0], rig, alone=alone, colour=colour)
+        made += [replace(group, taken_together=several) for group in groups]
     return made
 
 
+def usual_name(of_filter: str) -> str:
+    """Give one name for the spellings of one filter: R and Red, L, Lum and Luminance, Ha and H-alpha, OIII and O3.
+
+    A width in the name, as in "Ha 7nm", is part of it. Names that photometric systems use too (V, Rc, g, r, i) stand
+    for themselves, for their filters differ from those of colour pictures.
+
+    Examples
+    --------
+    >>> usual_name("H_Alpha"), usual_name("Lum"), usual_name("ha 3nm"), usual_name("g"), usual_name("UV/IR")
+    ('Ha', 'L', 'Ha 3nm', 'g', 'UV/IR')
+    """
+    plain = re.sub(r"[^\w.]|_", "", of_filter)
+    bare, width = _WIDTH.fullmatch(plain.casefold()).groups()  # type: ignore[union-attr]
+    if len(bare) == 1 and plain[0] != plain[0].upper():
+        return of_filter.strip()
+    usual = next((name for name, spelled in _USUAL.items() if bare in spelled), None)
+    if usual is None:
+        return of_filter.strip()
+    return f"{usual} {float(width):g}nm" if width else usual
+
+
 def target_of(row: Row) -> str:
-    """Give the target a header names, else the folder the light lies in: lights of one folder show one field."""
+    """Give the target a header names, else the folder the light lies in: lights of one folder show one field.
+
+    Of a mosaic it is followed by the number of the panel.
+    """
     folders = row.label.split("/")[:-1]
-    return str(row.facts.get("target") or (folders[-1] if folders else "no target"))
+    target = str(row.facts.get("target") or (folders[-1] if folders else "no target"))
+    return f"{target} panel {row.facts['panel']}" if row.facts.get("panel") else target
 
 
 def _groups(members: Sequence[Row], of_filter: str, rig: str, *, alone: bool, colour: bool) -> list[CoaddGroup]:

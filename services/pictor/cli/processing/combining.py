@@ -8,6 +8,7 @@ from pictor.cli.processing.coadds import CoaddGroup, coadd_groups
 from pictor.cli.processing.colours import make_colours
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.journal import content_key
+from pictor.cli.processing.panels import number_panels
 from pictor.cli.processing.rows import CoaddRow, Row, Status
 from pictor.cli.processing.run import COADDS, PICTURES, Run
 from pictor.cli.processing.seen import Seen
@@ -20,9 +21,10 @@ MIXED = "not calibrated, while others of its target and filter are: left out of 
 
 async def make_coadds(run: Run, lights: Mapping[str, Seen]) -> None:
     """Coadd everything that may be coadded, target after target."""
-    leave_mixed_out(coadd_groups(run.report.rows))
+    number_panels(run.report.rows)
+    leave_mixed_out(coadd_groups(run.report.rows, filters_as_named=run.wish.filters_as_named))
     by_target: dict[tuple[str, str], list[CoaddGroup]] = defaultdict(list)
-    for group in coadd_groups(run.report.rows):
+    for group in coadd_groups(run.report.rows, filters_as_named=run.wish.filters_as_named):
         by_target[group.target.casefold(), group.rig].append(group)
 
     async def one(groups: list[CoaddGroup]) -> None:
@@ -84,7 +86,8 @@ async def _coadd(
         {"label": row.label, "path": str(run.wish.out / row.outputs["light"]), "seen": _sight(seen[row.label])}
         for row in members
     ]
-    labels = {"OBJECT": group.target, **({} if group.channel is None else {"FILTER": group.filter})}
+    renamed = group.channel is not None or group.taken_together
+    labels = {"OBJECT": group.target, **({"FILTER": group.filter} if renamed else {})}
     arguments = {
         "lights": lights, "placed": dict(placed), "name": group.name, "channel": group.channel, "labels": labels,
         "out": str(run.wish.out / COADDS), "pictures": str(run.wish.out / PICTURES),
@@ -105,6 +108,10 @@ async def _coadd(
     shown.numbers = {name: quality.get(name) for name in ("fwhm_px", "eccentricity", "star_count", "noise_adu")}
     shown.numbers |= {"rejected_share": told["rejected_share"]}
     shown.notes.append(_how(placed, told["method"], len(members)))
+    if group.taken_together:
+        shown.notes.append(f"filters taken together: {', '.join(name or 'none' for name in group.taken_together)}")
+    if told["filled"]:
+        shown.notes.append(f"{told['filled']} pixels that are bad in every light filled from their neighbours")
     for row in members:
         row.outputs[f"coadd {group.filter}"] = shown.outputs["fits"]
     run.keys[f"coadd/{group.name}"] = content_key(order.step, order.content)

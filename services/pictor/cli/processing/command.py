@@ -9,6 +9,7 @@ from rich.console import Console
 
 from pictor.cli.client import CommandError, guarded
 from pictor.cli.processing import night
+from pictor.cli.processing.defects import KIND
 from pictor.cli.processing.report.tables import csv_of, json_of
 from pictor.cli.processing.rows import Report, Status
 from pictor.cli.processing.run import Wish
@@ -70,6 +71,15 @@ def put(path: Path, text: str) -> None:
         part.unlink(missing_ok=True)
 
 
+def stale_words(report: Report) -> str:
+    """Say in a sentence what is left of earlier runs."""
+    count, shown = len(report.stale), ", ".join(report.stale[:3])
+    more = f" and {count - 3} more" if count > 3 else ""
+    became = "removed" if report.pruned else "left as they are; --prune removes them"
+    what = f"{count} product{'s' * (count != 1)} of frames that are gone or of other settings"
+    return f"stale: {what}, {became}: {shown}{more}"
+
+
 def _tell(report: Report, out: Path) -> None:
     for row in report.rows:
         if row.status is not Status.OK:
@@ -77,11 +87,14 @@ def _tell(report: Report, out: Path) -> None:
     for master in report.masters:
         if master.made:
             where = master.path or master.note.partition("\n")[0] or night.STOPPED
-            print(f"{master.verdict:<12} master {master.kind} of {master.frames}: {where}")
+            name = "map of" if master.kind == KIND else "master"
+            print(f"{master.verdict:<12} {name} {master.kind} of {master.frames}: {where}")
     for coadd in report.coadds:
         print(f"{coadd.status:<5} {coadd.kind} {coadd.name}: {coadd.reason or next(iter(coadd.outputs.values()), '')}")
     for sentence in report.missing:
         print(f"missing: {sentence}")
+    if report.stale:
+        print(stale_words(report))
     counted = ", ".join(f"{report.count(status)} {status}" for status in Status)
     again = f", {report.reused} steps known from before" if report.reused else ""
     print(f"{counted} of {len(report.rows)} files in {report.seconds['all']:g} s{again}")

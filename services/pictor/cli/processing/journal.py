@@ -55,6 +55,7 @@ class Journal:
         self.folder = folder
         self._path = folder / JOURNAL
         self._done: dict[str, Done] = {}
+        self._used: set[str] = set()
         self._lock = (folder / _LOCK).open("w")
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -63,8 +64,9 @@ class Journal:
             raise CommandError(
                 f"another run is writing into {folder}; wait for it or name another folder", 2
             ) from error
-        if not overwrite:
-            self._read()
+        self._read()
+        self._forgotten = frozenset(self._done) if overwrite else frozenset()
+        self._made: set[str] = set()
         self._file = self._begin()
 
     def __enter__(self) -> Self:
@@ -79,14 +81,24 @@ class Journal:
     def known(self, key: str) -> Done | None:
         """Return a step that was done and whose files are still there, as long as they were."""
         done = self._done.get(key)
-        if done is None or any(_size(self.folder / name) != size for name, size in done.outputs.items()):
+        if done is None or (key in self._forgotten and key not in self._made):
             return None
+        if any(_size(self.folder / name) != size for name, size in done.outputs.items()):
+            return None
+        self._used.update(done.outputs)
         return done
+
+    def unused(self) -> list[str]:
+        """Name the files of earlier runs that are still there and that this run neither made nor used."""
+        names = {name for done in self._done.values() for name in done.outputs}
+        return [name for name in names - self._used if _size(self.folder / name) >= 0]
 
     def keep(self, key: str, result: Mapping[str, Any], outputs: Sequence[str], seconds: float) -> Done:
         """Write down that a step is done; it is on disk when this returns."""
         done = Done(result, {name: _size(self.folder / name) for name in outputs}, round(seconds, 3))
         self._done[key] = done
+        self._made.add(key)
+        self._used.update(done.outputs)
         self._file.write(_line(key, done))
         self._file.flush()
         os.fsync(self._file.fileno())
@@ -99,8 +111,12 @@ class Journal:
                     told = json.loads(line)
                     self._done[told["key"]] = Done(told["result"], told["outputs"], told["seconds"])
 
+    def _any(self, done: Done) -> bool:
+        return any(_size(self.folder / name) >= 0 for name in done.outputs)
+
     def _begin(self) -> Any:  # noqa: ANN401 - a text file
-        """Write the whole lines anew: what a killed run left half is gone."""
+        """Write the whole lines anew: what a killed run left half is gone, and steps whose files are."""
+        self._done = {key: done for key, done in self._done.items() if not done.outputs or self._any(done)}
         part = self._path.with_name(f".{JOURNAL}.part")
         part.write_text("".join(_line(key, done) for key, done in self._done.items()), encoding="utf-8")
         part.replace(self._path)

@@ -14,6 +14,7 @@ from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.calib_files import sha256_of
 from pictor.cli.calib_stack import bias_level
 from pictor.cli.processing.unpacking import opened
+from pictor.imaging.calibration.mending import repair_frame
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.fits.result_cards import quality_cards, solution_cards
@@ -26,6 +27,7 @@ from pictor.quality.compute import measure
 from pictor.runtime.version import SOFTWARE
 
 STARS, THUMBNAIL, LIGHT = "stars.fits", "thumbnail.webp", "light.fits"
+MAP = "bad_pixels"
 
 
 @dataclass(slots=True)
@@ -64,7 +66,8 @@ def process_light(
     seen
         What its survey told.
     masters
-        Paths by kind: ``bias``, ``dark``, ``flat``, ``bad_pixels``; empty: it goes on as it is.
+        Paths by kind: ``bias``, ``dark``, ``flat``, ``bad_pixels``; of ``bad_pixels`` alone only these are mended;
+        empty: it goes on as it is.
     out
         Path of the product without ending; ``.fits``, ``_stars.fits`` and ``.webp`` are added.
     scratch
@@ -77,30 +80,33 @@ def process_light(
     Returns
     -------
     dict
-        ``calibration`` (None where nothing was applied), ``quality``, ``stars``, ``solution`` (None where unsolved),
-        ``unsolved`` (sentence), ``reason``, ``outputs``, ``planes`` and ``seconds`` by stage.
+        ``calibration`` (None where nothing was applied), ``mended`` (bad pixels of a light no master was applied to),
+        ``quality``, ``stars``, ``solution``
+        (None where unsolved), ``unsolved`` (sentence), ``reason``, ``outputs``, ``planes`` and ``seconds`` by stage.
     """
     folder, clock, described = Path(scratch), _Clock(), seen["description"]
     with clock.of("read"):
         raw = opened(source, folder)
         if seen["packed"]:
             raw = unpack(raw, folder).path
+    mapped = None if masters.keys() != {MAP} else Path(masters[MAP])
+    masters = {} if mapped is not None else masters
     with clock.of("calibrate"):
-        applied = _calibrated(raw, folder, seen, masters, dark_scale=dark_scale, weak=weak, cosmics=cosmics)
+        applied = apply_masters(raw, folder, seen, masters, dark_scale=dark_scale, weak=weak, cosmics=cosmics)
     with clock.of("measure"):
         measured = _measured(raw, folder, seen, masters if dark_scale == 1.0 else {}, applied)
     with clock.of("solve"):
         solved = _solved(folder, described, solving, measured, pedestal_removed=bool(masters))
     with clock.of("write"):
-        product = folder / LIGHT
+        product, mended = folder / LIGHT, 0
         if applied is None:
-            _uncalibrated(raw, product, str(source.get("member") or source["path"]))
+            mended = _uncalibrated(raw, product, str(source.get("member") or source["path"]), mapped)
         planes = _finish(product, measured["quality"], solved)
         render_small(read_frame(product).data, bayer=described.get("bayer"), scratch=folder, **_upright(described))
         outputs = _placed(folder, Path(out))
     return {
-        "calibration": applied, "quality": measured["quality"], "stars": measured["stars"],
-        "solution": None if solved is None else solved["solution"],
+        "calibration": applied, "mended": mended, "quality": measured["quality"],
+        "stars": measured["stars"], "solution": None if solved is None else solved["solution"],
         "photometry": None if solved is None else solved["photometry"],
         "unsolved": "not asked for" if solved is None else solved["message"],
         "reason": "not-asked" if solved is None else solved["reason"],
@@ -108,14 +114,14 @@ def process_light(
     }  # fmt: skip
 
 
-def _calibrated(
+def apply_masters(
     raw: Path,
     folder: Path,
     seen: Mapping[str, Any],
     masters: Mapping[str, str],
     **how: Any,  # noqa: ANN401
 ) -> dict[str, Any] | None:
-    """Apply the masters; a bias beside a dark that holds it only tells the level."""
+    """Apply masters into ``light.fits`` of a folder; a bias beside a dark that holds it only tells the level."""
     if not masters:
         return None
     described, measured = seen["description"], seen["statistics"]
@@ -167,14 +173,20 @@ def _solved(
     )  # fmt: skip
 
 
-def _uncalibrated(raw: Path, product: Path, name: str) -> None:
-    """Write a light no master was applied to in the form of the others."""
+def _uncalibrated(raw: Path, product: Path, name: str, mapped: Path | None) -> int:
+    """Write a light no master was applied to in the form of the others; return how many bad pixels were mended."""
     frame = Frame.from_fits(raw)
     if frame.data.ndim == 3 and len(frame.data) == 1:
         frame = replace(frame, data=frame.data[0], err=None if frame.err is None else frame.err[0])
-    digest = Input.of(raw)
-    note = "no master was applied by this run"
-    write_product(product, frame, Provenance("process", [replace(digest, name=Path(name).name)], {}, SOFTWARE, [note]))
+    inputs, notes = [replace(Input.of(raw), name=Path(name).name)], ["no master was applied by this run"]
+    if mapped is not None:
+        bad = fits.getdata(mapped)
+        if bad.shape == frame.data.shape:
+            frame = repair_frame(frame, bad, bayer=bool(frame.header.get("BAYERPAT")))
+            inputs.append(Input.of(mapped))
+            notes.append("bad columns and rows replaced by the median of good neighbours")
+    write_product(product, frame, Provenance("process", inputs, {}, SOFTWARE, notes))
+    return int(frame.header.get("BPIXNFIX", 0)) if len(inputs) > 1 else 0
 
 
 def _finish(product: Path, quality: Mapping[str, Any], solved: Mapping[str, Any] | None) -> int:

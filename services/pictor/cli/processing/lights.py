@@ -7,6 +7,7 @@ from typing import Any
 
 from pictor.cli.processing.choosing import Choice, choose, common_times
 from pictor.cli.processing.crew import Order
+from pictor.cli.processing.defects import KIND, Map, find_defects
 from pictor.cli.processing.finding import Source
 from pictor.cli.processing.journal import content_key
 from pictor.cli.processing.reading import source_of
@@ -30,20 +31,25 @@ async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source])
     """Process every light; what is wrong with one leaves the others alone."""
     rows, times = by_label(run.report.rows), common_times(files.lights)
     names = unique_names([(one.label, one.sha256) for one in files.lights])
+    choices = {one.label: choose(one, run.masters, run.wish.policy, at=times[one.label]) for one in files.lights}
+    maps = await find_defects(run, [one for one in files.lights if _wanted(run, choices[one.label])], sources, choices)
     first, rest = scouts(files.lights)
     hopeless: frozenset[Field] = frozenset()
 
     async def one(light: Seen) -> None:
         row = rows[light.label]
-        choice = choose(light, run.masters, run.wish.policy, at=times[light.label])
+        choice, mapped = choices[light.label], maps.get(light.label)
         row.notes += choice.why
-        if run.wish.require_masters and not choice.masters and not choice.came_calibrated:
+        if not _wanted(run, choice):
             row.skip(NO_MASTERS)
             return
         solve = field_of(light) not in hopeless
         if not solve:
             row.notes.append(HOPELESS)
-        await _process(run, row, _order(run, light, sources[light.label], choice, names[light.label], solve=solve))
+        if mapped is not None:
+            row.facts["bad_lines"] = mapped.name
+        order = _order(run, light, sources[light.label], (choice, mapped), names[light.label], solve=solve)
+        await _process(run, row, order)
         row.masters = {place: name for place, name in choice.masters.items() if place != "bias_level" and row.numbers}
 
     await run.each(first, one, "lights: the first of each target")
@@ -52,6 +58,10 @@ async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source])
     _count_uses(run, [rows[light.label] for light in files.lights])
     for label, other in files.twins:
         rows[label].skip(f"the same exposure as {other}, which counts; measured all the same")
+
+
+def _wanted(run: Run, choice: Choice) -> bool:
+    return bool(choice.masters) or choice.came_calibrated or not run.wish.require_masters
 
 
 async def _process(run: Run, row: Row, order: Order) -> None:
@@ -66,7 +76,7 @@ async def _process(run: Run, row: Row, order: Order) -> None:
 
 
 def _count_uses(run: Run, lights: Sequence[Row]) -> None:
-    for master in run.report.masters:
+    for master in (one for one in run.report.masters if one.kind != KIND):
         master.used_by = sum(master.name in row.masters.values() for row in lights)
 
 
@@ -84,17 +94,23 @@ def scouts(lights: Sequence[Seen]) -> tuple[list[Seen], list[Seen]]:
     return [one for one in lights if one.label in ahead], [one for one in lights if one.label not in ahead]
 
 
-def _order(run: Run, light: Seen, source: Source, choice: Choice, name: str, *, solve: bool) -> Order:
+def _order(
+    run: Run, light: Seen, source: Source, applied: tuple[Choice, Map | None], name: str, *, solve: bool
+) -> Order:
+    choice, lines = applied
     masters = {place: str(run.ready[one].path) for place, one in choice.masters.items()}
     hashes = {place: run.ready[one].sha256 for place, one in choice.masters.items()}
-    mapped = run.ready[choice.masters["dark"]] if "dark" in choice.masters else None
-    if mapped is not None and mapped.bad_pixels is not None:
-        masters["bad_pixels"], hashes["bad_pixels"] = str(mapped.bad_pixels), str(mapped.bad_pixels_sha256)
+    calibrated = "_calibrated" if masters else ""
+    dark = run.ready[choice.masters["dark"]] if "dark" in choice.masters else None
+    if lines is not None:
+        masters["bad_pixels"], hashes["bad_pixels"] = str(lines.path), lines.sha256
+    elif dark is not None and dark.bad_pixels is not None:
+        masters["bad_pixels"], hashes["bad_pixels"] = str(dark.bad_pixels), str(dark.bad_pixels_sha256)
     wanted = run.wish.indexes if solve else None
     solving = None if wanted is None else solving_of(light.description, wanted)
     how = {"dark_scale": choice.dark_scale, "weak": choice.weak, "cosmics": run.wish.cosmics, "solving": solving}
     target = slug(str(light.description.get("target_name") or "no target"))
-    place = f"{LIGHTS}/{target}/{name}{'_calibrated' if masters else ''}"
+    place = f"{LIGHTS}/{target}/{name}{calibrated}"
     seen = {
         "description": dict(light.description), "statistics": dict(light.statistics), "packed": light.packed,
     }  # fmt: skip
@@ -136,7 +152,8 @@ def _tell(row: Row, told: Mapping[str, Any], out: Path) -> None:
     row.facts["planes"] = told["planes"]
     applied = told["calibration"]
     if applied is None:
-        row.notes.append("not calibrated")
+        mended = told["mended"]
+        row.notes.append("not calibrated" + (f"; {mended} pixels of bad lines mended" if mended else ""))
     else:
         row.facts["calstat"] = applied["calstat"]
         row.notes.append(f"calibrated ({applied['calstat']}): {applied['repaired']} bad pixels repaired, "

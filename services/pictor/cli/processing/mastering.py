@@ -13,13 +13,16 @@ from pictor.cli.processing.reading import source_of
 from pictor.cli.processing.rows import MasterRow, Row, by_label
 from pictor.cli.processing.run import MASTERS, Ready, Run
 from pictor.cli.processing.seen import Seen, master_of
-from pictor.cli.processing.sorting import Individuals, Sorted
+from pictor.cli.processing.sorting import Individuals, Sorted, slug
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.products import Input
 
 ORDER = ((FrameType.BIAS,), (FrameType.DARK, FrameType.FLAT_DARK), (FrameType.FLAT,))
 """A bias tells darks their level, a dark is taken off flats."""
+
+UNPACKED = "unpacked"
+"""Folder of ready masters that were packed, below that of masters."""
 
 ALONE = "there is only one; a master needs at least 2"
 SECONDS_PER_FRAME = 30.0
@@ -28,8 +31,13 @@ SECONDS_PER_FRAME = 30.0
 
 async def make_masters(run: Run, files: Sorted, sources: Mapping[str, Source]) -> None:
     """Take over ready masters and make the others, kind after kind."""
-    for master in files.masters:
-        _take(run, master, sources[master.label])
+
+    async def take(master: Seen) -> None:
+        await _take(run, master, sources[master.label])
+
+    await run.each(files.masters, take, "ready masters")
+    run.report.masters.sort(key=lambda master: master.name)
+    run.ready = dict(sorted(run.ready.items()))
     named = dict(zip([id(group) for group in files.groups], master_names(files.groups), strict=True))
     rows = by_label(run.report.rows)
     for kinds in ORDER:
@@ -41,23 +49,37 @@ async def make_masters(run: Run, files: Sorted, sources: Mapping[str, Source]) -
         await run.each(chosen, one, f"masters: {' and '.join(map(str, kinds))}")
 
 
-def _take(run: Run, file: Seen, source: Source) -> None:
-    """Use a ready master where it lies."""
+async def _take(run: Run, file: Seen, source: Source) -> None:
+    """Use a ready master where it lies; a packed one is unpacked into the folder of products."""
     row = by_label(run.report.rows)[file.label]
-    if source.member is not None or file.packed:
-        row.skip("a packed master is not used; unpack it, plain FITS or .fz")
-        return
     if file.master is None:
         return
+    try:
+        path = await _plain(run, file, source)
+    except ImagingError as error:
+        row.fail(str(error))
+        return
     master = replace(file.master, master_id=file.label)
-    beside = source.path.with_name(f"{source.path.stem}_bad_pixels.fits")
+    beside = path.with_name(f"{path.stem}_bad_pixels.fits")
     mapped = beside if master.frame_type is FrameType.DARK and beside.is_file() else None
     run.ready[file.label] = Ready(
-        master, source.path, file.sha256, mapped, None if mapped is None else Input.of(mapped).sha256
+        master, path, file.sha256, mapped, None if mapped is None else Input.of(mapped).sha256
     )
-    shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False, path=str(source.path))
+    shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False, path=str(path))
     shown.facts = row.facts
     run.report.masters.append(shown)
+
+
+async def _plain(run: Run, file: Seen, source: Source) -> Path:
+    """Give a master as plain FITS."""
+    if source.member is None and not file.packed:
+        return source.path
+    name = f"{slug(Path(source.name).stem)}_{file.sha256[:8]}.fits"
+    arguments = {
+        "source": source_of(source), "packed": file.packed, "out": str(run.wish.out / MASTERS / UNPACKED / name),
+    }  # fmt: skip
+    done = await run.crew.do(Order("unpack_master", arguments, {**run.basis, "file": file.sha256, "name": name}))
+    return run.wish.out / next(iter(done.outputs))
 
 
 async def _make(

@@ -20,6 +20,7 @@ from pictor.cli.processing.reading import look, read_all
 from pictor.cli.processing.rows import Report
 from pictor.cli.processing.run import Run, Wish, showing
 from pictor.cli.processing.sorting import Sorted, sort
+from pictor.cli.processing.stale import remove, stale_of
 from pictor.cli.signals import on_stop
 from pictor.runtime.version import SOFTWARE
 
@@ -76,6 +77,10 @@ async def process(wish: Wish, console: Console) -> Report:
         except* OSError as errors:
             report.stopped = f"{wish.out} cannot be written to: {errors.exceptions[0]}"
         report.reused = crew.reused
+        if not report.stopped:
+            report.stale, report.pruned = stale_of(journal.unused(), report, wish), wish.prune
+            if wish.prune:
+                remove(report.stale, wish.out)
     report.seconds["all"] = round(time.monotonic() - begin, 1)
     _settle(report)
     return report
@@ -131,7 +136,8 @@ def settings_of(wish: Wish) -> dict[str, object]:
     return {
         "rules": "grade D" if wish.rules is None else wish.rules.name,
         "cosmics": wish.cosmics, "require_masters": wish.require_masters,
-        "contsub": wish.contsub, "coadd": wish.coadd, "solve": wish.indexes is not None, "jobs": wish.jobs,
+        "contsub": wish.contsub, "coadd": wish.coadd, "filters_as_named": wish.filters_as_named,
+        "solve": wish.indexes is not None, "jobs": wish.jobs,
     }  # fmt: skip
 
 

@@ -1,18 +1,19 @@
 """Where the lights of one target lie: on one grid of the sky, or on a light by their stars; runs in a child."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.registration.stars import match_stars
-from pictor.imaging.registration.transform import Transform
+from pictor.imaging.registration.transform import Transform, apply
 from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.stars.starlist import StarList
 
@@ -34,8 +35,8 @@ def place(*, lights: Sequence[Mapping[str, Any]], scratch: str) -> dict[str, obj
     """Find one grid for all lights of a target.
 
     Where all are solved it is a grid of the sky with the direction and scale of the first. Else every light is laid
-    onto the one with most stars, a solved one before others, by the stars both show; one that shows other stars is
-    left out.
+    onto the one with most stars, a solved one before others, by the stars both show, on a grid that holds them all;
+    one that shows other stars is left out.
 
     Parameters
     ----------
@@ -59,12 +60,53 @@ def place(*, lights: Sequence[Mapping[str, Any]], scratch: str) -> dict[str, obj
     if solved and len(dropped) == len(known) - len(solved):
         return {"grid": told_of_grid(_grid(solved)), "matrices": {}, "reference": solved[0].label, "dropped": dropped}
     laid, dropped = _laid(known, best, lists, only_unsolved=False)
-    wcs = None if best.wcs is None else told_of_grid(Grid(best.wcs, best.shape))
-    matrices = {label: transform.matrix.tolist() for label, transform in laid.items()}
+    shapes = {one.label: one.shape for one in known}
+    (left, top), shape = widened(best.shape, [(shapes[label], one.matrix) for label, one in laid.items()])
+    moved = np.array([[1.0, 0.0, left], [0.0, 1.0, top], [0.0, 0.0, 1.0]])
+    wcs = None if best.wcs is None else told_of_grid(Grid(_moved(best.wcs, left, top), shape))
+    matrices = {label: (moved @ transform.matrix).tolist() for label, transform in laid.items()}
     return {
         "grid": None, "matrices": matrices, "reference": best.label, "dropped": dropped,
-        "shape": list(best.shape), "wcs": wcs,
+        "shape": list(shape), "wcs": wcs,
     }  # fmt: skip
+
+
+def widened(
+    shape: tuple[int, int], laid: Sequence[tuple[tuple[int, int], NDArray[np.float64]]]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Widen the grid of the reference until it holds all lights.
+
+    Parameters
+    ----------
+    shape
+        Shape (ny, nx) of the reference.
+    laid
+        Shape of every light, and the matrix from its pixels to those of the reference.
+
+    Returns
+    -------
+    (left, top), (ny, nx)
+        Columns and rows put before those of the reference, even so that the cells of a mosaic stay whole, and the
+        shape; that of the reference where lights would make it too large.
+    """
+    corners = [apply(matrix, *_corners(size)) for size, matrix in [(shape, np.eye(3)), *laid]]
+    low, high = (np.array([function([function(part) for part in axis]) for axis in zip(*corners, strict=True)])
+                 for function in (np.min, np.max))  # fmt: skip
+    before = [int(-2 * np.floor(edge / 2)) if edge < 0 else 0 for edge in np.round(low + 0.5, 3)]
+    size = [int(np.ceil(edge)) + more for edge, more in zip(np.round(high + 0.5, 3), before, strict=True)]
+    if not np.isfinite([*low, *high]).all() or size[0] * size[1] > LARGEST * shape[0] * shape[1]:
+        return (0, 0), shape
+    return (before[0], before[1]), (size[1], size[0])
+
+
+def _corners(shape: tuple[int, int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    x, y = shape[1] - 0.5, shape[0] - 0.5
+    return np.array([-0.5, x, x, -0.5]), np.array([-0.5, -0.5, y, y])
+
+
+def _moved(wcs: Wcs, left: int, top: int) -> Wcs:
+    """Give the world coordinates with so many columns and rows before the first."""
+    return replace(wcs, crpix=(wcs.crpix[0] + left, wcs.crpix[1] + top))
 
 
 def _light(told: Mapping[str, Any]) -> _Light:

@@ -59,13 +59,14 @@ class Plan:
     errors: tuple[tuple[str, str], ...] = field(default=())
 
 
-def plan(files: Sorted, policy: Policy) -> Plan:
+def plan(files: Sorted, policy: Policy, *, filters_as_named: bool = False) -> Plan:
     """Plan a run over sorted files; nothing is read or written."""
     made, available = _masters(files, policy)
     lights = _lights(files.lights, available, policy)
     twins = {label for label, _ in files.twins}
     rows = [_row(one) for one in files.lights if one.label not in twins]
-    coadds = tuple(f"{group.name}: {len(group.members)} lights" for group in coadd_groups(rows))
+    groups = coadd_groups(rows, filters_as_named=filters_as_named)
+    coadds = tuple(f"{group.name}: {len(group.members)} lights" for group in groups)
     ready = tuple(one.label for one in files.masters)
     left_out = (*files.left_out, *((label, f"the same exposure as {other}") for label, other in files.twins))
     return Plan(tuple(made), ready, tuple(lights), coadds, left_out)
@@ -113,7 +114,7 @@ def show(wish: Wish, *, json: bool) -> int:
     console = Console(stderr=True)
     with TemporaryDirectory(prefix="pictor-plan-") as folder:
         report, seen = asyncio.run(_read(wish, Path(folder), console))
-    planned = plan(sort(seen, wish.policy), wish.policy)
+    planned = plan(sort(seen, wish.policy), wish.policy, filters_as_named=wish.filters_as_named)
     errors = tuple((row.label, row.reason) for row in report.rows if row.status is Status.ERROR)
     skipped = tuple((row.label, row.reason) for row in report.rows if row.status is Status.SKIP)
     planned = Plan(

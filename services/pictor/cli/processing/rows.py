@@ -115,6 +115,11 @@ class Report:
     seconds: dict[str, float] = field(default_factory=dict)
     reused: int = 0
     stopped: str = ""
+    stale: list[str] = field(default_factory=list)
+    """Products of earlier runs that this one did not make or use."""
+
+    pruned: bool = False
+    """Whether these were removed."""
 
     def count(self, status: Status) -> int:
         """Count files by what became of them."""

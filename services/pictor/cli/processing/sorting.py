@@ -10,8 +10,8 @@ from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
 from pictor.imaging.matching.policy import Policy
 
-MAP = "_bad_pixels"
-"""Ending of the name of a map of bad pixels, after that of its master dark."""
+MAP, LINES = "_bad_pixels", "bad_lines_"
+"""Ending of the name of a map of bad pixels, after that of its master dark; beginning of that of a map of bad lines."""
 
 CALIBRATION = tuple(str(kind) for kind in FrameType if kind is not FrameType.LIGHT)
 
@@ -78,7 +78,9 @@ def _without_copies(files: Sequence[Seen], left_out: list[tuple[str, str]]) -> l
 
 
 def _map_of(one: Seen, masters: set[str]) -> str | None:
-    """Recognise the map of bad pixels that lies beside its master."""
+    """Recognise the map of bad pixels that lies beside its master, and that of bad lines of another run."""
+    if one.label.rpartition("/")[2].startswith(LINES) and one.kind == "unknown":
+        return "a map of bad columns and rows; they are looked for anew in the lights"
     master = one.label.removesuffix(f"{MAP}.fits") + ".fits"
     return (
         f"the bad pixels of {master}, used with it" if one.label.endswith(f"{MAP}.fits") and master in masters else None
@@ -143,7 +145,7 @@ def unique_names(files: Sequence[tuple[str, str]]) -> dict[str, str]:
     files
         Label and SHA-256 of each.
     """
-    stems = {label: slug(_stem(label)) for label, _ in files}
+    stems = {label: slug(stem_of(label)) for label, _ in files}
     often: dict[str, int] = defaultdict(int)
     for stem in stems.values():
         often[stem.casefold()] += 1
@@ -153,6 +155,7 @@ def unique_names(files: Sequence[tuple[str, str]]) -> dict[str, str]:
     }
 
 
-def _stem(label: str) -> str:
+def stem_of(label: str) -> str:
+    """Give the name of a file without folders and endings."""
     name = label.rsplit("/", 1)[-1]
     return re.sub(r"\.(fits?|fts|xisf|fz|gz|z|bz2|xz)(?=\.|\Z)", "", name, flags=re.IGNORECASE)

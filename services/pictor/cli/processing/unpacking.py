@@ -8,6 +8,7 @@ from typing import IO
 
 from pictor.cli.processing.finding import LARGEST_MEMBER
 from pictor.imaging.errors import UnreadableFrameError
+from pictor.imaging.fits.unpack import unpack
 
 
 def opened(source: Mapping[str, str | None], scratch: Path) -> Path:
@@ -29,6 +30,34 @@ def opened(source: Mapping[str, str | None], scratch: Path) -> Path:
     except (KeyError, RuntimeError, zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error) as error:
         raise UnreadableFrameError(f"The archive is damaged: {error}.", reason="archive-damaged") from error
     return target
+
+
+def unpack_master(*, source: Mapping[str, str | None], packed: bool, out: str, scratch: str) -> dict[str, object]:
+    """Write a packed master as plain FITS; runs in a child.
+
+    Parameters
+    ----------
+    source
+        Where it is.
+    packed
+        Whether it is no plain FITS even when it is out of its archive.
+    out
+        File to write.
+    scratch
+        Empty folder on the same file system.
+
+    Returns
+    -------
+    dict
+        ``outputs``.
+    """
+    folder, target = Path(scratch), Path(out)
+    path = opened(source, folder)
+    if packed:
+        path = unpack(path, folder).path
+    target.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(target)
+    return {"outputs": {"master": out}}
 
 
 def _copy(stream: IO[bytes], file: IO[bytes]) -> None:

@@ -29,6 +29,8 @@ class Options:
     jobs: int = 2
     frame_seconds: float = 300.0
     overwrite: bool = False
+    filters_as_named: bool = False
+    prune: bool = False
 
 
 def main(options: Options, *, dry_run: bool, json: bool) -> int:
@@ -41,6 +43,7 @@ def main(options: Options, *, dry_run: bool, json: bool) -> int:
             options.folder, options.out, tuple(options.masters), _policy(options.settings), _rules(options.rules),
             tuple(options.indexes) if options.solve else None, options.cosmics, options.require_masters,
             options.contsub, options.coadd, options.jobs, options.frame_seconds, options.overwrite,
+            options.filters_as_named, options.prune,
         )  # fmt: skip
     except CommandError as error:
         return guarded(error)

@@ -54,6 +54,10 @@ def process(
     require_masters: Annotated[
         bool, typer.Option("--require-masters", help="Leave lights out that no master fits.")
     ] = False,
+    filters_as_named: Annotated[
+        bool, typer.Option("--filters-as-named", help="Do not coadd R with Red, or L with Luminance.")
+    ] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove products of frames that are no longer there.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes at a time.")] = 2,
     frame_seconds: Annotated[float, typer.Option(min=1, help="Time one step of one frame may take.")] = 300.0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
@@ -66,6 +70,6 @@ def process(
     options = command.Options(
         folder, out, masters or [], rules, setting or [], index or [], solve=not no_solve, coadd=not no_coadd,
         cosmics=cosmics, contsub=contsub, require_masters=require_masters, jobs=jobs, frame_seconds=frame_seconds,
-        overwrite=overwrite,
+        overwrite=overwrite, filters_as_named=filters_as_named, prune=prune,
     )  # fmt: skip
     raise SystemExit(command.main(options, dry_run=dry_run, json=json))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pictor.cli.processing.coadds import band_of, coadd_groups
+from pictor.cli.processing.coadds import band_of, coadd_groups, usual_name
 from pictor.cli.processing.colours import lines, possible
 from pictor.cli.processing.combining import MIXED, leave_mixed_out
 from pictor.cli.processing.placing import halved, onto_halves
@@ -37,6 +37,47 @@ def test_lights_are_coadded_per_target_filter_and_rig() -> None:
     ]
     found = {group.name: [one.label for one in group.members] for group in coadd_groups(rows)}
     assert found == {"M_51_R_Scope_Cam": ["a", "b"], "M_51_R_Other_Cam": ["d"], "M_51_G": ["c"], "M_31_R": ["e"]}
+
+
+def test_names_of_one_filter_are_taken_together_unless_asked_otherwise() -> None:
+    rows = [
+        row("a", filter="R"),
+        row("b", filter="Red"),
+        row("c", filter="r"),
+        row("d", filter="Lum"),
+        row("e", filter="L"),
+    ]
+    found = {group.name: ([one.label for one in group.members], group.taken_together) for group in coadd_groups(rows)}
+    assert found == {
+        "M_51_Red": (["a", "b"], ("R", "Red")),
+        "M_51_L": (["d", "e"], ("L", "Lum")),
+        "M_51_r": (["c"], ()),
+    }
+    apart = coadd_groups(rows, filters_as_named=True)
+    assert [group.name for group in apart] == ["M_51_L", "M_51_Lum", "M_51_R", "M_51_Red", "M_51_r"]
+
+
+def test_one_name_alone_stays_as_it_is_written() -> None:
+    assert [group.name for group in coadd_groups([row("a", filter="Lum"), row("b", filter="H_Alpha")])] == [
+        "M_51_H_Alpha", "M_51_Lum"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("usual", "names"),
+    [
+        ("Ha", ["Ha", "H-alpha", "H_Alpha", "ha", "HALPHA"]), ("Ha 7nm", ["Ha 7nm", "H-alpha_7nm"]),
+        ("OIII", ["OIII", "O III", "O3"]), ("SII 6.5nm", ["SII 6.5nm"]), ("L", ["L", "lum", "Luminance"]),
+        ("Green", ["G", "green"]),
+    ],
+)  # fmt: skip
+def test_spellings_of_a_filter_have_one_name(usual: str, names: list[str]) -> None:
+    assert {usual_name(name) for name in names} == {usual}
+
+
+def test_photometric_filters_stand_for_themselves() -> None:
+    for name in ("V", "Rc", "g", "r", "i", "g'", "Clear", "UV/IR", "sdss_r", ""):
+        assert usual_name(name) == name
 
 
 def test_lights_without_a_target_are_coadded_with_those_of_their_folder() -> None:
