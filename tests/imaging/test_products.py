@@ -16,7 +16,7 @@ import pytest
 from astropy.io import fits
 
 from pictor.imaging.frame import Frame
-from pictor.imaging.products import FileTakenError, Input, Provenance, write_product, write_whole
+from pictor.imaging.products import FileTakenError, Input, Provenance, product_header, write_product, write_whole
 
 SHAPE = (33, 47)
 
@@ -200,3 +200,20 @@ def test_the_header_of_a_frame_is_not_changed_by_writing_it(tmp_path: Path) -> N
     before = repr(frame.header)
     write_product(tmp_path / "p.fits", frame, MADE)
     assert repr(frame.header) == before
+
+
+def test_cards_of_old_standards_are_repaired_and_history_says_so() -> None:
+    header = fits.Header([("EPOCH", 2000.0, "old"), ("CROTA1", 1.5), ("CTYPE1", "RA---TAN"), ("WCSAXES", 2, "axes")])
+    made = product_header(Frame(np.zeros((4, 4), np.float32), None, None, header, "adu"), Provenance("test"))
+    assert "EPOCH" not in made
+    assert made["EQUINOX"] == 2000.0
+    assert list(made)[:2] == ["WCSAXES", "CROTA1"]
+    told = " ".join(made["HISTORY"])
+    assert "EPOCH = 2000.0 left out" in told
+    assert "WCSAXES moved before CROTA1" in told
+
+
+def test_an_equinox_is_not_replaced_by_an_epoch() -> None:
+    header = fits.Header([("EPOCH", 1950.0), ("EQUINOX", 2000.0)])
+    made = product_header(Frame(np.zeros((4, 4), np.float32), None, None, header, "adu"), Provenance("test"))
+    assert made["EQUINOX"] == 2000.0

@@ -27,6 +27,7 @@ _OLD_INPUTS = re.compile(r"(NINPUT|INLIST|IN\d{3}(NAM|SHA|ID|LEV|REJ))\Z")
 _MOST_LISTED = 999
 _CARD_ROOM = 68
 _MATRIX = {name: [f"{name}{place}" for place in ("1_1", "1_2", "2_1", "2_2")] for name in ("CD", "PC")}
+_WORLD = re.compile(r"(CTYPE|CRPIX|CRVAL|CDELT|CUNIT|CROTA)\d+[A-Z]?\Z|(CD|PC|PV|PS)\d+_\d+[A-Z]?\Z|(LON|LAT)POLE")
 _COMMENTARY = frozenset({"COMMENT", "HISTORY", ""})
 
 
@@ -161,14 +162,25 @@ def product_header(frame: Frame, made: Provenance) -> fits.Header:
     for keyword in {key for key in header if key in _OF_A_FILE}:
         header.remove(keyword, ignore_missing=True, remove_all=True)
     unstamp(header)
-    _mend(header)
+    repair_cards(header)
     header["BUNIT"] = (frame.unit, "unit of the pixels; empty for ratios")
     stamp(header, made)
     return header
 
 
-def _mend(header: fits.Header) -> None:
-    """Take from a header, in place, what makes a file no FITS by the letter: a second PC matrix, cards given twice."""
+def repair_cards(header: fits.Header) -> None:
+    """Take from a header, in place, what makes a file no FITS by the letter.
+
+    That are a second PC matrix, cards given twice, EPOCH (now EQUINOX) and WCSAXES behind other cards of the world
+    coordinates; HISTORY says what became of the last two.
+
+    Parameters
+    ----------
+    header
+        Cards of an input.
+    """
+    _repair_epoch(header)
+    _repair_axes(header)
     if any(key in header for key in _MATRIX["CD"]):
         for keyword in _MATRIX["PC"]:
             header.remove(keyword, ignore_missing=True, remove_all=True)
@@ -178,6 +190,26 @@ def _mend(header: fits.Header) -> None:
             del header[keyword, again]
     if any(isinstance(card.rawvalue, str) and len(card.rawvalue) > _CARD_ROOM for card in _readable(header)):
         header["LONGSTRN"] = ("OGIP 1.0", "long texts go on in CONTINUE cards")
+
+
+def _repair_epoch(header: fits.Header) -> None:
+    if "EPOCH" in header:
+        value = header["EPOCH"]
+        header.remove("EPOCH", remove_all=True)
+        if "EQUINOX" not in header and isinstance(value, int | float):
+            header["EQUINOX"] = (float(value), "of the card EPOCH")
+        header.add_history(printable(f"card EPOCH = {value!r} left out: its name is EQUINOX now"))
+
+
+def _repair_axes(header: fits.Header) -> None:
+    """Put WCSAXES before all other cards of the world coordinates, as FITS wants it."""
+    first = next((card.keyword for card in header.cards if _WORLD.match(card.keyword)), None)
+    if first is not None and "WCSAXES" in header and header.index("WCSAXES") > header.index(first):
+        card = header.cards["WCSAXES"]
+        told = card.keyword, card.value, card.comment
+        header.remove("WCSAXES", remove_all=True)
+        header.insert(first, told)
+        header.add_history(f"card WCSAXES moved before {first}")
 
 
 def _readable(header: fits.Header) -> Iterator[fits.Card]:

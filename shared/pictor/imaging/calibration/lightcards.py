@@ -7,7 +7,7 @@ from pathlib import Path
 from astropy.io import fits
 
 from pictor.imaging.calibration.jobs import How
-from pictor.imaging.products import card_name, unstamp
+from pictor.imaging.products import card_name, repair_cards, unstamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,7 @@ def calibrated_header(light: fits.Header, told: Told, how: How, found: Calibrate
     header = light.copy(strip=True)
     for key in STALE:
         header.remove(key, ignore_missing=True, remove_all=True)
+    repair_cards(header)
     header["CALSTAT"] = (found.calstat, "B bias, D dark, F flat removed")
     header["BUNIT"] = ("adu", "unit of the science and error planes")
     header["CALEGAIN"] = (found.egain, "e-/ADU used for the error plane")
