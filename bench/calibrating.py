@@ -1,8 +1,8 @@
 """One light calibrated, read to written: ours with error and mask planes and repair, in turns with ccdproc and Siril.
 
 ccdproc subtracts the dark and divides by the flat, keeps the masters in memory and repairs nothing. Siril calibrates
-the same lights with dark, flat and cosmetic correction: its own clock per frame, reading of the masters included, as
-ours.
+a sequence with dark, flat and cosmetic correction: its own clock, reading of the masters included, divided by its
+lights. Ours calibrates the same lights one after the other, as a warm worker does, and is divided likewise.
 """
 
 import statistics
@@ -47,16 +47,15 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
         siril.masters(room, Path(masters["dark"]), Path(masters["flat"]))
     mine, theirs, others = [], [], []
     for turn in range(turns + 1):
-        for kind in (out, room):
-            for path in (*kind.glob("pp_*"), *kind.glob("calibrated*")):
-                path.unlink()
+        for path in (*room.glob("pp_*"), *out.glob("*/calibrated*")):
+            path.unlink()
         first = 0 if turn else 1
-        mine += timed(lambda: ours(str(lights[0]), str(out), masters), 1, warm=False)[first:]
+        mine += [took / LIGHTS for took in timed(lambda: sequence(lights, out, masters), 1, warm=False)][first:]
         theirs += timed(lambda: peer.run(lights[0]), 1, warm=False)[first:]
         if with_siril:
             others += [siril.run(room, "preprocess f -dark=dark -flat=flat -cc=dark 3 3").own_s / LIGHTS][first:]
     rss = in_process("bench.calibrating", {"light": str(lights[0]), "scratch": str(out), "masters": masters})["rss_mib"]
-    told = f"ours {accuracy(fits.getdata(out / compute.CALIBRATED_FILE))}"
+    told = f"ours {accuracy(fits.getdata(out / '0' / compute.CALIBRATED_FILE))}"
     name = "calibrate a light 24 MP: dark, flat, repair, error, mask, read to written"
     own = statistics.median(mine)
     yield Row(
@@ -72,6 +71,13 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
             rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 0.4), Bound(Of.RSS, 450)),
             accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth",
         )  # fmt: skip
+
+
+def sequence(lights: list[Path], out: Path, masters: dict[str, str]) -> None:
+    """Calibrate light after light, each into a folder of its own."""
+    for number, light in enumerate(lights):
+        (out / str(number)).mkdir(exist_ok=True)
+        ours(str(light), str(out / str(number)), masters)
 
 
 def ours(light: str, scratch: str, masters: dict[str, str]) -> None:

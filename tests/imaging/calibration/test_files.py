@@ -213,3 +213,17 @@ def test_a_master_stored_upside_down_is_refused(tmp_path: Path, stored: str | No
     with pytest.raises(ImagingError, match="stored TOP-DOWN, those of the master dark BOTTOM-UP") as error:
         calibrate_file(**paths)
     assert error.value.reason == "flipped"
+
+
+def test_a_master_written_anew_under_its_name_is_read_anew(
+    scene: tuple[NDArray[np.uint16], Master, Master, NDArray[np.uint8]], tmp_path: Path
+) -> None:
+    paths = written(tmp_path, scene)
+    run(paths, tmp_path / "before.fits")
+    doubled = Master(scene[2].sci * 3, scene[2].err * 3, scene[2].mask, scene[2].nused, fits.Header())
+    write_master(paths["flat"], doubled)
+    run(paths, tmp_path / "after.fits")
+    before, after = (fits.getdata(tmp_path / name) for name in ("before.fits", "after.fits"))
+    good = fits.getdata(tmp_path / "before.fits", "MASK") == 0
+    level = float(np.median(doubled.sci))
+    assert np.allclose(after[good] * 3 / level, before[good], rtol=0.01)

@@ -179,6 +179,14 @@ class Tile:
     err: NDArray[np.float32]
     mask: Mask
 
+    def rows(self, first: int, last: int) -> "Tile":
+        """Return a view of some of its rows."""
+        return Tile(self.sci[first:last], self.err[first:last], self.mask[first:last])
+
+    def take(self, other: "Tile") -> None:
+        """Copy the rows of another tile."""
+        self.sci[:], self.err[:], self.mask[:] = other.sci, other.err, other.mask
+
 
 def _words(plane: Rows | None, first: int, last: int, room: Room, name: str) -> Swapped:
     if plane is None:

@@ -219,10 +219,13 @@ class _Cards:
 
 
 def _tiled(job: Job, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
-    """Calibrate tile by tile; two threads take every other tile, one computes while the other writes."""
+    """Calibrate tile by tile; two threads take half of the frame each, one computes while the other writes."""
     tiles = tiles_of(job.shape)
+    half = len(tiles) // 2
     with PlaneFile(begun.path, cards.of(begun), PLANES, job.shape) as file, ThreadPoolExecutor(2) as pool:
-        parts = list(pool.map(lambda share: _work(job, share, file, bayer=cards.how.bayer), [tiles[::2], tiles[1::2]]))
+        parts = list(
+            pool.map(lambda share: _work(job, share, file, bayer=cards.how.bayer), [tiles[:half], tiles[half:]])
+        )
         repaired, left = (sum(counts) for counts in zip(*parts, strict=True))
         found = replace(begun, repaired=repaired, left=left)
         file.finish(cards.of(found))
@@ -230,20 +233,33 @@ def _tiled(job: Job, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
 
 
 def _work(job: Job, tiles: list[tuple[int, int]], file: PlaneFile, *, bayer: bool) -> tuple[int, int]:
-    """Calibrate, repair and write some tiles, each with the rows beyond it that a repair looks at."""
+    """Calibrate, repair and write tiles that follow each other, each with the rows beyond it that a repair looks at.
+
+    The last rows of a tile are kept for the next, as they were before the repair.
+    """
     room, reach, (ny, nx) = Room(), halo(bayer=bayer), job.shape
     repaired = left = 0
+    kept = _tile(room, "kept", 0, nx)
     for first, last in tiles:
-        top, bottom = max(0, first - reach), min(ny, last + reach)
-        size = (bottom - top) * nx
-        sci, err = (room.take(name, 4 * size).view(np.float32).reshape(-1, nx) for name in ("sci", "err"))
-        tile = Tile(sci, err, room.take("out mask", size).reshape(-1, nx))
-        job.fill(top, bottom, room, tile)
+        top, bottom, known = max(0, first - reach), min(ny, last + reach), len(kept.sci)
+        tile = _tile(room, "", bottom - top, nx)
+        tile.rows(0, known).take(kept)
+        if top + known < bottom:
+            job.fill(top + known, bottom, room, tile.rows(known, bottom - top))
+        overlap = tile.rows(max(0, last - reach) - top, bottom - top)
+        kept = _tile(room, "kept", len(overlap.sci), nx)
+        kept.take(overlap)
         inner = first - top, last - top
         fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1, REACH)
         repaired, left = repaired + fixed, left + unfixed
         _put(tile, slice(*inner), first, room, file)
     return repaired, left
+
+
+def _tile(room: Room, name: str, rows: int, nx: int) -> Tile:
+    """Take memory for some rows of all three planes."""
+    sci, err = (room.take(name + plane, 4 * rows * nx).view(np.float32).reshape(-1, nx) for plane in ("sci", "err"))
+    return Tile(sci, err, room.take(name + "out mask", rows * nx).reshape(-1, nx))
 
 
 def _put(tile: Tile, inner: slice, first: int, room: Room, file: PlaneFile) -> None:

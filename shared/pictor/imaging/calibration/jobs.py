@@ -7,12 +7,12 @@ import numpy as np
 from pictor.imaging.calibration.applying import Job
 from pictor.imaging.calibration.masters import holds_bias
 from pictor.imaging.calibration.opened import OpenMaster
-from pictor.imaging.calibration.rows import Held, Mixed, Rows, sampled
+from pictor.imaging.calibration.rows import Held, Mixed, Rows, typical
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 
-TILE_PIXELS = 384_000
-"""Pixels of a tile: everything of it stays in the processor's cache."""
+TILE_PIXELS = 96_000
+"""Pixels of a tile: everything of it stays in the second cache of a processor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def _bias_level(bias: OpenMaster | None, dark: OpenMaster | None, given: float |
     if given is not None:
         return given
     if bias is not None:
-        return float(np.median(sampled(bias.sci)))
+        return typical(bias.sci)
     told = None if dark is None else dark.header.get("BIASLVL")
     return float(told) if isinstance(told, int | float) else None
 
@@ -93,7 +93,7 @@ def _below(
     """Make what is subtracted, ``a * bias + b * dark``, and its error."""
     if dark is None:
         return (None, None) if bias is None else (bias.sci, bias.err)
-    held = holds_bias(dark.header, float(np.median(sampled(dark.sci))), level)
+    held = holds_bias(dark.header, typical(dark.sci), level)
     if held and scale == 1.0:
         return dark.sci, dark.err
     if bias is None:
@@ -109,7 +109,7 @@ def _response(flat: OpenMaster | None) -> tuple[Rows | None, Rows | None]:
     """Return the flat and its error relative to it; a flat of another program is brought to 1."""
     if flat is None:
         return None, None
-    level = np.float32(np.median(sampled(flat.sci)))
+    level = np.float32(typical(flat.sci))
     if 0.5 < level < 2.0:
         return flat.sci, flat.err
     if not level > 0:

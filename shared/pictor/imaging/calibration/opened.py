@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.masters import Master, read_master
-from pictor.imaging.calibration.rows import Held, Rows, Stored
+from pictor.imaging.calibration.rows import Held, Rows, Stored, version_of
 from pictor.imaging.errors import FrameMismatchError, UnreadableFrameError
 
 
@@ -53,18 +54,26 @@ def open_masters(paths: Mapping[str, Path]) -> Iterator[dict[str, OpenMaster]]:
 def _open(path: Path, stack: ExitStack) -> OpenMaster:
     """Open one master."""
     try:
-        with fits.open(path, memmap=True, lazy_load_hdus=True) as units:
-            header = units[0].header
-            plain = bool(units[0].shape) and units[0].is_image
-            found = {unit.name: _where(unit) for unit in units if unit.is_image and unit.shape} if plain else {}
-            first = _where(units[0]) if plain else None
+        version = version_of(path)
+        header, first, found = _planes_of(path, version)
     except (OSError, TypeError, AttributeError, ValueError) as error:
         raise UnreadableFrameError(f"{path.name} is not a master that can be read: {error}") from error
     if first is None or first.kind is not np.float32:
         return OpenMaster.of(read_master(path, planes=("ERR", "MASK")))
     if len(first.shape) != 2:
         raise FrameMismatchError(f"{path.name} has {len(first.shape)} axes; a master has two")
-    return _in_file(path, header, first, found, stack)
+    return _in_file(path, header.copy(), version, {**found, "": first}, stack)
+
+
+@lru_cache(maxsize=32)
+def _planes_of(path: Path, version: tuple[int, ...]) -> "tuple[fits.Header, _Place | None, Mapping[str, _Place]]":
+    """Read the headers of a file once for all lights: the first, where its image lies, and where the named ones do."""
+    del version
+    with fits.open(path, memmap=True, lazy_load_hdus=True) as units:
+        header = units[0].header
+        plain = bool(units[0].shape) and units[0].is_image
+        found = {unit.name: _where(unit) for unit in units if unit.is_image and unit.shape} if plain else {}
+        return header, _where(units[0]) if plain else None, found
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +97,16 @@ def _where(unit: fits.PrimaryHDU | fits.ImageHDU) -> _Place:
 
 
 def _in_file(
-    path: Path, header: fits.Header, first: _Place, found: Mapping[str, _Place], stack: ExitStack
+    path: Path, header: fits.Header, version: tuple[int, ...], found: Mapping[str, _Place], stack: ExitStack
 ) -> OpenMaster:
-    """Leave the planes of a master where they are; a plane of another shape is none of its planes."""
+    """Leave the planes of a master where they are; a plane of another shape than the first, "", is none of them."""
+    first = found[""]
     file: BinaryIO = stack.enter_context(path.open("rb"))
 
     def plane(place: _Place | None, kind: type[np.uint8] | type[np.float32]) -> Stored | None:
         if place is None or place.shape != first.shape or place.kind is not kind:
             return None
-        return Stored(path.name, file, place.offset, (first.shape[0], first.shape[1]), kind)
+        return Stored(path.name, file, place.offset, (first.shape[0], first.shape[1]), kind, version=version)
 
     sci = plane(first, np.float32)
     err, mask = plane(found.get("ERR"), np.float32), plane(found.get("MASK"), np.uint8)

@@ -3,12 +3,16 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.errors import ImagingError
+
+_MEASURED_AT_MOST = 64
+_measured: dict[tuple[int, ...], float] = {}
 
 Words = NDArray[np.uint8] | NDArray[np.uint16] | NDArray[np.uint32] | NDArray[np.float32]
 
@@ -72,6 +76,8 @@ class Stored:
     shape: tuple[int, int]
     kind: type[np.uint8] | type[np.uint16] | type[np.float32]
     swapped: bool = True
+    version: tuple[int, ...] | None = None
+    """What changes when the file is written anew, see `version_of`; None: not known."""
 
     def read(self, first: int, last: int, room: Room, name: str) -> Words:
         """Read the rows into the thread's memory."""
@@ -84,6 +90,12 @@ class Stored:
                 raise ImagingError(f"{self.name} ends in the middle of its pixels", reason="truncated")
             done += got
         return cast("Words", out.view(self.kind).reshape(last - first, nx))
+
+
+def version_of(path: Path) -> tuple[int, ...]:
+    """Tell one state of a file from any other: device, inode, length, and when it was written and changed."""
+    now = path.stat()
+    return now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,3 +131,15 @@ def sampled(plane: Rows, *, rows: int = 64, columns: int = 512) -> NDArray[np.fl
     step = max(1, nx // columns)
     found = [native(plane, y, y + 1, room, "sample")[0, ::step].copy() for y in range(0, ny, max(1, ny // rows))]
     return np.concatenate(found)
+
+
+def typical(plane: Rows) -> float:
+    """Return the median of a sample of a real plane; of the same file it is measured once."""
+    if not isinstance(plane, Stored) or plane.version is None:
+        return float(np.median(sampled(plane)))
+    key = (*plane.version, plane.offset)
+    if key not in _measured:
+        while len(_measured) >= _MEASURED_AT_MOST:
+            _measured.pop(next(iter(_measured)), None)
+        _measured[key] = float(np.median(sampled(plane)))
+    return _measured[key]
