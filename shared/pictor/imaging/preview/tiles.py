@@ -8,6 +8,7 @@ import io
 import json
 import struct
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,14 +104,14 @@ def write_tiles(scene: Scene, path: Path, *, quality: int = QUALITY) -> Image.Im
         The picture at half resolution, from which smaller products are made.
     """
     levels = (max(scene.width, scene.height) - 1).bit_length() + 1
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
-        writer = _Writer(archive, quality)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive, ThreadPoolExecutor(2) as pool:
+        writer = _Writer(archive, quality, pool)
         writer.describe(scene.width, scene.height, levels)
         half = _write_full_level(scene, writer, levels - 1)
         level = half
         for number in range(levels - 2, -1, -1):
             for top in range(0, level.height, TILE):
-                writer.add_row(number, top, level)
+                writer.add_row(number, top // TILE, level.crop((0, top, level.width, min(top + TILE, level.height))))
             level = level.reduce(2)
     return half
 
@@ -125,22 +126,18 @@ def _write_full_level(scene: Scene, writer: "_Writer", number: int) -> Image.Ima
     half: Image.Image | None = None
     for top in range(0, scene.height, TILE):
         strip = as_image(scene.piece(slice(top, top + TILE)))
-        for left in range(0, scene.width, TILE):
-            writer.add(number, (left // TILE, top // TILE), strip.crop(_box(strip, left, 0)))
+        writer.add_row(number, top // TILE, strip)
         if half is None:
             half = Image.new(strip.mode, ((scene.width + 1) // 2, (scene.height + 1) // 2))
         half.paste(strip.reduce(2), (0, top // 2))
     return half or Image.new("L", (1, 1))
 
 
-def _box(image: Image.Image, left: int, top: int) -> tuple[int, int, int, int]:
-    return left, top, min(left + TILE, image.width), min(top + TILE, image.height)
-
-
 @dataclass(frozen=True, slots=True)
 class _Writer:
     archive: zipfile.ZipFile
     quality: int
+    pool: ThreadPoolExecutor
 
     def describe(self, width: int, height: int, levels: int) -> None:
         """Write the Deep Zoom description, and ours."""
@@ -153,16 +150,16 @@ class _Writer:
         size = {"width": width, "height": height, "tile_size": TILE, "levels": levels}
         self._store(f"{NAME}/size.json", json.dumps(size).encode())
 
-    def add_row(self, level: int, top: int, image: Image.Image) -> None:
-        """Write one row of tiles of a picture that is in memory."""
-        for left in range(0, image.width, TILE):
-            self.add(level, (left // TILE, top // TILE), image.crop(_box(image, left, top)))
+    def add_row(self, level: int, row: int, strip: Image.Image) -> None:
+        """Write one row of tiles; two threads code them."""
+        boxes = [(left, 0, min(left + TILE, strip.width), strip.height) for left in range(0, strip.width, TILE)]
+        for column, coded in enumerate(self.pool.map(lambda box: self._coded(strip.crop(box)), boxes)):
+            self._store(f"{NAME}/{NAME}_files/{level}/{column}_{row}.jpg", coded)
 
-    def add(self, level: int, place: tuple[int, int], tile: Image.Image) -> None:
-        """Write one tile; ``place`` is (column, row)."""
+    def _coded(self, tile: Image.Image) -> bytes:
         encoded = io.BytesIO()
         tile.save(encoded, "JPEG", quality=self.quality)
-        self._store(f"{NAME}/{NAME}_files/{level}/{place[0]}_{place[1]}.jpg", encoded.getvalue())
+        return encoded.getvalue()
 
     def _store(self, name: str, content: bytes) -> None:
         self.archive.writestr(zipfile.ZipInfo(name, _WRITTEN), content)
