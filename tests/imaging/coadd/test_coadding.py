@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from reproject import reproject_interp
 
 from pictor.imaging.astrometry.projection import Wcs, sky_to_pixel
+from pictor.imaging.background import mesh_background
 from pictor.imaging.coadd.coadding import Coadded, coadd, coadd_files
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, SATURATED, Frame
 from pictor.imaging.products import Provenance, write_product
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
+from pictor.imaging.resampling.weights import Kernel, noise_gain
 from tests.imaging.resampling.skies import CENTRE, aperture, frame_of, stars_on, wcs
 
 SHAPE = (220, 220)
@@ -137,7 +139,60 @@ def test_clipping_removes_trails_and_hits_and_leaves_stars_of_changing_seeing() 
     assert np.mean(left > 5) < 1e-4
     assert np.abs(change).max() < 2e-3
     assert np.abs(kept / true - 1).max() < 5e-3
+    assert abs((kept / true - 1).mean()) < 1e-3
     assert clipped.rejected[2] > 400
+
+
+def test_a_sample_lost_in_a_star_does_not_change_its_light() -> None:
+    """Lights of different seeing; two pixels in the core of every star are lost in a sharp one, then in the widest."""
+    field, changes = Field(13, stars=14), {}
+    lights = [field.light(k, fwhm=w) for k, w in enumerate((2.6, 2.9, 3.4, 3.0, 2.7, 3.2, 3.1, 2.8))]
+    clean = field.fluxes(coadd(lights, onto=GRID).frame.data)
+    for lost in (0, 2):
+        own = lights[lost].wcs
+        assert own is not None
+        x, y = (np.rint(v - 1).astype(int) for v in sky_to_pixel(own, field.ra, field.dec))
+        mask = np.zeros(SHAPE, np.uint8)
+        mask[y, x] = HIT
+        mask[y + 1, x] = HIT
+        holed = list(lights)
+        holed[lost] = Frame(lights[lost].data, mask=mask, header=lights[lost].header)
+        for method in ("mean", "clipped"):
+            found = field.fluxes(coadd(holed, method=method, onto=GRID).frame.data) / clean - 1
+            changes[method, lost] = 100 * float(found.mean())
+    print("light of stars that lost their core in one of eight lights: " + str(changes))
+    assert min(abs(changes["mean", lost]) for lost in (0, 2)) > 0.5
+    assert max(abs(changes["clipped", lost]) for lost in (0, 2)) < 0.25
+
+
+@pytest.mark.parametrize("count", [3, 6, 13])
+def test_clipping_is_that_of_a_plain_reference(count: int) -> None:
+    """Aligned frames without stars: nothing is known of their seeing, and no sample is off by twice the limit."""
+    rng = np.random.default_rng(14)
+    cube = rng.normal(100, 5, (count, 64, 300)).astype(np.float32)
+    cube[0, ::7, ::9] = 122.0
+    mask = np.zeros(cube.shape, np.uint8)
+    mask[1, 20:30] = HIT
+    frames = [Frame(one, mask=bits) for one, bits in zip(cube, mask, strict=True)]
+    done = coadd(frames, method="clipped", onto=[Transform.identity((64, 300))] * count, background="none")
+    skies = [mesh_background(one, mask=bits != 0) for one, bits in zip(cube, mask, strict=True)]
+    floor = np.array([float(sky.noise or 0) ** 2 for sky in skies])[:, None, None]
+    masked = np.where(mask != 0, np.nan, cube.astype(np.float64))
+    middle = np.nanmedian(masked, axis=0)
+    steps = np.abs([np.diff(middle, axis=1, prepend=middle[:, :1]), np.diff(middle, axis=1, append=middle[:, -1:])])
+    rises = np.abs([np.diff(middle, axis=0, prepend=middle[:1]), np.diff(middle, axis=0, append=middle[-1:])])
+    excess = np.nanmedian(np.where(mask != 0, np.nan, (1 - noise_gain(Kernel.LANCZOS3) ** 2) * floor), axis=0)
+    limit = (
+        3 * np.sqrt(floor + excess)
+        + 0.3 * np.maximum(middle - skies[0].level, 0)
+        + 0.5 * np.maximum(steps, rises).max(axis=0)
+    )
+    kept = np.where(np.abs(masked - middle) > limit, np.nan, masked)
+    kept[:, np.isfinite(masked).sum(axis=0) < 3] = masked[:, np.isfinite(masked).sum(axis=0) < 3]
+    np.testing.assert_array_equal(done.nused, np.isfinite(kept).sum(axis=0))
+    np.testing.assert_allclose(done.frame.data, np.nanmean(kept, axis=0), rtol=1e-6)
+    print(f"{count} frames: {sum(done.rejected)} samples rejected, as the reference")
+    assert sum(done.rejected) > 20
 
 
 @pytest.mark.parametrize("method", ["mean", "median", "clipped", "weighted", "sum"])

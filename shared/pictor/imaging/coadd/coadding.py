@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +37,7 @@ class Method(StrEnum):
     SUM = "sum"
 
 
+SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 SCALES = ("auto", "exposure", "zeropoint", "stars", "none")
 BACKGROUNDS = ("subtract", "match", "none")
 _CODES = {Method.MEDIAN: kernels.MEDIAN, Method.CLIPPED: kernels.CLIP}
@@ -108,9 +110,9 @@ def coadd(
         without the samples too far from the median (see below); ``sum``: mean times the number of lights, so that
         missing samples leave no holes.
     sigma
-        For ``clipped``: how many standard deviations a sample may lie from the median. On top of that it may differ
-        by a share of the light above the sky and of the slope of the median image, which grow with the difference of
-        its seeing from the usual, so that star cores stay [1]_ [2]_.
+        For ``clipped``: how many standard deviations a sample may lie from the median, whose stars are given the seeing
+        of its light. On top of that it may differ by a share of the light above the sky and of the slope of the median
+        image, so that star cores stay [1]_ [2]_; beside a sample that is far off, by half of these and 1.5 deviations.
     weights
         None: alike; ``variance``: inverse variance of the sky of each light; or one number per light. Weights do not
         vary over a light, so that they do not change the profile of stars.
@@ -218,14 +220,15 @@ def _coadd(sources: Sequence[Source], onto: Grid | Sequence[Transform] | None, h
     _check(sources)
     target, mappings = _placed(sources, onto)
     wish = {"stars": how.scale == "stars", "seeing": how.method is Method.CLIPPED}
-    pairs = zip(sources, mappings, strict=True)
-    members = [
-        member_of(source, Resampler.of(mapping, how.kernel, source.shape, target.shape), **wish)
-        for source, mapping in pairs
-    ]
+
+    def measured(source: Source, mapping: Mapping) -> Member:
+        return member_of(source, Resampler.of(mapping, how.kernel, source.shape, target.shape), **wish)
+
+    with ThreadPoolExecutor(2) as pool:
+        members = list(pool.map(measured, sources, mappings))
     members = weighted(levelled(scaled(members, how.scale), how.background), how.weights)
-    members = slackened(members)
-    rule = _rule(members, how)
+    members, fwhm = slackened(members)
+    rule = replace(_rule(members, how), width=(fwhm / SIGMA_TO_FWHM) ** 2)
     planes = run([replace(one, stars=None) for one in members], target.shape, rule)
     return _finished(members, target, planes, how)
 
@@ -254,8 +257,7 @@ def _placed(
             onto = [Transform.identity(first.shape, first.wcs)]
             onto += [register(first, one.frame()) for one in sources[1:]]
     if isinstance(onto, Grid):
-        grid = onto
-        return grid, [sky_mapping(one.header, one.shape, grid) for one in sources]
+        return onto, [sky_mapping(one.header, one.shape, onto) for one in sources]
     if len(onto) != len(sources) or any(one.shape != onto[0].shape for one in onto):
         raise ImagingError(
             f"{len(onto)} transforms were given for {len(sources)} lights; one for each onto the same reference is "
@@ -268,8 +270,7 @@ def _placed(
 def _rule(members: Sequence[Member], how: Settings) -> Rule:
     first = members[0]
     level = 0.0 if first.subtract else first.level * first.scale + first.offset
-    gain = noise_gain(how.kernel) ** 2
-    return Rule(_CODES.get(how.method, kernels.MEAN), how.sigma, level, gain)
+    return Rule(_CODES.get(how.method, kernels.MEAN), how.sigma, level, noise_gain(how.kernel) ** 2)
 
 
 def _finished(members: Sequence[Member], target: Grid | Transform, planes: Planes, how: Settings) -> Coadded:

@@ -4,51 +4,91 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.kernels import LANES, Comparators, sort_rows
+
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 Bits = NDArray[np.uint8]
 Counts = NDArray[np.uint16]
+Numbers = NDArray[np.int32]
 
 MEAN, MEDIAN, CLIP = 0, 1, 2
 BLOCKING, SOFT, NO_DATA = np.uint8(1 | 4 | 8 | 16), np.uint8(2 | 32), np.uint8(16)
 
 
 @njit(cache=True, nogil=True)
-def _kept(value: float, bit: np.uint8, soft: bool) -> bool:  # noqa: FBT001
+def kept(value: float, bit: np.uint8, soft: bool) -> bool:  # noqa: FBT001
     """Whether a sample counts: it has a value, no blocking bit and, unless ``soft``, is not saturated."""
     return value - value == 0.0 and not bit & BLOCKING and (soft or not bit & SOFT)
 
 
 @njit(cache=True, nogil=True)
-def medians(values: Reals, bits: Bits, out: Reals, soft: NDArray[np.bool_], tolls: Bits) -> None:
+def medians(  # noqa: PLR0917
+    values: Reals, bits: Bits, pairs: Comparators, out: Reals, reach: Reals, soft: NDArray[np.bool_], tolls: Bits
+) -> None:
     """Find the median of the samples, shape (n, h, w), of every pixel; NaN without any.
 
-    ``soft`` tells where only saturated samples are; ``tolls`` collects the bits, that of saturation where at least half
-    of the samples are.
+    The samples of many pixels are sorted at once by the comparators ``pairs``. ``reach`` is the distance of the
+    outermost sample from the median; ``soft`` tells where only saturated samples are; ``tolls`` collects the bits,
+    that of saturation where at least half of the samples are.
     """
     n, height, width = values.shape
-    sample = np.empty(n, np.float32)
+    block = np.zeros((n, LANES), np.float32)
+    count, full, told = np.empty(LANES, np.int32), np.empty(LANES, np.int32), np.empty(LANES, np.uint8)
     for y in range(height):
-        for x in range(width):
-            count, full, told = 0, 0, np.uint8(0)
-            for i in range(n):
-                told |= bits[i, y, x]
-                full += bits[i, y, x] & SOFT != 0
-                if _kept(values[i, y, x], bits[i, y, x], False):
-                    sample[count] = values[i, y, x]
-                    count += 1
-            soft[y, x] = count == 0
-            if count == 0:
-                for i in range(n):
-                    if _kept(values[i, y, x], bits[i, y, x], True):
-                        sample[count] = values[i, y, x]
-                        count += 1
-            tolls[y, x] = told if full >= count or soft[y, x] else told & ~SOFT
-            out[y, x] = _median(sample, count) if count else np.nan
+        for x in range(0, width, LANES):
+            lanes = min(LANES, width - x)
+            here = slice(x, x + lanes)
+            _gather(values[:, y, here], bits[:, y, here], block, (count, full, told))
+            sort_rows(block, pairs)
+            middle, far, tell = out[y, here], reach[y, here], tolls[y, here]
+            for k in range(lanes):
+                number = count[k]
+                soft[y, x + k] = number == 0
+                if number == 0:
+                    number = _soft_sorted(values[:, y, x + k], bits[:, y, x + k], block[:, k])
+                tell[k] = told[k] if full[k] >= count[k] or soft[y, x + k] else told[k] & ~SOFT
+                if number == 0:
+                    middle[k], far[k] = np.nan, 0.0
+                    continue
+                centre = np.float32(0.5) * (block[(number - 1) // 2, k] + block[number // 2, k])
+                middle[k] = centre
+                far[k] = max(block[number - 1, k] - centre, centre - block[0, k])
 
 
 @njit(cache=True, nogil=True)
-def _median(sample: Reals, count: int) -> float:
+def _gather(values: Reals, bits: Bits, block: Reals, about: tuple[Numbers, Numbers, Bits]) -> None:
+    """Take the clean samples (n, lanes) of some pixels, infinity for all others; count clean and saturated ones."""
+    count, full, told = about
+    count[:], full[:], told[:] = 0, 0, 0
+    for i in range(values.shape[0]):
+        value, bit, row = values[i], bits[i], block[i]
+        for k in range(value.shape[0]):
+            known = value[k] - value[k] == 0.0 and not bit[k] & BLOCKING
+            clean = known and not bit[k] & SOFT
+            row[k] = value[k] if clean else np.float32(np.inf)
+            count[k] += clean
+            full[k] += bit[k] & SOFT != 0
+            told[k] |= bit[k]
+
+
+@njit(cache=True, nogil=True)
+def _soft_sorted(values: Reals, bits: Bits, out: Reals) -> int:
+    """Sort the samples of one pixel of which none is clean; return how many there are, first in ``out``."""
+    count = 0
+    for i in range(values.shape[0]):
+        if kept(values[i], bits[i], True):
+            value, j = values[i], count - 1
+            while j >= 0 and out[j] > value:
+                out[j + 1] = out[j]
+                j -= 1
+            out[j + 1] = value
+            count += 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def median_of(sample: Reals, count: int) -> float:
     """Sort the first samples in place and return their median."""
     for i in range(1, count):
         value, j = sample[i], i - 1
@@ -60,92 +100,12 @@ def _median(sample: Reals, count: int) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _slope(image: Reals, y: int, x: int) -> float:
-    """Return the largest difference to the four neighbours."""
-    centre, most = image[y, x], 0.0
-    for dy, dx in ((-1, 0), (1, 0), (0, -1), (0, 1)):
-        j, i = y + dy, x + dx
-        if 0 <= j < image.shape[0] and 0 <= i < image.shape[1]:
-            step = abs(float(image[j, i]) - float(centre))
-            most = max(most, step)
-    return most
-
-
-@njit(cache=True, nogil=True)
-def _farthest(values: Reals, y: int, x: int, centre: float) -> float:
-    """Return the largest distance of a sample of one pixel from a value; 0 from NaN."""
-    worst = 0.0
-    for i in range(values.shape[0]):
-        away = abs(float(values[i, y, x]) - centre)
-        if away > worst:  # noqa: PLR1730 - samples that are NaN do not count
-            worst = away
-    return worst
-
-
-@njit(cache=True, nogil=True)
-def reject(  # noqa: PLR0917
-    values: Reals, variances: Reals, bits: Bits, middle: Reals, soft: NDArray[np.bool_], frames: Doubles, rule: Doubles,
-    inner: tuple[int, int, int, int], rejected: NDArray[np.int64],
-) -> None:  # fmt: skip
-    """Turn samples that cannot belong to the median into NaN.
-
-    A sample may differ by ``sigma`` times its noise, plus a share of the light above the sky and of the slope, which
-    its seeing and shift change. Its noise is that of its frame's sky, not interpolated, plus what the median frame has
-    beyond its sky, so that a hit does not excuse itself.
-
-    ``frames`` holds variance of the sky, share of light and share of slope of every frame, shape (3, n); ``rule`` is
-    (sigma, level of the sky, fewest samples, variance that interpolation leaves of 1); ``inner`` (y0, y1, x0, x1) is
-    the part whose rejected samples are counted.
-    """
-    n, height, width = values.shape
-    beyond, least = np.empty(n, np.float32), rule[0] * np.sqrt(frames[0].min())
-    for y in range(height):
-        for x in range(width):
-            centre = float(middle[y, x])
-            if _farthest(values, y, x, centre) <= least:
-                continue
-            count = 0
-            for i in range(n):
-                if _kept(values[i, y, x], bits[i, y, x], soft[y, x]):
-                    beyond[count] = max(float(variances[i, y, x]) - rule[3] * frames[0, i], 0.0)
-                    count += 1
-            if count < rule[2]:
-                continue
-            excess = _median(beyond, count)
-            light, slope = max(centre - rule[1], 0.0), _slope(middle, y, x)
-            counted = inner[0] <= y < inner[1] and inner[2] <= x < inner[3]
-            for i in range(n):
-                if _kept(values[i, y, x], bits[i, y, x], soft[y, x]):
-                    limit = rule[0] * np.sqrt(frames[0, i] + excess) + frames[1, i] * light + frames[2, i] * slope
-                    if abs(float(values[i, y, x]) - centre) > limit:
-                        values[i, y, x] = np.nan
-                        rejected[i] += counted
-
-
-@njit(cache=True, nogil=True)
-def average(  # noqa: PLR0917
-    values: Reals, variances: Reals, bits: Bits, weights: Doubles, soft: NDArray[np.bool_],
-    corner: tuple[int, int], out: tuple[Reals, Reals, Counts],
-) -> None:  # fmt: skip
-    """Average the samples that are left; ``out`` (value, variance, number) begins at ``corner`` of the samples."""
-    n = values.shape[0]
-    value, variance, nused = out
-    for row in range(value.shape[0]):
-        for column in range(value.shape[1]):
-            y, x = row + corner[0], column + corner[1]
-            total, noise, weight, count = 0.0, 0.0, 0.0, 0
-            for i in range(n):
-                if _kept(values[i, y, x], bits[i, y, x], soft[y, x]):
-                    w = weights[i]
-                    total += w * values[i, y, x]
-                    noise += w * w * variances[i, y, x]
-                    weight += w
-                    count += 1
-            nused[row, column] = count
-            if count:
-                value[row, column], variance[row, column] = total / weight, noise / (weight * weight)
-            else:
-                value[row, column], variance[row, column] = np.nan, np.nan
+def give_noise(values: Reals, variance: Reals, sky: float, floor: float, slope: float) -> None:
+    """Turn the variance of unit noise into that of the sky and, ``slope`` times, of the light above it."""
+    for y in range(values.shape[0]):
+        for x in range(values.shape[1]):
+            light = max(values[y, x] - np.float32(sky), np.float32(0.0))
+            variance[y, x] *= np.float32(floor) + np.float32(slope) * light
 
 
 @njit(cache=True, nogil=True)
@@ -160,7 +120,7 @@ def add(  # noqa: PLR0917
     for y in range(height):
         for x in range(width):
             told[y, x] |= bits[y, x]
-            if _kept(values[y, x], bits[y, x], True):
+            if kept(values[y, x], bits[y, x], True):
                 layer = 1 if bits[y, x] & SOFT else 0
                 sums[layer, 0, y, x] += weight * values[y, x]
                 sums[layer, 1, y, x] += weight * weight * variances[y, x]

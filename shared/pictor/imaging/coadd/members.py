@@ -22,10 +22,12 @@ _ALIKE = 0.01
 _STAR_SNR = 20.0
 _FEWEST_STARS = 5
 _NEAR_PX = 2.0
-# The seeing is measured in a middle part of this size where it shows so many stars.
-_MIDDLE_PX, _ENOUGH_STARS = 1024, 15
+# The seeing is measured in the smallest middle part that shows so many stars.
+_MIDDLES_PX, _ENOUGH_STARS = (512, 1024), 25
 # Shares of light and slope that samples of equal seeing may differ by: focus, guiding and a tenth of a pixel of shift.
 _LEAST_SLACK, _UNKNOWN_SEEING = (0.06, 0.2), 0.1
+# Part of the change by a known seeing that expecting it leaves, for profiles that are not Gaussian.
+_ALLOWED = 0.33
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +55,9 @@ class Member:
     fwhm
         Of its stars, in pixels of the grid; NaN without stars.
     slack
-        Share of the light and of the slope by which its samples may differ from the median.
+        Share of the light and of the slope by which its samples may differ from what is expected.
+    sharpness
+        Usual variance of the profile of stars over its own.
     """
 
     source: Source
@@ -69,6 +73,7 @@ class Member:
     weight: float = 1.0
     fwhm: float = math.nan
     slack: tuple[float, float] = (0.0, 0.0)
+    sharpness: float = 1.0
     stars: StarList | None = None
 
     @property
@@ -105,8 +110,8 @@ def member_of(source: Source, resampler: Resampler, *, stars: bool, seeing: bool
 
 def _middle_stars(frame: Frame) -> StarList:
     """Find the stars in the middle of a light, or in all of it where they are too few there."""
-    (ny, nx), half = frame.shape, _MIDDLE_PX // 2
-    if min(ny, nx) > _MIDDLE_PX:
+    ny, nx = frame.shape
+    for half in (size // 2 for size in _MIDDLES_PX if size < min(ny, nx)):
         part = slice(ny // 2 - half, ny // 2 + half), slice(nx // 2 - half, nx // 2 + half)
         found = stars_of(Frame(frame.data[part], None, None if frame.mask is None else frame.mask[part]))
         if found.psf is not None and found.psf.star_count >= _ENOUGH_STARS:
@@ -177,20 +182,31 @@ def weighted(members: Sequence[Member], weights: str | Sequence[float] | None) -
     return [replace(one, weight=weight / mean) for one, weight in zip(members, chosen, strict=True)]
 
 
-def slackened(members: Sequence[Member]) -> list[Member]:
+def slackened(members: Sequence[Member]) -> tuple[list[Member], float]:
     """Say how much the stars of every light may differ from the usual ones: by the difference of its seeing.
 
     The light of a Gaussian star changes by twice the relative change of its width in the middle, and by a pixel's slope
-    times three times that change three widths away.
+    times three times that change three widths away; a third of it is left when that is allowed for.
+
+    Returns
+    -------
+    tuple
+        The lights, and the usual FWHM of their stars in pixels of the grid; 0 where it is not known of enough lights.
     """
     widths = np.array([one.fwhm for one in members])
     known = widths[np.isfinite(widths)]
     usual = float(np.median(known)) if len(known) >= max(2, len(members) // 2) else math.nan
-    changes = np.nan_to_num(np.abs(widths / usual - 1), nan=_UNKNOWN_SEEING)
-    return [
-        replace(one, slack=(_LEAST_SLACK[0] + 2.4 * float(change), _LEAST_SLACK[1] + 3.0 * float(change)))
-        for one, change in zip(members, changes, strict=True)
-    ]
+    ratios = widths / usual
+    changes = np.nan_to_num(_ALLOWED * np.abs(ratios - 1), nan=_UNKNOWN_SEEING)
+    sharpness = np.nan_to_num(ratios**-2.0, nan=1.0)
+    made = [
+        replace(
+            one, slack=(_LEAST_SLACK[0] + 2.4 * float(change), _LEAST_SLACK[1] + 3.0 * float(change)),
+            sharpness=float(sharp),
+        )
+        for one, change, sharp in zip(members, changes, sharpness, strict=True)
+    ]  # fmt: skip
+    return made, usual if math.isfinite(usual) else 0.0
 
 
 def _told_noise(frame: Frame) -> float | None:

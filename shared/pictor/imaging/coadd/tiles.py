@@ -4,26 +4,32 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import Lock, local
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.coadd import kernels
+from pictor.imaging.coadd import clipping, kernels
 from pictor.imaging.coadd.members import Member
 from pictor.imaging.combine.combining import median_penalty
+from pictor.imaging.combine.kernels import sorting_network
+from pictor.imaging.frame import NO_DATA
 from pictor.imaging.mesh import interpolate_row
+from pictor.imaging.resampling.mapping import Mapping
 from pictor.imaging.resampling.resampling import Window
+from pictor.imaging.types import Mask
 
 Reals = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-SAMPLES_BYTES = 96 << 20
-"""Memory for the samples of one tile; two tiles are worked on at a time."""
+SAMPLES_BYTES = 12 << 20
+"""Memory for the samples of one tile, if they fit; two tiles are worked on at a time."""
 
 _PER_SAMPLE = 9
-_WIDEST, _LEAST_ROWS = 2048, 16
+_LEAST_ROWS, _MOST_ROWS = 32, 256
 _MARGIN = 5
+_EDGE = 2
+"""Pixels around a tile that tell what is rejected in it: its neighbours, and their slopes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +46,22 @@ class Rule:
         Sky of the scaled and levelled frames.
     gain
         Variance that interpolation leaves of 1.
+    beside
+        The same as sigma for samples beside one that is far off in the same frame.
+    width
+        Usual variance of the profile of stars, in pixels; 0: not known.
     """
 
     method: int
     sigma: float = 3.0
     level: float = 0.0
     gain: float = 1.0
+    beside: float = 1.5
+    width: float = 0.0
 
     def packed(self) -> Floats:
         """As the compiled loops take it."""
-        return np.array([self.sigma, self.level, 3.0, self.gain])
+        return np.array([self.sigma, self.level, 3.0, self.gain, self.beside, self.width])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,30 +83,53 @@ def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule) -> Planes
         np.zeros(shape, np.uint8), np.zeros(len(members), np.int64),
     )  # fmt: skip
 
+    tiles = tiles_of(shape, 1 if rule.method == kernels.MEAN else len(members))
+    own = local()
+
     def work(tile: tuple[slice, slice]) -> None:
         samples = _Samples(members)
         if rule.method == kernels.MEAN:
             _mean(samples, tile, made)
         else:
-            _robust(samples, tile, rule, made)
+            if not hasattr(own, "room"):
+                own.room = _Room.of(len(members), tiles[0])
+            _robust(samples, tile, rule, own.room, made)
 
     with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(work, tiles_of(shape, 1 if rule.method == kernels.MEAN else len(members))):
+        for _ in pool.map(work, tiles):
             pass
     return made
 
 
 def tiles_of(shape: tuple[int, int], samples: int) -> list[tuple[slice, slice]]:
-    """Cut a grid into tiles whose samples fit the memory; at least four where the grid is not tiny."""
+    """Cut a grid into tiles twice as wide as high whose samples fit the memory; at least four rows of them."""
     ny, nx = shape
-    columns = math.ceil(nx / math.ceil(nx / _WIDEST))
-    rows = max(_LEAST_ROWS, SAMPLES_BYTES // (_PER_SAMPLE * samples * columns))
-    rows = max(_LEAST_ROWS, min(rows, 256, math.ceil(ny / 4)))
+    rows = math.isqrt(SAMPLES_BYTES // (2 * _PER_SAMPLE * samples))
+    rows = min(max(_LEAST_ROWS, min(rows, _MOST_ROWS, math.ceil(ny / 4))), ny)
+    columns = min(2 * rows, nx)
     return [
         (slice(y, min(y + rows, ny)), slice(x, min(x + columns, nx)))
         for y in range(0, ny, rows)
         for x in range(0, nx, columns)
     ]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Room:
+    """Memory for the samples of one tile with its edges, used for one tile after the other."""
+
+    values: Reals
+    variances: Reals
+    bits: Mask
+
+    @classmethod
+    def of(cls, count: int, tile: tuple[slice, slice]) -> "_Room":
+        size = count * math.prod(s.stop - s.start + 2 * _EDGE for s in tile)
+        return cls(np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.uint8))
+
+    def cube(self, count: int, shape: tuple[int, int]) -> tuple[Reals, Reals, Mask]:
+        size, cube = count * shape[0] * shape[1], (count, *shape)
+        return self.values[:size].reshape(cube), self.variances[:size].reshape(cube), self.bits[:size].reshape(cube)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +138,23 @@ class _Samples:
 
     members: Sequence[Member]
 
-    def of(self, index: int, tile: tuple[slice, slice]) -> Window | None:
-        """Resample one light; None where it does not reach."""
+    def fill(self, index: int, tile: tuple[slice, slice], out: tuple[Reals, Reals, Mask]) -> bool:
+        """Resample one light into arrays of the tile's shape; False, with nothing written, where it does not reach."""
         one = self.members[index]
         box = box_of(one, tile)
         if box is None:
-            return None
+            return False
         window = _levelled(one, box)
-        made = one.resampler.tile(window, tile)
+        one.resampler.fill(window, window.marked, (tile[0].start, tile[1].start), out)
         if window.variance.size == 0:
-            _give_noise(one, made)
-        return made
+            sky = 0.0 if one.subtract else one.level * one.scale + one.offset
+            kernels.give_noise(out[0], out[1], sky, one.floor, 0.0 if one.egain is None else one.scale / one.egain)
+        return True
 
 
 def box_of(one: Member, tile: tuple[slice, slice]) -> tuple[slice, slice] | None:
     """Find the part of a light a tile needs; None where they do not meet."""
-    rows, columns = np.linspace(tile[0].start, tile[0].stop, 9), np.linspace(tile[1].start, tile[1].stop, 9)
-    grid_y, grid_x = (v.ravel() for v in np.meshgrid(rows, columns, indexing="ij"))
-    x, y = one.mapping.places(grid_x, grid_y)
+    x, y = _places(one.mapping, tile)
     known = np.isfinite(x) & np.isfinite(y)
     if not known.any():
         return None
@@ -130,6 +164,13 @@ def box_of(one: Member, tile: tuple[slice, slice]) -> tuple[slice, slice] | None
     x0, x1 = (0, nx) if whole else (int(x.min()) - _MARGIN, int(x.max()) + _MARGIN + 1)
     y0, y1, x0, x1 = max(y0, 0), min(y1, ny), max(x0, 0), min(x1, nx)
     return (slice(y0, y1), slice(x0, x1)) if y0 < y1 and x0 < x1 else None
+
+
+def _places(mapping: Mapping, tile: tuple[slice, slice]) -> tuple[Floats, Floats]:
+    """Find positions on a frame of the corners of a tile, and of a lattice within it where lines may be bent."""
+    number = 9 if mapping.lattice.size else 2
+    rows, columns = (np.linspace(side.start, side.stop, number) for side in tile)
+    return mapping.places(np.tile(columns, number), np.repeat(rows, number))
 
 
 def _levelled(one: Member, box: tuple[slice, slice]) -> Window:
@@ -149,26 +190,14 @@ def _levelled(one: Member, box: tuple[slice, slice]) -> Window:
     return Window(values, variance, found.bits, found.origin)
 
 
-def _give_noise(one: Member, made: Window) -> None:
-    """Turn the variance of unit noise into that of the sky and of the light above it."""
-    sky = 0.0 if one.subtract else one.level * one.scale + one.offset
-    if one.egain is None:
-        np.multiply(made.variance, np.float32(one.floor), out=made.variance)
-        return
-    light = np.maximum(made.values - np.float32(sky), 0)
-    light *= np.float32(one.scale / one.egain)
-    light += np.float32(one.floor)
-    np.multiply(made.variance, light, out=made.variance)
-
-
 def _mean(samples: _Samples, tile: tuple[slice, slice], made: Planes) -> None:
     """Average without rejection: one light after the other is added."""
     shape = tile[0].stop - tile[0].start, tile[1].stop - tile[1].start
     sums, counts, told = np.zeros((2, 3, *shape)), np.zeros((2, *shape), np.uint16), np.zeros(shape, np.uint8)
+    found = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
     for index, one in enumerate(samples.members):
-        found = samples.of(index, tile)
-        if found is not None:
-            kernels.add(found.values, found.variance, found.bits, one.weight, sums, counts, told)
+        if samples.fill(index, tile, found):
+            kernels.add(*found, one.weight, sums, counts, told)
     kernels.choose(sums, counts, told)
     with np.errstate(divide="ignore", invalid="ignore"):
         made.value[tile] = sums[0, 0] / sums[0, 2]
@@ -177,31 +206,39 @@ def _mean(samples: _Samples, tile: tuple[slice, slice], made: Planes) -> None:
     kernels.settle(counts[0], told, made.mask[tile])
 
 
-def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, made: Planes) -> None:
-    """Take the median, or clip around it; one pixel more on each side tells the slopes."""
+def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Room, made: Planes) -> None:
+    """Take the median, or clip around it; some pixels more on each side tell slopes and what lies beside."""
     (ny, nx), count = made.value.shape, len(samples.members)
-    wide = tuple(slice(max(s.start - 1, 0), min(s.stop + 1, n)) for s, n in zip(tile, (ny, nx), strict=True))
+    wide = tuple(slice(max(s.start - _EDGE, 0), min(s.stop + _EDGE, n)) for s, n in zip(tile, (ny, nx), strict=True))
     shape = wide[0].stop - wide[0].start, wide[1].stop - wide[1].start
-    values = np.full((count, *shape), np.nan, np.float32)
-    variances, bits = np.zeros((count, *shape), np.float32), np.full((count, *shape), 16, np.uint8)
+    cube = room.cube(count, shape)
     for index in range(count):
-        found = samples.of(index, (wide[0], wide[1]))
-        if found is not None:
-            values[index], variances[index], bits[index] = found.values, found.variance, found.bits
-    middle, soft, told = np.empty(shape, np.float32), np.empty(shape, np.bool_), np.empty(shape, np.uint8)
-    kernels.medians(values, bits, middle, soft, told)
+        if not samples.fill(index, (wide[0], wide[1]), (cube[0][index], cube[1][index], cube[2][index])):
+            cube[0][index], cube[1][index], cube[2][index] = np.nan, 0.0, NO_DATA
+    middle, reach, told = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
+    soft = np.empty(shape, np.bool_)
+    kernels.medians(cube[0], cube[2], sorting_network(count), middle, reach, soft, told)
     top, left = tile[0].start - wide[0].start, tile[1].start - wide[1].start
     inner = (top, top + tile[0].stop - tile[0].start, left, left + tile[1].stop - tile[1].start)
+    frames = np.array([(one.floor, *one.slack, one.sharpness) for one in samples.members]).T.copy()
     if rule.method == kernels.CLIP:
-        rejected = np.zeros(count, np.int64)
-        frames = np.array([(one.floor, *one.slack) for one in samples.members]).T.copy()
-        kernels.reject(values, variances, bits, middle, soft, frames, rule.packed(), inner, rejected)
-        with made.lock:
-            made.rejected[:] += rejected
+        _clip(cube, (middle, reach, soft), (frames, rule.packed()), inner, made)
     weights = np.array([one.weight for one in samples.members])
     out = made.value[tile], made.variance[tile], made.nused[tile]
-    kernels.average(values, variances, bits, weights, soft, (top, left), out)
+    clipping.average(cube, weights, soft, (top, left), out, (middle, frames, rule.packed()))
     if rule.method == kernels.MEDIAN:
         out[0][:] = middle[inner[0] : inner[1], inner[2] : inner[3]]
         out[1][:] *= median_penalty(out[2].astype(np.float32))
     kernels.settle(out[2], np.ascontiguousarray(told[inner[0] : inner[1], inner[2] : inner[3]]), made.mask[tile])
+
+
+def _clip(
+    cube: tuple[Reals, Reals, Mask], around: tuple[Reals, Reals, NDArray[np.bool_]], by: tuple[Floats, Floats],
+    inner: tuple[int, int, int, int], made: Planes,
+) -> None:  # fmt: skip
+    """Reject samples in place, and count them."""
+    found, rejected = np.empty(around[0].shape, np.uint8), np.zeros(len(cube[0]), np.int64)
+    clipping.reject(cube, *around, *by, found)
+    clipping.count_rejected(cube[0], cube[2], found, inner, rejected)
+    with made.lock:
+        made.rejected[:] += rejected

@@ -51,22 +51,25 @@ def place_row(  # noqa: PLR0917
             out[axis, k] = low * (1 - fy) + high * fy
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def _by_homography(matrix: Doubles, y: float, first: float, stride: float, out: Doubles) -> None:
     determinant = abs(np.linalg.det(matrix))
     u0 = matrix[0, 1] * y + matrix[0, 2]
     v0 = matrix[1, 1] * y + matrix[1, 2]
     w0 = matrix[2, 1] * y + matrix[2, 2]
+    u1, v1, w1 = matrix[0, 0], matrix[1, 0], matrix[2, 0]
     for k in range(out.shape[1]):
         x = first + k * stride
-        w = matrix[2, 0] * x + w0
-        if w <= 0.0:
-            out[0, k], out[1, k], out[2, k] = np.nan, np.nan, 0.0
-            continue
+        w = w1 * x + w0
         inverse = 1.0 / w
-        out[0, k] = (matrix[0, 0] * x + u0) * inverse
-        out[1, k] = (matrix[1, 0] * x + v0) * inverse
+        out[0, k] = (u1 * x + u0) * inverse
+        out[1, k] = (v1 * x + v0) * inverse
         out[2, k] = determinant * inverse * inverse * inverse
+    if w0 + w1 * first > 0.0 and w0 + w1 * (first + (out.shape[1] - 1) * stride) > 0.0:
+        return
+    for k in range(out.shape[1]):
+        if w1 * (first + k * stride) + w0 <= 0.0:
+            out[0, k], out[1, k], out[2, k] = np.nan, np.nan, 0.0
 
 
 @njit(cache=True, nogil=True)
