@@ -21,6 +21,8 @@ PROGRAMS = (
     Peer("SWarp", "swarp"),
 )
 PACKAGES = ("sep", "ccdproc", "photutils", "astropy", "Pillow", "pyvips", "numpy", "numba", "faststream", "nats-py")
+OPTIONAL = ("opencv-python-headless",)
+"""Packages nothing of ours needs: a row without them has no peer."""
 
 
 def here(program: str) -> bool:
@@ -30,11 +32,12 @@ def here(program: str) -> bool:
 
 def missing() -> list[str]:
     """Say which peers are not here and how to install each; the rows that need them have no peer."""
-    return [
+    programs = [
         f"{peer.program} is not installed: apt-get install {peer.package}"
         for peer in PROGRAMS
         if not here(peer.program)
     ]
+    return programs + [f"{name} is not installed: pip install {name}" for name in OPTIONAL if _version(name) is None]
 
 
 def versions() -> dict[str, str]:
@@ -43,12 +46,14 @@ def versions() -> dict[str, str]:
     for peer in PROGRAMS:
         if here(peer.program):
             found[peer.package] = _package_version(peer.package)
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "not installed"
-    return found
+    return found | {name: _version(name) or "not installed" for name in (*PACKAGES, *OPTIONAL)}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _package_version(package: str) -> str:

@@ -16,16 +16,17 @@ def lines(interpreter: str, script: str, *arguments: str) -> Iterator[dict[str, 
 
 
 def previews(interpreter: str, *, quick: bool) -> Iterator[Row]:
-    """Preview and thumbnail of 24 MP, all products of 61 MP, against astropy, Pillow and libvips."""
+    """Preview and thumbnail of 24 MP, all products of 61 MP, against astropy, Pillow, OpenCV and libvips."""
     names = {
         "preview-small": ("preview PNG and thumbnail, 24 MP", "astropy zscale + Pillow", (Bound(Of.RATIO, 0.15),)),
+        "preview-jpeg": ("preview JPEG and thumbnail, 24 MP", "OpenCV, same curve and sizes", (Bound(Of.RATIO, 0.6),)),
         "preview-tiles": (
             "all preview products with tiles, 61 MP", "astropy zscale + libvips, tiles alone",
             (Bound(Of.OURS, 0.5), Bound(Of.RSS, 3 * 61.2 * 2e6 / 2**20)),
         ),
         "preview-colour": ("all preview products, 24 MP Bayer", "astropy zscale + Pillow, grey, no tiles", ()),
     }  # fmt: skip
-    for found in lines(interpreter, "preview.py", *(["small", "tiles"] if quick else [])):
+    for found in lines(interpreter, "preview.py", *(["small", "jpeg", "tiles"] if quick else [])):
         name, peer, bounds = names[found["name"]]
         more = {"peer_rss_mib": found["peer_rss_mib"]}
         yield Row(
