@@ -10,9 +10,9 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from pictor.cli.client import CommandError, guarded
+from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, read_member
-from pictor.cli.stages.running import Told, checked, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
 from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import NO_DATA, Frame
@@ -55,8 +55,7 @@ def _find(wish: Wish, *, json: bool) -> int:
                 bayer = bool(member.described.bayer) and member.described.planes == 1
                 lines = find_lines(_frame(member), sigma=wish.sigma, window=wish.window, bayer=bayer)
         except (ImagingError, CommandError, OSError) as error:
-            guarded(CommandError(f"{path}: {error}"))
-            results.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
+            results.append(refusal(path, error))
             continue
         members.append(member)
         found.append(lines)

@@ -1,6 +1,7 @@
 """Lights in files coadded."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -10,15 +11,16 @@ from typing import TypeVar
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.resample import Wish, grid_in, grid_wanted
-from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.cli.stages.running import Told, checked, finite, once, refusal, require_free
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.coadd.coadding import Coadded, coadd_files
 from pictor.imaging.coadd.products import write_coadd, write_weight
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.prescan import prescan_file
-from pictor.imaging.fits.reading import image_of, read_header
+from pictor.imaging.fits.reading import image_of, read_cards, read_header
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import Frame
+from pictor.imaging.headers.describe import describe
 from pictor.imaging.products import Input, Provenance
 from pictor.imaging.registration.stars import match_stars, stars_of
 from pictor.imaging.registration.transform import Transform
@@ -66,7 +68,9 @@ def _coadd(
     overwrite: bool,
     refused: list[Told],
 ) -> Told:
-    kept, onto = _target(files, wish, manner, refused)
+    readable = _without_refused(files, _described, refused)
+    notes = _notes(readable, manner)
+    kept, onto = _target(readable, wish, manner, refused)
     scale = True if manner.scale_flux == "auto" else manner.scale_flux
     weights = None if manner.weights == "equal" else manner.weights
     done = coadd_files(
@@ -79,19 +83,18 @@ def _coadd(
     write_coadd(outs[0], done, made, overwrite=overwrite)
     if outs[1] is not None:
         write_weight(outs[1], done, made, overwrite=overwrite)
-    return {**_told(kept, outs, done, by), "refused": refused}
+    return {**_told(kept, outs, done, by), "notes": notes, "refused": refused}
 
 
 def _target(
-    files: Sequence[Path], wish: Wish, manner: Manner, refused: list[Told]
+    readable: Sequence[tuple[Path, "_Light"]], wish: Wish, manner: Manner, refused: list[Told]
 ) -> tuple[list[Path], Grid | list[Transform]]:
     """Say which lights can be used and where they are brought to: a grid on the sky, or the first light's pixels."""
-    readable = _without_refused(files, _solved, refused)
     kept = [path for path, _ in readable]
-    by_sky = manner.by == "wcs" or (manner.by == "auto" and all(solved for _, solved in readable))
+    by_sky = manner.by == "wcs" or (manner.by == "auto" and all(light.solved for _, light in readable))
     if by_sky:
-        solved = _without_refused(kept, grid_in, refused) if manner.by == "wcs" else readable
-        kept = [path for path, _ in solved]
+        if manner.by == "wcs":
+            kept = [path for path, _ in _without_refused(kept, grid_in, refused)]
         _require_some(kept)
         return kept, grid_wanted(kept, wish)
     if wish != Wish():
@@ -117,9 +120,7 @@ def _without_refused(paths: Sequence[Path], work: Callable[[Path], T], refused: 
         try:
             found.append((path, work(path)))
         except (ImagingError, OSError) as error:
-            told = str(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
-            print(f"pictor: {path}: {told}", file=sys.stderr)
-            refused.append({"input": str(path), "refused": told, "reason": getattr(error, "reason", "cannot")})
+            refused.append(refusal(path, error))
     return found
 
 
@@ -128,8 +129,17 @@ def _require_some(kept: Sequence[Path]) -> None:
         raise ImagingError("no light is left to coadd", reason="no-frames")
 
 
-def _solved(path: Path) -> bool:
-    """Whether a light has world coordinates.
+@dataclass(frozen=True, slots=True)
+class _Light:
+    """What the header of a light says: whether it has world coordinates, its filter and exposure."""
+
+    solved: bool
+    filter: str | None
+    exposure_s: float | None
+
+
+def _described(path: Path) -> _Light:
+    """Read what the header of a light says.
 
     Raises
     ------
@@ -138,11 +148,30 @@ def _solved(path: Path) -> bool:
     """
     with TemporaryDirectory(prefix="pictor-") as scratch:
         plain = unpack(path, Path(scratch)).path
-        header, shape = read_header(plain), image_of(prescan_file(plain)).shape
+        header, prescanned = read_header(plain), prescan_file(plain)
+        shape = image_of(prescanned).shape
+        seen = describe(read_cards(plain, prescanned), name=path.name)
     if len(shape) != 2:
         raise ImagingError(f"it has {shape[0]} colour planes; coadd them one by one", reason="frame-mismatch")
     require_plain(header, 2)
-    return read_wcs(header) is not None
+    return _Light(read_wcs(header) is not None, seen.filter, seen.exposure_s)
+
+
+def _notes(lights: Sequence[tuple[Path, _Light]], manner: Manner) -> list[str]:
+    """Tell what a person who meant it knows, and one who did not wants to: several filters, unknown exposures."""
+    notes = []
+    filters = Counter(light.filter or "none told" for _, light in lights)
+    if len(filters) > 1:
+        told = ", ".join(f"{name} ({count})" for name, count in filters.items())
+        notes.append(f"the lights were taken through several filters: {told}")
+    untold = [path.name for path, light in lights if not light.exposure_s]
+    if untold and len(lights) > 1 and manner.scale_flux in {"auto", "exposure"} and manner.method != "sum":
+        notes.append(
+            f"{len(untold)} lights tell no exposure and are not scaled by it, as {untold[0]}: --scale-flux stars"
+        )
+    for note in notes:
+        print(f"note: {note}", file=sys.stderr)
+    return notes
 
 
 def _told(files: Sequence[Path], outs: tuple[Path, Path | None], done: Coadded, by: str) -> Told:

@@ -1,14 +1,13 @@
 """Quality of frames in files."""
 
 import json as jsonlib
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.measured import csv_of, document, graded, measure_file, yaml_of
-from pictor.cli.stages.running import Told, checked, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
 from pictor.cli.stages.stars import How
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.products import write_whole
@@ -58,8 +57,7 @@ def measure_files(files: Sequence[Path], how: How) -> tuple[list[Told], list[Tol
         try:
             rows.append({"input": str(path), **measure_file(path, how)})
         except (ImagingError, OSError) as error:
-            print(f"pictor: {path}: {error}", file=sys.stderr)
-            refused.append({"input": str(path), "refused": str(error), "reason": getattr(error, "reason", "cannot")})
+            refused.append(refusal(path, error))
     return rows, refused
 
 

@@ -1,6 +1,8 @@
 """How every stage runs: one frame's fault leaves the others alone, and what was made is told once."""
 
+import errno
 import json as jsonlib
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -51,6 +53,8 @@ def require_free(targets: Sequence[Path], *, overwrite: bool, inputs: Iterable[o
             target.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise CommandError(f"{target.parent} is no folder to write into: {error.strerror}", 2) from error
+        if not os.access(target.parent, os.W_OK | os.X_OK):
+            raise CommandError(f"{target.parent} may not be written to: choose another folder, or change its mode", 2)
 
 
 def each(
@@ -92,9 +96,20 @@ def _one(path: Path, work: Callable[[Path], Told]) -> Told:
     try:
         return {"input": str(path), **work(path)}
     except (ImagingError, CommandError, OSError) as error:
-        told = str(error).removeprefix(f"{path}: ")
-        print(f"pictor: {path}: {told}", file=sys.stderr)
-        return {"input": str(path), "refused": told, "reason": getattr(error, "reason", "cannot")}
+        return refusal(path, error)
+
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EFBIG, errno.EDQUOT})
+
+
+def sentence_of(error: Exception) -> str:
+    """Say what went wrong; of files that cannot be read or written which, why, and what to do."""
+    if not isinstance(error, OSError):
+        return str(error)
+    why = error.strerror or str(error)
+    if error.errno in _NO_ROOM or "problem writing element" in why:
+        return f"there is no room for the result ({why}); nothing was left half written: make room and try again"
+    return why if error.filename is None else f"{error.filename}: {why}"
 
 
 def read_frame(path: Path) -> "Frame":
@@ -114,6 +129,13 @@ def read_frame(path: Path) -> "Frame":
         raise ImagingError(f"{path}: {str(error).removeprefix(f'{path}: ')}", reason=error.reason) from error
 
 
+def refusal(path: Path, error: Exception) -> Told:
+    """Tell on standard error why a frame is refused, naming it once; return the same as JSON values."""
+    why = sentence_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
+    print(f"pictor: {path}: {why}", file=sys.stderr)
+    return {"input": str(path), "refused": why, "reason": getattr(error, "reason", "cannot")}
+
+
 def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) -> int:
     """Do one thing to all frames together; return the exit code: 0 done, 1 refused, 2 wrong call."""
     from pictor.imaging.errors import ImagingError
@@ -124,7 +146,7 @@ def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) ->
     except FileTakenError as error:
         return guarded(CommandError(str(error), 2))
     except (ImagingError, OSError) as error:
-        return guarded(CommandError(str(error)))
+        return guarded(CommandError(sentence_of(error)))
     except CommandError as error:
         return guarded(error)
     print(jsonlib.dumps(told, indent=2, allow_nan=False) if json else say(told))
@@ -137,6 +159,8 @@ def checked(work: Callable[[], int]) -> int:
         return work()
     except CommandError as error:
         return guarded(error)
+    except OSError as error:
+        return guarded(CommandError(sentence_of(error)))
 
 
 def shown(things: Sequence[Any], label: str) -> Iterable[Any]:

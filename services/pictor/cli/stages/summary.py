@@ -1,7 +1,6 @@
 """Quality of many frames: gathered, compared within sets, accepted or rejected."""
 
 import json as jsonlib
-import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.measured import KIND, graded, measure_loaded
-from pictor.cli.stages.running import Told, checked, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
 from pictor.cli.stages.stars import How
 from pictor.cli.stages.summary_rules import load_rules, rules_text
 from pictor.cli.stages.summary_tables import frames_csv, set_rows, sets_csv, text_of
@@ -90,7 +89,7 @@ def gather(things: Sequence[Path]) -> tuple[list[Told], list[Told]]:
             skipped = isinstance(error, _SkippedError) or (not named and getattr(error, "reason", "") == "no-image")
             left.append({"input": str(path), "why": str(error), "refused": not skipped})
             if not skipped:
-                print(f"pictor: {path}: {error}", file=sys.stderr)
+                refusal(path, error)
     return list(rows.values()), left
 
 

@@ -1,5 +1,7 @@
 """No command replaces a frame it reads, whatever it is allowed to replace; each frame at fault is named once."""
 
+import json
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -70,3 +72,34 @@ def test_a_frame_at_fault_is_named_once(frames: list[Path]) -> None:
     done = CliRunner().invoke(app, words)
     assert done.exit_code in {1, 2}
     assert done.output.count(str(frames[0])) <= 1
+
+
+def test_a_full_disk_leaves_nothing_half_written_and_says_so(frames: list[Path]) -> None:
+    big, out = frames[0].parent / "big.fits", frames[0].parent / "out"
+    fits.writeto(big, np.zeros((700, 700), np.float32))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        one = CliRunner().invoke(app, ["imarith", str(big), "x", "2", "-o", str(out / "a.fits")])
+        each = CliRunner().invoke(app, ["fix-pixels", str(big), "-o", str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (one.exit_code, each.exit_code) == (1, 1)
+    assert "there is no room for the result" in one.output
+    assert list(out.iterdir()) == []
+
+
+def test_lights_through_several_filters_are_coadded_with_a_note(frames: list[Path], tmp_path: Path) -> None:
+    rng = np.random.default_rng(8)
+    y, x = np.mgrid[:120, :140]
+    sky = 1000 + sum(4000 * np.exp(-((x - u) ** 2 + (y - v) ** 2) / 4) for u, v in rng.uniform(10, 110, (12, 2)))
+    for path, name, exposure in zip(frames, "RRB", (60.0, 60.0, 0.0), strict=True):
+        header = fits.Header({"IMAGETYP": "LIGHT", "FILTER": name, "EXPTIME": exposure})
+        fits.writeto(path, (sky + rng.normal(0, 5, sky.shape)).astype(np.float32), header, overwrite=True)
+    done = CliRunner().invoke(app, ["coadd", *map(str, frames), "-o", str(tmp_path / "all.fits"), "--json"])
+    told = json.loads(done.stdout)
+    assert done.exit_code == 0
+    assert told["notes"] == [
+        "the lights were taken through several filters: R (2), B (1)",
+        "1 lights tell no exposure and are not scaled by it, as light_2.fits: --scale-flux stars",
+    ]
