@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.projection import Wcs
-from pictor.imaging.compositing.assigning import assign, filter_of
+from pictor.imaging.compositing.assigning import assign
 from pictor.imaging.compositing.composing import composite, planes_of
-from pictor.imaging.compositing.look import Curve, Levels, Look, Palette, Sky, saturate, stretched
+from pictor.imaging.compositing.filters import Palette, filter_of
+from pictor.imaging.compositing.look import Curve, Levels, Look, Sky, saturate, stretched
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.simulator.psf import Psf, add_stars

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from pictor.cli.processing.rows import Row, Status
 from pictor.cli.processing.sorting import slug
-from pictor.imaging.compositing.assigning import filter_of
+from pictor.imaging.compositing.filters import filter_of
 
 CHANNELS = ("R", "G", "B")
 LUMINANCE = "L"

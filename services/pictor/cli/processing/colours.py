@@ -10,7 +10,7 @@ from pictor.cli.processing.crew import Order
 from pictor.cli.processing.rows import CoaddRow, Status
 from pictor.cli.processing.run import COADDS, PICTURES, Run
 from pictor.cli.processing.sorting import slug
-from pictor.imaging.compositing.look import CHANNELS, Palette
+from pictor.imaging.compositing.filters import CHANNELS, Palette
 from pictor.imaging.errors import ImagingError
 
 BROADBAND_OF = {"Ha": ("Red", "L"), "SII": ("Red", "L"), "OIII": ("Green", "L", "Blue")}

@@ -8,7 +8,7 @@ from typing import Any
 from pictor.cli.processing.choosing import bias_of, dark_of_flats, master_names
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.finding import Source
-from pictor.cli.processing.journal import Done
+from pictor.cli.processing.journal import Done, sha256_of
 from pictor.cli.processing.reading import source_of
 from pictor.cli.processing.rows import MasterRow, Row, by_label
 from pictor.cli.processing.run import MASTERS, Ready, Run
@@ -16,7 +16,6 @@ from pictor.cli.processing.seen import Seen, master_of
 from pictor.cli.processing.sorting import Individuals, Sorted, slug
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
-from pictor.imaging.products import Input
 
 ORDER = ((FrameType.BIAS,), (FrameType.DARK, FrameType.FLAT_DARK), (FrameType.FLAT,))
 """A bias tells darks their level, a dark is taken off flats."""
@@ -62,9 +61,7 @@ async def _take(run: Run, file: Seen, source: Source) -> None:
     master = replace(file.master, master_id=file.label)
     beside = path.with_name(f"{path.stem}_bad_pixels.fits")
     mapped = beside if master.frame_type is FrameType.DARK and beside.is_file() else None
-    run.ready[file.label] = Ready(
-        master, path, file.sha256, mapped, None if mapped is None else Input.of(mapped).sha256
-    )
+    run.ready[file.label] = Ready(master, path, file.sha256, mapped, None if mapped is None else sha256_of(mapped))
     shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False, path=str(path))
     shown.facts = row.facts
     run.report.masters.append(shown)
@@ -181,8 +178,8 @@ def _settle(run: Run, name: str, shown: MasterRow, members: Sequence[Row], done:
         return
     mapped = next((run.wish.out / one for one in done.outputs if one.endswith("_bad_pixels.fits")), None)
     run.ready[name] = Ready(
-        replace(master_of(told["master"]), master_id=name), path, Input.of(path).sha256,
-        mapped, None if mapped is None else Input.of(mapped).sha256,
+        replace(master_of(told["master"]), master_id=name), path, sha256_of(path),
+        mapped, None if mapped is None else sha256_of(mapped),
     )  # fmt: skip
     for row in members:
         row.outputs["master"] = shown.path

@@ -7,8 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pictor.cli.processing.coadds import target_of
-from pictor.cli.processing.placing import LARGEST
 from pictor.cli.processing.rows import Row, Status
+
+LARGEST = 9.0
+"""A common grid may have so many times the pixels of the largest light: beyond, fields lie side by side."""
 
 NEAR = 0.5
 """Lights whose centres are nearer than this part of the shorter side of their field belong to one panel."""

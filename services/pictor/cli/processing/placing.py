@@ -9,6 +9,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pictor.cli.processing.panels import LARGEST
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.errors import ImagingError
@@ -16,9 +17,6 @@ from pictor.imaging.registration.stars import match_stars
 from pictor.imaging.registration.transform import Transform, apply
 from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.stars.starlist import StarList
-
-LARGEST = 9.0
-"""The common grid may have so many times the pixels of the largest light: beyond, fields lie side by side."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,8 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, finite, once, read_frame, require_free
 from pictor.imaging.compositing.assigning import COLOURS, assign
 from pictor.imaging.compositing.composing import Composite, composite, planes_of
-from pictor.imaging.compositing.look import Curve, Look, Palette, Sky
+from pictor.imaging.compositing.filters import Palette
+from pictor.imaging.compositing.look import Curve, Look, Sky
 from pictor.imaging.compositing.pictures import DEEP, SHALLOW, write_picture
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame

@@ -3,32 +3,10 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pictor.imaging.compositing.look import CHANNELS, Palette
+from pictor.imaging.compositing.filters import CHANNELS, Palette, filter_of
 from pictor.imaging.errors import ImagingError
 
 COLOURS = ("red", "green", "blue")
-
-_SPELLINGS: dict[str, frozenset[str]] = {
-    "Red": frozenset({"red", "r", "rc"}),
-    "Green": frozenset({"green", "g", "v"}),
-    "Blue": frozenset({"blue", "b"}),
-    "Ha": frozenset({"ha", "halpha", "hydrogen", "h"}),
-    "OIII": frozenset({"oiii", "o3", "o"}),
-    "SII": frozenset({"sii", "s2", "s"}),
-}
-
-
-def filter_of(name: str) -> str | None:
-    """Recognise the name of a filter as headers spell it; None for one that no palette shows.
-
-    Examples
-    --------
-    >>> filter_of("H-alpha 7nm"), filter_of("O III"), filter_of("Luminance")
-    ('Ha', 'OIII', None)
-    """
-    plain = "".join(letter for letter in name.lower() if letter.isalnum())
-    bare = plain.split("nm")[0].rstrip("0123456789") if "nm" in plain else plain
-    return next((known for known, spelled in _SPELLINGS.items() if plain in spelled or bare in spelled), None)
 
 
 def assign(

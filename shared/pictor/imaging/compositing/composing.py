@@ -12,7 +12,8 @@ from PIL import Image
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.aligning import align
 from pictor.imaging.compositing.channels import flattened, full_pixels, require_plain
-from pictor.imaging.compositing.look import Levels, Look, Palette, Planes, levels_of, saturate, stretched
+from pictor.imaging.compositing.filters import Palette
+from pictor.imaging.compositing.look import Levels, Look, Planes, levels_of, saturate, stretched
 from pictor.imaging.compositing.showing import certainty, channel_levels, sampled, shown
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
 from pictor.imaging.errors import FrameMismatchError

@@ -18,24 +18,6 @@ _LEAST_SPAN = 100.0
 """Standard deviations of the sky that asinh spreads over at least, so that the sky of a faint picture stays dark."""
 
 
-class Palette(StrEnum):
-    """Which filters are shown as red, green and blue."""
-
-    RGB = "rgb"
-    SHO = "sho"
-    HOO = "hoo"
-    HGB = "hgb"
-
-
-CHANNELS: dict[Palette, tuple[str, str, str]] = {
-    Palette.RGB: ("Red", "Green", "Blue"),
-    Palette.SHO: ("SII", "Ha", "OIII"),
-    Palette.HOO: ("Ha", "OIII", "OIII"),
-    Palette.HGB: ("Ha", "Green", "Blue"),
-}
-"""Filters of each palette in the order red, green, blue."""
-
-
 class Curve(StrEnum):
     """The named curves."""
 
