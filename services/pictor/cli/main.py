@@ -39,7 +39,6 @@ app = typer.Typer(
     name="pictor",
     help="Image processing for observatories: frames in; previews, quality, solutions and masters out.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )

@@ -22,7 +22,7 @@ pictor background light_001.fits light_002.fits -o sky/ --subtract
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("background", help=HELP)(background)
+    app.command("background", help=HELP, short_help="Measure the sky, write its map, or subtract it.")(background)
 
 
 def background(

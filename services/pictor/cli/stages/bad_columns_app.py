@@ -21,7 +21,7 @@ pictor bad-columns light_00_L_calibrated.fits light_01_R_calibrated.fits -o my_c
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("bad-columns", help=HELP)(bad_columns)
+    app.command("bad-columns", help=HELP, short_help="Find bad columns and rows, as a list.")(bad_columns)
 
 
 def bad_columns(

@@ -21,7 +21,7 @@ pictor bad-pixels master_dark.fits --user my_camera.yml -o bad_pixels.fits
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("bad-pixels", help=HELP)(bad_pixels)
+    app.command("bad-pixels", help=HELP, short_help="Make a map of bad pixels of darks, flats and a list.")(bad_pixels)
 
 
 def bad_pixels(

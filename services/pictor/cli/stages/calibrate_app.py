@@ -25,7 +25,7 @@ pictor calibrate light_*.fits --masters masters/ --cosmics -o calibrated/
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("calibrate", help=HELP)(calibrate)
+    app.command("calibrate", help=HELP, short_help="Calibrate lights with their masters.")(calibrate)
 
 
 def calibrate(

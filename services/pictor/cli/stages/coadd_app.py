@@ -24,7 +24,7 @@ Method = Literal["mean", "median", "clipped", "weighted", "sum"]
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("coadd", help=HELP)(coadd)
+    app.command("coadd", help=HELP, short_help="Bring lights onto one grid and make one frame of them.")(coadd)
 
 
 def coadd(

@@ -37,7 +37,7 @@ class Kind(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("combine", help=HELP)(combine)
+    app.command("combine", help=HELP, short_help="Make a master, or combine any frames of one shape.")(combine)
 
 
 def combine(

@@ -26,7 +26,7 @@ File = Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="Fr
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("composite", help=HELP)(composite)
+    app.command("composite", help=HELP, short_help="Compose a colour picture of several filters.")(composite)
 
 
 def composite(

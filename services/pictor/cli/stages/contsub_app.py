@@ -22,7 +22,7 @@ pictor contsub coadd_Ha.fits coadd_Red.fits -o line_Ha.fits --line-in-broad 0.33
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("contsub", help=HELP)(contsub)
+    app.command("contsub", help=HELP, short_help="Subtract the continuum from a narrow-band frame.")(contsub)
 
 
 def contsub(

@@ -25,7 +25,7 @@ ReadNoise = Annotated[float | None, typer.Option("--read-noise", help="Read nois
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("cosmics", help=HELP)(cosmics)
+    app.command("cosmics", help=HELP, short_help="Find and replace hits of cosmic rays in single frames.")(cosmics)
 
 
 def cosmics(

@@ -25,7 +25,7 @@ pictor fix-pixels light_001.fits --map bad_columns.yaml --radius 3
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("fix-pixels", help=HELP)(fix_pixels)
+    app.command("fix-pixels", help=HELP, short_help="Replace bad pixels by the median of their neighbours.")(fix_pixels)
 
 
 def fix_pixels(

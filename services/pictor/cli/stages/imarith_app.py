@@ -23,7 +23,12 @@ pictor imarith light.fits subtract -100 -o light_plus_100.fits
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("imarith", help=HELP, context_settings={"ignore_unknown_options": True})(imarith)
+    app.command(
+        "imarith",
+        help=HELP,
+        short_help="Add, subtract, multiply or divide frames and numbers.",
+        context_settings={"ignore_unknown_options": True},
+    )(imarith)
 
 
 def imarith(

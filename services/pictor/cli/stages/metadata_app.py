@@ -34,7 +34,7 @@ Known = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("metadata", help=HELP)(metadata)
+    app.command("metadata", help=HELP, short_help="Write observer, site, target, airmass into headers.")(metadata)
 
 
 def metadata(

@@ -20,7 +20,7 @@ pictor preview light_001.fits light_002.fits -o previews/ --size 1024 --thumbnai
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("preview", help=HELP)(preview)
+    app.command("preview", help=HELP, short_help="Make pictures of frames to look at.")(preview)
 
 
 def preview(

@@ -26,7 +26,7 @@ Out = Annotated[Path, OUT]
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("process", help=HELP)(process)
+    app.command("process", help=HELP, short_help="Process a folder of a night, from masters to a report.")(process)
 
 
 def process(

@@ -32,7 +32,7 @@ class GradeRules(StrEnum):
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("quality", help=HELP)(quality)
+    app.command("quality", help=HELP, short_help="Measure frames and grade them A to D, with reasons.")(quality)
 
 
 def quality(

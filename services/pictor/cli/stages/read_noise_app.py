@@ -21,7 +21,7 @@ pictor read-noise bias_00.fits bias_01.fits --flats flat_R_00.fits flat_R_01.fit
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("read-noise", help=HELP)(read_noise)
+    app.command("read-noise", help=HELP, short_help="Measure read noise, gain and dark current.")(read_noise)
 
 
 def read_noise(

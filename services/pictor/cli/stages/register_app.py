@@ -26,7 +26,7 @@ KernelName = Literal["lanczos3", "cubic", "bilinear", "nearest"]
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("register", help=HELP)(register_frames)
+    app.command("register", help=HELP, short_help="Bring frames onto the pixels of a reference frame.")(register_frames)
 
 
 def register_frames(

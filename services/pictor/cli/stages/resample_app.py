@@ -31,7 +31,9 @@ KernelOption = Annotated[KernelName, typer.Option(help="Interpolation.")]
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("resample", help=HELP)(resample_frames)
+    app.command("resample", help=HELP, short_help="Bring frames with world coordinates onto another grid.")(
+        resample_frames
+    )
 
 
 def resample_frames(

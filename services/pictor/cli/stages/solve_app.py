@@ -43,7 +43,7 @@ ColourColumn = Annotated[str | None, typer.Option(help="Column of colours in --c
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("solve", help=HELP)(solve)
+    app.command("solve", help=HELP, short_help="Plate-solve frames; measure photometric zero points.")(solve)
 
 
 def solve(

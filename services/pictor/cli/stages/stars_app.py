@@ -30,7 +30,7 @@ Bayer = Annotated[
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("stars", help=HELP)(stars)
+    app.command("stars", help=HELP, short_help="Find and measure the stars of frames.")(stars)
 
 
 def stars(

@@ -24,7 +24,7 @@ pictor summary quality.json -o summary.csv --rules target-scheduler
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("summary", help=HELP)(summary)
+    app.command("summary", help=HELP, short_help="Sum up many frames per set, and reject by rules.")(summary)
 
 
 def summary(

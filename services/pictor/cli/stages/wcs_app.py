@@ -19,7 +19,7 @@ pictor wcs light_001_solved.fits --sky "20 59 17, +44 31 44" --pixel "512.5, 300
 
 def register(app: typer.Typer) -> None:
     """Add the command to an application."""
-    app.command("wcs", help=HELP)(wcs)
+    app.command("wcs", help=HELP, short_help="Tell what world coordinates say; positions to pixels.")(wcs)
 
 
 def wcs(

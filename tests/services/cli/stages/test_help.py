@@ -1,9 +1,11 @@
 """Every stage of the library explains itself, with an example that its own options understand."""
 
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import typer
@@ -61,3 +63,20 @@ def test_the_help_of_all_commands_loads_no_pixels() -> None:
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert shown.stdout.strip() == "[]"
+
+
+def test_the_shell_completes_commands_and_options() -> None:
+    def offered(words: str) -> set[str]:
+        asked = {
+            **os.environ,
+            "COMP_WORDS": words,
+            "COMP_CWORD": str(words.count(" ")),
+            "_PICTOR_COMPLETE": "complete_bash",
+        }
+        found = subprocess.run(
+            [Path(sys.executable).with_name("pictor")], capture_output=True, text=True, env=asked, check=True
+        )
+        return set(found.stdout.split())
+
+    assert offered("pictor re") == {"read-noise", "register", "resample"}
+    assert offered("pictor coadd --m") == {"--method"}
