@@ -18,6 +18,7 @@ PROGRAMS = (
     Peer("siril-cli", "siril"),
     Peer("source-extractor", "source-extractor"),
     Peer("solve-field", "astrometry.net"),
+    Peer("astap_cli", "astap-cli"),
     Peer("SWarp", "swarp"),
 )
 PACKAGES = ("sep", "ccdproc", "photutils", "astropy", "Pillow", "pyvips", "numpy", "numba", "faststream", "nats-py")
