@@ -28,13 +28,13 @@ class Source:
     key: str
     sha256: str
     size: int
-    raw: bool
-    """Whether these are the uploaded bytes, which never change under their key."""
+    shared: bool
+    """Whether readers of the product go on in this object: uploaded bytes, which never change, in a private store."""
 
     @property
     def part_size(self) -> int:
-        """Data bytes the new head holds: none where readers go on in the raw object."""
-        return 0 if self.raw else PART_BYTES
+        """Data bytes the new head holds: none where readers go on in the source."""
+        return 0 if self.shared else PART_BYTES
 
 
 async def observation_sources(step: Step, frame: Frame) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def keep_observation(step: Step, frame: Frame, found: dict[str, Any]) -> None:
 
 async def writing_sources(step: Step, frame: Frame) -> tuple[Source, dict[str, Any]]:
     """Return the source object and the arguments for the new header."""
-    source = await _source(step, frame)
+    source = await source_of(step, frame)
     geometry = frame.geometry or {}
     if not geometry:
         raise ImagingError("the frame was never described; reprocess it from ingest on", reason="not-described")
@@ -81,11 +81,12 @@ async def writing_sources(step: Step, frame: Frame) -> tuple[Source, dict[str, A
 GEOMETRY_FIELDS = ("header_offset", "data_offset", "data_size", "end", "total", "datasum")
 
 
-async def _source(step: Step, frame: Frame) -> Source:
+async def source_of(step: Step, frame: Frame) -> Source:
+    """Return the object a processed FITS is made of: the converted frame if there is one, else the raw bytes."""
     converted = (await step.read(products.of_frame, frame.id)).get(ProductKind.STORED)
     if converted is not None:
-        return Source(converted.key, converted.sha256, converted.size, raw=False)
-    return Source(frame.raw_key, frame.sha256, frame.size, raw=True)
+        return Source(converted.key, converted.sha256, converted.size, shared=False)
+    return Source(frame.raw_key, frame.sha256, frame.size, shared=step.runtime.settings.store_is_private)
 
 
 async def _beginning(step: Step, source: Source, size: int) -> Path:
@@ -112,8 +113,9 @@ async def _quality(step: Step, frame: Frame, measured: Any) -> dict[str, Any] | 
 async def keep_processed(step: Step, source: Source, found: dict[str, Any]) -> None:
     """Store the processed FITS: its head, which readers continue with the raw data, or the whole of it.
 
-    Raw bytes never change under their key, so their data unit is not kept twice. A converted frame may be converted
-    anew: there the store itself joins the head and a copy of the data.
+    Raw bytes never change under their key, so a private store need not keep their data unit twice. A converted frame
+    may be converted anew, and in a store that others read the product has an address of its own: there the store
+    itself joins the head and a copy of the data.
     """
     head = Path(found["head"])
     if found["resume_size"] == 0:
@@ -126,7 +128,7 @@ async def keep_processed(step: Step, source: Source, found: dict[str, Any]) -> N
         "head_sha256": digest, "head_size": len(beginning), "source_key": source.key,
         "source_offset": found["resume_offset"],
     }  # fmt: skip
-    if source.raw:
+    if source.shared:
         await step.runtime.store.put_file(key, head, "application/fits", sha256=digest)
         made_of |= {"kept_size": len(beginning), "source_size": found["resume_size"]}
     else:

@@ -96,6 +96,11 @@ class Settings(BaseSettings):
         return self.scratch_dir or self.data_dir / "scratch"
 
     @property
+    def store_is_private(self) -> bool:
+        """Whether nobody but Pictor reads the store: it belongs to the embedded stack, or is a folder of ours."""
+        return self.s3_endpoint is None or self.store_sync_dir is not None
+
+    @property
     def solver_order(self) -> tuple[str, ...]:
         """Solver back ends in the order they are tried."""
         return tuple(name.strip() for name in self.solvers.split(",") if name.strip())
