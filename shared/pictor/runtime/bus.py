@@ -17,7 +17,7 @@ from pictor.runtime import crashpoints
 from pictor.runtime.closing import close_client
 from pictor.runtime.settings import Settings
 from pictor.state import outbox
-from pictor.state.database import OUTAGES, Pool
+from pictor.state.database import OUTAGES, Pool, with_all_rows
 from pictor.state.outbox import Outgoing
 
 log = structlog.get_logger()
@@ -79,6 +79,31 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     return options
 
 
+class _Marks:
+    """Remembers in the database what the bus has taken; publishers at the same time share one statement."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._sent: list[tuple[int, int]] = []
+        self._running: asyncio.Task[None] | None = None
+        self._coming: asyncio.Task[None] | None = None
+
+    async def add(self, sent: list[tuple[int, int]]) -> None:
+        """Return when these messages (id, stream sequence) are marked."""
+        self._sent += sent
+        if self._coming is None:
+            self._coming = asyncio.create_task(self._after(self._running), name="marks")
+        await asyncio.shield(self._coming)
+
+    async def _after(self, running: asyncio.Task[None] | None) -> None:
+        if running is not None:
+            await asyncio.wait({running})
+        self._running, self._coming = self._coming, None
+        sent, self._sent = self._sent, []
+        async with with_all_rows(self._pool) as db:
+            await outbox.mark_sent(db, sent)
+
+
 @dataclass(slots=True)
 class Bus:
     """One NATS connection and the outbox it empties."""
@@ -88,6 +113,10 @@ class Bus:
     pool: Pool
     published: int = field(default=0)
     reconnects: int = field(default=0)
+    _marks: _Marks = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._marks = _Marks(self.pool)
 
     @classmethod
     async def connect(cls, settings: Settings, pool: Pool, *, name: str) -> "Bus":
@@ -115,8 +144,7 @@ class Bus:
         sent = [(one.id, answer) for one, answer in zip(messages, answers, strict=True) if isinstance(answer, int)]
         if sent:
             try:
-                async with self.pool.acquire() as db:
-                    await outbox.mark_sent(db, sent)
+                await self._marks.add(sent)
             except OUTAGES as error:
                 log.warning("published but not marked", reason=repr(error))
         self.published += len(sent)

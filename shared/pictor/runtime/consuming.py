@@ -6,8 +6,7 @@ from typing import Any
 
 import structlog
 from faststream import AckPolicy
-from faststream.nats import JStream, NatsBroker, PullSub
-from faststream.nats.annotations import NatsMessage
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from pydantic import ValidationError
 
 from pictor.contracts.messages import M, Subject
@@ -81,8 +80,9 @@ class NatsDelivery:
         await self.message.in_progress()
 
 
-async def _as_is(message: NatsMessage) -> bytes:
-    return bytes(message.raw_message.data)
+async def _as_is(message: NatsMessage) -> NatsMessage:
+    """Hand on the message itself: nothing is injected, which costs four changes of thread a message."""
+    return message
 
 
 def durable_name(module: Module, lane: Lane) -> str:
@@ -99,10 +99,8 @@ def consume(broker: NatsBroker, runtime: Runtime, module: Module, handler: Handl
             )
 
 
-def _worker(
-    runtime: Runtime, module: Module, lane: Lane, handler: Handler
-) -> Callable[[bytes, NatsMessage], Awaitable[None]]:
-    async def work(body: bytes, message: NatsMessage) -> None:  # noqa: ARG001 - FastStream wants the body named
+def _worker(runtime: Runtime, module: Module, lane: Lane, handler: Handler) -> Callable[[NatsMessage], Awaitable[None]]:
+    async def work(message: NatsMessage) -> None:
         structlog.contextvars.clear_contextvars()
         await deliver(runtime, module, lane, handler, NatsDelivery(message))
 
@@ -112,7 +110,7 @@ def _worker(
 def listen(broker: NatsBroker, runtime: Runtime, subject: Subject[M], durable: str, listener: Listener[M]) -> None:
     """Subscribe to facts; one that cannot be used is parked, an outage is waited out."""
 
-    async def hear(body: bytes, message: NatsMessage) -> None:  # noqa: ARG001 - FastStream wants the body named
+    async def hear(message: NatsMessage) -> None:
         structlog.contextvars.clear_contextvars()
         delivery = NatsDelivery(message)
         try:

@@ -127,7 +127,7 @@ async def serving(runtime: Runtime, create_app: CreateApp) -> AsyncIterator[None
     user, password = options.pop("user", None), options.pop("password", "")
     security = SASLPlaintext(username=user, password=password) if user else None
     grace_s = STOP_SHARE * runtime.settings.shutdown_seconds
-    broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=grace_s)
+    broker = NatsBroker(**options, security=security, logger=None, graceful_timeout=grace_s, apply_types=False)
     app = create_app(broker, runtime)
     pulls: list[PatientPull] = []
     hearing: asyncio.Task[None] | None = None

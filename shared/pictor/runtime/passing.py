@@ -1,5 +1,7 @@
 """The end of a module run: hand the job on along its itinerary, or close it."""
 
+from collections.abc import Sequence
+
 from pictor.contracts.jobs import JobFinished, ModuleFinished
 from pictor.contracts.messages import utc_now
 from pictor.contracts.modules import Module, RunState
@@ -8,19 +10,22 @@ from pictor.contracts.work import WorkOrder
 from pictor.runtime.itinerary import next_stop
 from pictor.state import jobs, outbox, runs
 from pictor.state.database import Connection
-from pictor.state.outbox import Outgoing
+from pictor.state.outbox import Draft, Outgoing
 
 
 async def close_or_pass_on(
     db: Connection, order: WorkOrder, itinerary: tuple[Module, ...], *,
-    state: RunState, reason: str | None, message: str | None, duration_s: float | None,
+    state: RunState, reason: str | None, message: str | None, duration_s: float | None, told: Sequence[Draft] = (),
 ) -> list[Outgoing]:  # fmt: skip
-    """Announce the module's end, then write the next order or close the job; all in the caller's transaction."""
+    """Announce what is told and the module's end, then write the next order or close the job.
+
+    All in the caller's transaction, all messages in one statement.
+    """
     ended = ModuleFinished(
         observatory=order.observatory, job_id=order.job_id, frame_id=order.frame_id, module=order.module, state=state,
         reason=reason, message=message, duration_s=duration_s, run=order.run,
     )  # fmt: skip
-    outgoing = [await outbox.put(db, MODULE_FINISHED, ended)]
+    drafts = [*told, outbox.draft(MODULE_FINISHED, ended)]
     coming = next_stop(itinerary, await runs.states(db, order.job_id))
     if coming.skipped:
         await runs.end_waiting(
@@ -28,7 +33,7 @@ async def close_or_pass_on(
             message=f"not run, because {order.module} did not succeed",
         )  # fmt: skip
     if coming.module is not None:
-        return [*outgoing, await give(db, order, coming.module, coming.rest)]
+        return await outbox.put_all(db, [*drafts, await _following(db, order, coming.module, coming.rest)])
     closed = await jobs.close(db, order.job_id)
     if closed is not None:
         job_state, reasons = closed
@@ -39,15 +44,15 @@ async def close_or_pass_on(
             state=job_state,
             reasons=reasons,
         )
-        outgoing.append(await outbox.put(db, JOB_FINISHED, fact))
-    return outgoing
+        drafts.append(outbox.draft(JOB_FINISHED, fact))
+    return await outbox.put_all(db, drafts)
 
 
-async def give(db: Connection, order: WorkOrder, module: Module, rest: tuple[Module, ...]) -> Outgoing:
-    """Write the order for another module of the same job."""
+async def _following(db: Connection, order: WorkOrder, module: Module, rest: tuple[Module, ...]) -> Draft:
+    """Write down the order for another module of the same job."""
     following = order.model_copy(update={"module": module, "itinerary": rest, "run": 1, "issued_at": utc_now()})
     await runs.ordered(db, following)
-    return await outbox.put(db, WORK[module][order.lane], following)
+    return outbox.draft(WORK[module][order.lane], following)
 
 
 async def give_first(db: Connection, order: WorkOrder) -> Outgoing:

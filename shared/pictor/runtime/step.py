@@ -29,7 +29,7 @@ from pictor.runtime.version import SOFTWARE
 from pictor.state import frames, outbox, products, runs
 from pictor.state.database import Connection, storable
 from pictor.state.frames import Frame
-from pictor.state.outbox import Outgoing
+from pictor.state.outbox import Draft, Outgoing
 from pictor.state.products import Product
 
 log = structlog.get_logger()
@@ -57,7 +57,7 @@ class Step:
         self.scratch = folder
         self.cancel = asyncio.Event()
         self._writes: list[Write] = []
-        self._announcements: list[Callable[[Connection], Awaitable[Outgoing]]] = []
+        self._announcements: list[Draft] = []
         self._itinerary = order.itinerary
         self._dropped: list[Module] = []
         self._replaced: list[str] = []
@@ -158,7 +158,7 @@ class Step:
     def announce(self, subject: Subject[M], message: M) -> None:
         """Tell everyone, once the results are committed."""
         headers = {"traceparent": traceparent(self.order.job_id)}
-        self._announcements.append(lambda db: outbox.put(db, subject, message, headers=headers))
+        self._announcements.append(outbox.draft(subject, message, headers=headers))
 
     def reroute(self, itinerary: tuple[Module, ...]) -> None:
         """Replace the rest of the itinerary; modules left out disappear from the job's timeline."""
@@ -196,12 +196,12 @@ class Step:
                 raise FencedError
             written = [await write(db) for write in self._writes]
             outgoing = [result for result in written if isinstance(result, Outgoing)]
-            outgoing += [await announce(db) for announce in self._announcements]
             if self._dropped:
                 await runs.drop_from_plan(db, self.order.job_id, self._dropped)
             outgoing += await close_or_pass_on(
-                db, self.order, self._itinerary, state=state, reason=reason, message=message, duration_s=duration
-            )
+                db, self.order, self._itinerary, state=state, reason=reason, message=message, duration_s=duration,
+                told=self._announcements,
+            )  # fmt: skip
         crashpoints.crashpoint(f"{self.order.module}.after_commit")
         await self.runtime.bus.publish(outgoing)
         await self._sweep_replaced()
@@ -223,7 +223,7 @@ class Step:
 @asynccontextmanager
 async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     """Claim an order and end it once: completed, skipped, or failed with a sentence."""
-    async with runtime.pool.acquire() as db, db.transaction():
+    async with runtime.pool.acquire() as db:
         claimed = await runs.claim(db, order, worker=str(runtime.worker))
     _admit(runtime, order, claimed)
     crashpoints.crashpoint(f"{order.module}.after_claim")

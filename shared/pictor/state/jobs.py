@@ -113,18 +113,19 @@ async def close(db: Connection, job_id: UUID) -> tuple[JobState, tuple[str, ...]
                 FILTER (WHERE state = 'failed') AS reasons,
                 count(*) FILTER (WHERE state IN ('pending', 'running')) AS open
             FROM module_run WHERE job_id = $1
+        ), closed AS (
+            UPDATE job SET state = CASE WHEN runs.reasons IS NULL THEN 'completed' ELSE 'failed' END,
+                reasons = coalesce(runs.reasons, '{}'), finished_at = now()
+            FROM runs WHERE id = $1 AND state IN ('pending', 'running') AND runs.open = 0
+            RETURNING state, job.reasons
+        ), freed AS (
+            UPDATE stack_request SET open = false WHERE job_id = $1 AND EXISTS (SELECT FROM closed)
         )
-        UPDATE job SET state = CASE WHEN runs.reasons IS NULL THEN 'completed' ELSE 'failed' END,
-            reasons = coalesce(runs.reasons, '{}'), finished_at = now()
-        FROM runs WHERE id = $1 AND state IN ('pending', 'running') AND runs.open = 0
-        RETURNING state, job.reasons
+        SELECT state, reasons FROM closed
         """,
         job_id,
     )
-    if row is None:
-        return None
-    await db.execute("UPDATE stack_request SET open = false WHERE job_id = $1", job_id)
-    return JobState(row["state"]), tuple(row["reasons"])
+    return None if row is None else (JobState(row["state"]), tuple(row["reasons"]))
 
 
 async def cancel(db: Connection, job_id: UUID) -> bool:

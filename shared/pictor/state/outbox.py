@@ -37,23 +37,63 @@ def _outgoing(row: Any) -> Outgoing:  # noqa: ANN401 - an asyncpg record
     )
 
 
-async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[str, str] | None = None) -> Outgoing:
-    """Write a message into the outbox of the current transaction.
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One message to be written into the outbox."""
+
+    subject: str
+    stream: str
+    msg_id: str
+    body: dict[str, Any]
+    headers: dict[str, str]
+    job_id: UUID | None
+    module: str | None
+
+
+def draft(subject: Subject[M], message: M, *, headers: dict[str, str] | None = None) -> Draft:
+    """Address a message.
 
     An order gets an identity of its own row: published twice it is one, but the same run ordered anew (after a dead
     letter was put back) is not taken for a duplicate. Claims, not the broker, make runs happen once.
     """
     order = message if isinstance(message, WorkOrder) else None
-    msg_id = message.dedup_id if order is None else f"{message.dedup_id}:{uuid4().hex[:12]}"
-    row = await db.fetchrow(
+    return Draft(
+        subject=subject.address(message),
+        stream=subject.stream,
+        msg_id=message.dedup_id if order is None else f"{message.dedup_id}:{uuid4().hex[:12]}",
+        body=message.model_dump(mode="json"),
+        headers=headers or {},
+        job_id=order.job_id if order else None,
+        module=str(order.module) if order else None,
+    )
+
+
+async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[str, str] | None = None) -> Outgoing:
+    """Write a message into the outbox of the current transaction."""
+    (outgoing,) = await put_all(db, [draft(subject, message, headers=headers)])
+    return outgoing
+
+
+async def put_all(db: Connection, drafts: list[Draft]) -> list[Outgoing]:
+    """Write messages into the outbox of the current transaction, in this order."""
+    rows = await db.fetch(
         """
         INSERT INTO outbox (subject, stream, msg_id, body, headers, job_id, module)
-        VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING *
+        SELECT subject, stream, msg_id, body, headers, job_id, module
+        FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::uuid[], $7::text[])
+            WITH ORDINALITY AS d (subject, stream, msg_id, body, headers, job_id, module, place)
+        ORDER BY place RETURNING id
         """,
-        subject.address(message), subject.stream, msg_id, message.model_dump(mode="json"),
-        headers or {}, order.job_id if order else None, str(order.module) if order else None,
+        *([getattr(one, name) for one in drafts] for name in Draft.__dataclass_fields__),
     )  # fmt: skip
-    return _outgoing(row)
+    return [
+        Outgoing(
+            id=row["id"], subject=one.subject, stream=one.stream, msg_id=one.msg_id,
+            body=json.dumps(one.body).encode(), headers=one.headers,
+            job_id=str(one.job_id) if one.job_id else None, module=one.module,
+        )
+        for row, one in zip(rows, drafts, strict=True)
+    ]  # fmt: skip
 
 
 async def take_unsent(db: Connection, *, older_than_s: float, limit: int = 100, hold_s: float = 20.0) -> list[Outgoing]:

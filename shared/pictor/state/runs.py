@@ -84,26 +84,33 @@ async def _lock_job(db: Connection, order: WorkOrder) -> None:
 
 
 async def claim(db: Connection, order: WorkOrder, *, worker: str) -> Claimed:
-    """Claim a run before any work; the attempt number fences all that follows."""
-    await _lock_job(db, order)
+    """Claim a run before any work; the attempt number fences all that follows.
+
+    One statement: job before run, as a cancel locks them, so that the two wait for each other instead of for ever.
+    Rows that others changed while it waited are looked at again as they are then.
+    """
     row = await db.fetchrow(
         """
-        UPDATE module_run r SET state = 'running', attempt = attempt + 1, failures = failures + 1, worker = $4,
-            lease_until = now() + make_interval(secs => $5), started_at = now(),
-            ordered_at = coalesce(ordered_at, now())
-        FROM job j
-        WHERE r.job_id = $1 AND r.module = $2 AND r.run = $3 AND j.id = r.job_id AND j.state IN ('pending', 'running')
-            AND (r.state = 'pending' OR (r.state = 'running' AND r.lease_until < now()))
-        RETURNING r.attempt, r.failures
+        WITH held AS MATERIALIZED (SELECT id, state FROM job WHERE id = $1 FOR NO KEY UPDATE),
+        mine AS (
+            UPDATE module_run r SET state = 'running', attempt = attempt + 1, failures = failures + 1, worker = $4,
+                lease_until = now() + make_interval(secs => $5), started_at = now(),
+                ordered_at = coalesce(ordered_at, now())
+            FROM held j
+            WHERE r.job_id = j.id AND r.job_id = $1 AND r.module = $2 AND r.run = $3
+                AND j.state IN ('pending', 'running')
+                AND (r.state = 'pending' OR (r.state = 'running' AND r.lease_until < now()))
+            RETURNING r.attempt, r.failures
+        ), begun AS (
+            UPDATE job SET state = 'running', started_at = now()
+            WHERE id = $1 AND state = 'pending' AND EXISTS (SELECT FROM mine)
+        )
+        SELECT attempt, failures FROM mine
         """,
         order.job_id, str(order.module), order.run, worker, LEASE_S,
     )  # fmt: skip
     if row is None:
         return await _why_not(db, order)
-    await db.execute(
-        "UPDATE job SET state = 'running', started_at = now() WHERE id = $1 AND state = 'pending'",
-        order.job_id,
-    )
     return Claimed(Claim.MINE, attempt=row["attempt"], failures=row["failures"])
 
 
@@ -119,7 +126,8 @@ async def _why_not(db: Connection, order: WorkOrder) -> Claimed:
         return Claimed(Claim.UNKNOWN)
     if row["job_state"] == "cancelled":
         return Claimed(Claim.CANCELLED)
-    if row["state"] == "running" and row["run"] == order.run and row["job_state"] in {"pending", "running"}:
+    open_run = row["state"] in {"pending", "running"}  # pending: given back since the claim was tried
+    if open_run and row["run"] == order.run and row["job_state"] in {"pending", "running"}:
         return Claimed(Claim.BUSY, wait_s=max(1.0, float(row["wait"] or 0)))
     return Claimed(Claim.DONE)
 
@@ -143,12 +151,12 @@ async def end(
     db: Connection, order: WorkOrder, attempt: int, *, state: RunState, reason: str | None, message: str | None
 ) -> float | None:
     """End a run; None when the fence says that another attempt or a cancel came first."""
-    await _lock_job(db, order)
     row = await db.fetchrow(
         """
+        WITH held AS MATERIALIZED (SELECT id, state FROM job WHERE id = $1 FOR NO KEY UPDATE)
         UPDATE module_run r SET state = $4, reason = $5, message = $6, finished_at = now(), lease_until = NULL,
             duration_s = extract(epoch FROM now() - r.started_at)
-        FROM job j
+        FROM held j
         WHERE r.job_id = $1 AND r.module = $2 AND r.attempt = $3 AND r.state = 'running'
             AND j.id = r.job_id AND j.state = 'running'
         RETURNING r.duration_s
