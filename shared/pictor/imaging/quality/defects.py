@@ -121,7 +121,12 @@ def _count(image: Pixels, saturation: float) -> tuple[int, int]:
     broken, saturated = 0, 0
     limit = np.float32(saturation)
     for y in range(image.shape[0]):
+        top, finite = image[y, 0], 0
         for value in image[y]:
-            broken += int(not np.isfinite(value))
-            saturated += int(np.float32(value) >= limit)
+            finite += value - value == 0
+            top = max(top, value)
+        broken += image.shape[1] - finite
+        if finite < image.shape[1] or np.float32(top) >= limit:
+            for value in image[y]:
+                saturated += np.float32(value) >= limit
     return broken, saturated

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pictor.imaging.stars.shapes import COLUMNS, OK, SPIKE
 from pictor.imaging.stars.starlist import SIGMA_TO_FWHM, StarFlag, StarList
 from pictor.imaging.stars.trails import Sources, find_trails
+from pictor.imaging.stars.trails import warm as warm_trails
 
 _PILOT_SNR = 15.0
 _FEWEST_PILOTS = 5
@@ -154,8 +155,9 @@ def classify(table: NDArray[np.float64], frame: Frame, *, spikes: int) -> StarLi
 
 
 def warm() -> None:
-    """Compile the kernel of this module."""
+    """Compile the kernels of this module and of the trails."""
     _neighbours(np.zeros((2, len(COLUMNS))), 2.0)
+    warm_trails()
 
 
 def _flags(

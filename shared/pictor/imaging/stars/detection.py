@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
 from pictor.imaging.pixels import Pixels, as_pixels, run_in_threads
-from pictor.imaging.stars.filtering import SPIKE_SHARE, bin_rows, blobs, halve, scan
+from pictor.imaging.stars.filtering import SPIKE_SHARE, apart, bin_rows, blobs, halve, scan
 from pictor.imaging.stars.starlist import SIGMA_TO_FWHM
 
 # The widest stars looked for are 2.4 x 16 pixels wide.
@@ -125,8 +125,10 @@ def warm() -> None:
     flat = Background(np.zeros((1, 1), np.float32), np.ones((1, 1), np.float32), (40, 40))
     for dtype in (np.uint16, np.float32):
         image = np.zeros((40, 40), dtype=dtype)
+        survey(image, flat)
         _search(image, flat, 1, 5.0, share=SPIKE_SHARE)
         _search_binned(image, flat, 2, 5.0, share=SPIKE_SHARE)
+    apart(np.zeros((1, 4)), 1)
 
 
 def _search_binned(image: Pixels, background: Background, scale: int, threshold: float, *, share: float) -> Candidates:
@@ -199,14 +201,8 @@ def _middle(image: Pixels, background: Background) -> tuple[Pixels, Background, 
 
 def _vote(blobs: NDArray[np.float64]) -> int:
     """Median scale of the strongest blobs, each place voting once with its best scale."""
-    left = blobs[np.argsort(-blobs[:, 2])[: 20 * _SCALE_VOTERS]]
-    kept: list[float] = []
-    while len(left) and len(kept) < _SCALE_VOTERS:
-        best = left[0]
-        kept.append(float(best[3]))
-        apart = np.hypot(left[:, 0] - best[0], left[:, 1] - best[1]) > 3.0 * (left[:, 3] + best[3])
-        left = left[apart]
-    if not kept:
+    strongest = blobs[np.argsort(-blobs[:, 2])[: 20 * _SCALE_VOTERS]]
+    if len(strongest) == 0:
         return 1
-    scales = np.sort(kept)
+    scales = np.sort(strongest[apart(strongest, _SCALE_VOTERS), 3])
     return int(scales[(len(scales) - 1) // 2])

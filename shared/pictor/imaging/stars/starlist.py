@@ -131,6 +131,11 @@ class StarList:
     trail_count: int = 0
     saturation: float | None = None
 
+    def __repr__(self) -> str:
+        """Show a notebook one line instead of all columns."""
+        width = "" if self.psf is None else f", FWHM {self.psf.fwhm:.2f} px"
+        return f"StarList({len(self)} sources, {self.star_count} stars{width})"
+
     def __len__(self) -> int:
         """Count all sources, flagged ones too."""
         return len(self.x)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -79,6 +80,12 @@ def find_trails(sources: Sources, *, reach: float) -> tuple[NDArray[np.bool_], i
     return on_trail, count
 
 
+def warm() -> None:
+    """Compile the kernel of this module."""
+    nothing = np.zeros(1)
+    _pieces_on(np.zeros((1, 3)), nothing, nothing, nothing, (1.0, 1.0))
+
+
 def _is_upright(angle: float) -> bool:
     """Whether a direction is that of rows or columns."""
     return abs(math.degrees(math.remainder(angle, math.pi / 2.0))) < _UPRIGHT_DEG
@@ -100,17 +107,30 @@ def _best_line(
     tried = np.flatnonzero(aligned & (np.hypot(dx, dy) > 6.0 * reach))[:_TRIED]
     if tried.size == 0:
         return None
-    ax, ay, angle = x[first[tried], None], y[first[tried], None], direction[tried, None]
-    near = np.abs((x - ax) * np.sin(angle) - (y - ay) * np.cos(angle)) < reach
-    line, piece = np.nonzero(near)
-    pointing = _turn(angle[line, 0], theta[piece]) < limit
-    counts = np.bincount(line[pointing], minlength=len(tried))
-    best = int(np.argmax(counts))
+    lines = np.column_stack([x[first[tried]], y[first[tried]], direction[tried]])
+    counts = _pieces_on(lines, x, y, theta, (reach, limit))
+    best = lines[int(np.argmax(counts))]
     area = float(np.ptp(sources.x) * np.ptp(sources.y))
     chance = n * 2.0 * reach * math.sqrt(area) / max(area, 1.0)
-    if counts[best] < max(_FEWEST_PIECES, _OVER_CHANCE * chance):
+    if counts.max() < max(_FEWEST_PIECES, _OVER_CHANCE * chance):
         return None
-    return _refined(x, y, near[best] & (_turn(angle[best], theta) < limit))
+    near = np.abs((x - best[0]) * math.sin(best[2]) - (y - best[1]) * math.cos(best[2])) < reach
+    return _refined(x, y, near & (_turn(best[2], theta) < limit))
+
+
+@njit(cache=True, nogil=True)
+def _pieces_on(lines: Floats, x: Floats, y: Floats, theta: Floats, limits: tuple[float, float]) -> NDArray[np.int64]:
+    """Count the pieces on each line (x, y, direction) that point along it; limits in pixels and radians."""
+    counts = np.zeros(lines.shape[0], dtype=np.int64)
+    reach, turn = limits
+    for k in range(lines.shape[0]):
+        sin, cos = math.sin(lines[k, 2]), math.cos(lines[k, 2])
+        away = lines[k, 0] * sin - lines[k, 1] * cos
+        for i in range(x.size):
+            if abs(x[i] * sin - y[i] * cos - away) < reach:
+                difference = (lines[k, 2] - theta[i]) % math.pi
+                counts[k] += min(difference, math.pi - difference) < turn
+    return counts
 
 
 def _refined(x: Floats, y: Floats, used: NDArray[np.bool_]) -> tuple[float, float, float]:
