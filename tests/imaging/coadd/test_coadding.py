@@ -12,6 +12,7 @@ from reproject import reproject_interp
 from pictor.imaging.astrometry.projection import Wcs, sky_to_pixel
 from pictor.imaging.background import mesh_background
 from pictor.imaging.coadd.coadding import Coadded, coadd, coadd_files
+from pictor.imaging.coadd.trails import find_bands
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, SATURATED, Frame
 from pictor.imaging.products import Provenance, write_product
@@ -141,6 +142,31 @@ def test_clipping_removes_trails_and_hits_and_leaves_stars_of_changing_seeing() 
     assert np.abs(kept / true - 1).max() < 5e-3
     assert abs((kept / true - 1).mean()) < 1e-3
     assert clipped.rejected[2] > 400
+
+
+def test_the_wings_of_a_trail_go_with_it() -> None:
+    """A satellite with the profile of a star, 12 sigma of one of six lights high; its wings lie within the noise."""
+    rng = np.random.default_rng(15)
+    cube = rng.normal(500, 5, (6, 240, 320)).astype(np.float32)
+    rows, columns = np.indices(cube.shape[1:])
+    across = (rows - 20 - 0.6 * columns) / math.hypot(1, 0.6)
+    clean = cube.mean(axis=0)
+    cube[4] += 60 * np.exp(-0.5 * (across / 1.5) ** 2)
+    done = coadd(list(cube), method="clipped", onto=[Transform.identity((240, 320))] * 6, background="none")
+    wings = [float((done.frame.data - clean)[np.abs(np.abs(across) - k) < 0.5].mean()) for k in range(8)]
+    print(f"left of the trail at 0 to 7 px: {np.round(wings, 2)} of noise {5 / math.sqrt(6):.1f} ADU")
+    assert np.all(done.nused[np.abs(across) < 4] < 6)
+    assert np.mean(done.nused[np.abs(across) > 8] == 6) > 0.95
+    assert np.abs(wings).max() < 0.25
+    assert done.rejected[4] > 1500 > 10 * max(done.rejected[:4])
+
+
+def test_stars_and_hits_are_no_trails() -> None:
+    rng = np.random.default_rng(16)
+    hits = np.column_stack([np.zeros(900), rng.integers(0, 2000, (900, 2))]).astype(np.int32)
+    blobs = np.repeat(hits[:60], 9, axis=0)
+    blobs[:, 1:] += rng.integers(-2, 3, (len(blobs), 2)).astype(np.int32)
+    assert find_bands(np.concatenate([hits, blobs]), (2000, 2000), 1.6) == []
 
 
 def test_a_sample_lost_in_a_star_does_not_change_its_light() -> None:

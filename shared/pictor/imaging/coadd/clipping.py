@@ -17,6 +17,9 @@ Bits = NDArray[np.uint8]
 Counts = NDArray[np.uint16]
 Numbers = NDArray[np.int32]
 
+CROWD = 4
+"""Rejected samples of noise have no more than so many of their frame within two pixels, themselves among them."""
+
 
 @njit(cache=True, nogil=True)
 def _slope(image: Reals, y: int, x: int) -> float:
@@ -139,15 +142,38 @@ def _judge(  # noqa: PLR0917
 
 
 @njit(cache=True, nogil=True)
-def count_rejected(
-    values: Reals, bits: Bits, found: Bits, inner: tuple[int, int, int, int], rejected: NDArray[np.int64]
-) -> None:
-    """Count the rejected samples of every frame within ``inner`` (y0, y1, x0, x1)."""
+def count_rejected(  # noqa: PLR0917
+    values: Reals, bits: Bits, found: Bits, inner: tuple[int, int, int, int], rejected: NDArray[np.int64],
+    crowded: Numbers,
+) -> int:  # fmt: skip
+    """Count the rejected samples of every frame within ``inner`` (y0, y1, x0, x1); return how many are crowded.
+
+    ``crowded`` receives frame, row and column of those that have four others of their frame within two pixels, as
+    many as fit.
+    """
+    number = 0
     for y in range(inner[0], inner[1]):
         for x in range(inner[2], inner[3]):
-            if found[y, x]:
-                for i in range(values.shape[0]):
-                    rejected[i] += not np.isfinite(values[i, y, x]) and not bits[i, y, x] & NO_DATA
+            if not found[y, x]:
+                continue
+            for i in range(values.shape[0]):
+                if np.isfinite(values[i, y, x]) or bits[i, y, x] & NO_DATA:
+                    continue
+                rejected[i] += 1
+                if number < crowded.shape[0] and _crowd(values[i], bits[i], y, x) > CROWD:
+                    crowded[number, 0], crowded[number, 1], crowded[number, 2] = i, y, x
+                    number += 1
+    return number
+
+
+@njit(cache=True, nogil=True)
+def _crowd(values: Reals, bits: Bits, y: int, x: int) -> int:
+    """Count the rejected samples of one frame within two pixels."""
+    count = 0
+    for j in range(max(y - 2, 0), min(y + 3, values.shape[0])):
+        for i in range(max(x - 2, 0), min(x + 3, values.shape[1])):
+            count += not np.isfinite(values[j, i]) and not bits[j, i] & NO_DATA
+    return count
 
 
 @njit(cache=True, nogil=True)
@@ -163,7 +189,6 @@ def average(  # noqa: PLR0917
     """
     value, variance, nused = out
     sums, number = np.empty((3, LANES), np.float64), np.empty(LANES, np.int32)
-    threshold = profile[2][1] + 10.0 * np.sqrt(profile[1][0].min())
     for row in range(value.shape[0]):
         for column in range(0, value.shape[1], LANES):
             lanes = min(LANES, value.shape[1] - column)
@@ -178,7 +203,7 @@ def average(  # noqa: PLR0917
                 value[row, column + k] = sums[0, k] / total if total else np.nan
                 variance[row, column + k] = sums[1, k] / (total * total) if total else np.nan
                 at = y, x.start + k
-                if profile[0][at] > threshold and 2 * number[k] >= weights.shape[0] > number[k]:
+                if 2 * number[k] >= weights.shape[0] > number[k]:
                     value[row, column + k] -= _surplus(samples, weights, at, soft[at], profile)
 
 
@@ -187,19 +212,27 @@ def _surplus(
     samples: tuple[Reals, Reals, Bits], weights: Doubles, at: tuple[int, int], soft: bool,  # noqa: FBT001
     profile: tuple[Reals, Doubles, Doubles],
 ) -> float:  # fmt: skip
-    """Return the light of a star expected in the mean of the samples left beyond that in the mean of all frames."""
+    """Return the light of a star expected in the mean of the samples left beyond that in the mean of all frames.
+
+    In the faint wings the Laplacian tells it, by which no light is lost or gained in sum.
+    """
     middle, frames, rule = profile
-    bend = _bend(middle, at, rule[1], 5.0 * np.sqrt(frames[0].min()), rule[5])
-    if np.isnan(bend):
+    y, x = at
+    if not (0 < y < middle.shape[0] - 1 and 0 < x < middle.shape[1] - 1) or not rule[5] > 0.0:
         return 0.0
+    bend = _bend(middle, at, rule[1], 5.0 * np.sqrt(frames[0].min()), rule[5])
+    light, faint = float(middle[at]) - rule[1], np.isnan(bend)
+    if faint:
+        around = float(middle[y, x - 1]) + float(middle[y, x + 1]) + float(middle[y - 1, x]) + float(middle[y + 1, x])
+        light = 0.5 * rule[5] * (around - 4.0 * float(middle[at]))
     here, everywhere, left = 0.0, 0.0, 0.0
     for i in range(weights.shape[0]):
-        share = weights[i] * _share(bend, frames[3, i])
+        share = weights[i] * (1.0 - frames[3, i] if faint else _share(bend, frames[3, i]))
         everywhere += share
-        if kept(samples[0][i, at[0], at[1]], samples[2][i, at[0], at[1]], soft):
+        if kept(samples[0][i, y, x], samples[2][i, y, x], soft):
             here, left = here + share, left + weights[i]
-    surplus: float = (float(middle[at]) - rule[1]) * (here / left - everywhere / weights.sum())
-    return surplus
+    surplus: float = light * (here / left - everywhere / weights.sum())
+    return surplus if surplus - surplus == 0.0 else 0.0
 
 
 @njit(cache=True, nogil=True)

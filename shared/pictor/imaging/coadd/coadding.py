@@ -279,9 +279,8 @@ def _finished(members: Sequence[Member], target: Grid | Transform, planes: Plane
         number = np.float32(len(members))
         np.multiply(planes.value, number, out=planes.value)
         np.multiply(planes.variance, number * number, out=planes.variance)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        weight = np.where(planes.nused > 0, 1 / planes.variance, 0).astype(np.float32)
-        err = np.sqrt(planes.variance, out=planes.variance)
+    weight = np.divide(1, planes.variance, out=np.zeros_like(planes.variance), where=planes.nused > 0)
+    err = np.sqrt(planes.variance, out=planes.variance)
     gain = noise_gain(how.kernel)
     header = coadd_header(members, target, str(how.method), correlation=1 / gain)
     exposures = [one.exposure_s for one in members]

@@ -104,6 +104,7 @@ def member_of(source: Source, resampler: Resampler, *, stars: bool, seeing: bool
     exposure, egain = _positive(source, "EXPTIME", "EXPOSURE"), _positive(source, "EGAIN", "CALEGAIN")
     found = stars_of(frame) if stars else None
     measured = found or (_middle_stars(frame) if seeing else None)
+    source.forget()
     width = measured.psf.fwhm * _grid_scale(resampler.mapping) if measured is not None and measured.psf else math.nan
     return Member(source, resampler, sky, sky.level, noise, exposure, egain, fwhm=width, stars=found)
 

@@ -1,6 +1,7 @@
 """Where the pixels of a coadd come from: frames in memory, or files read window by window."""
 
 from dataclasses import dataclass
+from mmap import MADV_DONTNEED, mmap
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -62,6 +63,13 @@ class Source:
         if self.mask is not None:
             bits = np.array(self.mask[part], dtype=np.uint8, order="C")
         return Window(values, variance, bits, (rows.start, columns.start))
+
+    def forget(self) -> None:
+        """Let go of the pages of its file that were read; they are read again when they are asked for."""
+        for plane in (self.data, self.err, self.mask):
+            held = getattr(plane, "_mmap", None)
+            if isinstance(held, mmap):
+                held.madvise(MADV_DONTNEED)
 
     def frame(self) -> Frame:
         """Give it as a frame, read whole."""

@@ -4,16 +4,17 @@ import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from threading import Lock, local
+from threading import local
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.coadd import clipping, kernels
 from pictor.imaging.coadd.members import Member
+from pictor.imaging.coadd.trails import Band, covered, find_bands
 from pictor.imaging.combine.combining import median_penalty
 from pictor.imaging.combine.kernels import sorting_network
-from pictor.imaging.frame import NO_DATA
+from pictor.imaging.frame import HIT, NO_DATA
 from pictor.imaging.mesh import interpolate_row
 from pictor.imaging.resampling.mapping import Mapping
 from pictor.imaging.resampling.resampling import Window
@@ -28,6 +29,7 @@ SAMPLES_BYTES = 12 << 20
 _PER_SAMPLE = 9
 _LEAST_ROWS, _MOST_ROWS = 32, 256
 _MARGIN = 5
+_MOST_CROWDED = 1 << 14
 _EDGE = 2
 """Pixels around a tile that tell what is rejected in it: its neighbours, and their slopes."""
 
@@ -73,7 +75,7 @@ class Planes:
     nused: NDArray[np.uint16]
     mask: NDArray[np.uint8]
     rejected: NDArray[np.int64]
-    lock: Lock = field(default_factory=Lock)
+    clipped: dict[tuple[int, int], tuple[NDArray[np.int64], NDArray[np.int32]]] = field(default_factory=dict)
 
 
 def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule) -> Planes:
@@ -84,21 +86,34 @@ def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule) -> Planes
     )  # fmt: skip
 
     tiles = tiles_of(shape, 1 if rule.method == kernels.MEAN else len(members))
+    _work(members, tiles, rule, [], made)
+    if rule.method == kernels.CLIP:
+        bands = find_bands(np.concatenate([places for _, places in made.clipped.values()]), shape, rule.width)
+        _work(members, [tile for tile in tiles if covered(bands, tile)], rule, bands, made)
+        made.rejected[:] = sum(counts for counts, _ in made.clipped.values())
+    return made
+
+
+def _work(
+    members: Sequence[Member], tiles: Sequence[tuple[slice, slice]], rule: Rule, bands: Sequence[Band], made: Planes
+) -> None:
+    """Make tiles, without what lies in a band."""
     own = local()
 
     def work(tile: tuple[slice, slice]) -> None:
-        samples = _Samples(members)
+        samples = _Samples(members, bands)
         if rule.method == kernels.MEAN:
             _mean(samples, tile, made)
         else:
             if not hasattr(own, "room"):
-                own.room = _Room.of(len(members), tiles[0])
+                own.room = _Room.of(len(members), tiles_of(made.value.shape, len(members))[0])
             _robust(samples, tile, rule, own.room, made)
+        for one in members:
+            one.source.forget()
 
     with ThreadPoolExecutor(2) as pool:
         for _ in pool.map(work, tiles):
             pass
-    return made
 
 
 def tiles_of(shape: tuple[int, int], samples: int) -> list[tuple[slice, slice]]:
@@ -134,9 +149,10 @@ class _Room:
 
 @dataclass(frozen=True, slots=True)
 class _Samples:
-    """Gives the samples of one light on one tile."""
+    """Gives the samples of one light on one tile; those in bands are infinite and have the bit of hits."""
 
     members: Sequence[Member]
+    bands: Sequence[Band] = ()
 
     def fill(self, index: int, tile: tuple[slice, slice], out: tuple[Reals, Reals, Mask]) -> bool:
         """Resample one light into arrays of the tile's shape; False, with nothing written, where it does not reach."""
@@ -215,6 +231,10 @@ def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Roo
     for index in range(count):
         if not samples.fill(index, (wide[0], wide[1]), (cube[0][index], cube[1][index], cube[2][index])):
             cube[0][index], cube[1][index], cube[2][index] = np.nan, 0.0, NO_DATA
+    out_of = covered(samples.bands, (wide[0], wide[1]))
+    for light, part in out_of:
+        there = part & (cube[2][light] & NO_DATA == 0)
+        cube[0][light][there], cube[2][light][there] = np.inf, HIT
     middle, reach, told = np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8)
     soft = np.empty(shape, np.bool_)
     kernels.medians(cube[0], cube[2], sorting_network(count), middle, reach, soft, told)
@@ -222,7 +242,8 @@ def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Roo
     inner = (top, top + tile[0].stop - tile[0].start, left, left + tile[1].stop - tile[1].start)
     frames = np.array([(one.floor, *one.slack, one.sharpness) for one in samples.members]).T.copy()
     if rule.method == kernels.CLIP:
-        _clip(cube, (middle, reach, soft), (frames, rule.packed()), inner, made)
+        told_of = _clip(cube, (middle, reach, soft), (frames, rule.packed()), out_of, inner)
+        made.clipped[tile[0].start, tile[1].start] = told_of[0], told_of[1] + (0, wide[0].start, wide[1].start)
     weights = np.array([one.weight for one in samples.members])
     out = made.value[tile], made.variance[tile], made.nused[tile]
     clipping.average(cube, weights, soft, (top, left), out, (middle, frames, rule.packed()))
@@ -234,11 +255,13 @@ def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Roo
 
 def _clip(
     cube: tuple[Reals, Reals, Mask], around: tuple[Reals, Reals, NDArray[np.bool_]], by: tuple[Floats, Floats],
-    inner: tuple[int, int, int, int], made: Planes,
-) -> None:  # fmt: skip
-    """Reject samples in place, and count them."""
+    out_of: Sequence[tuple[int, NDArray[np.bool_]]], inner: tuple[int, int, int, int],
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:  # fmt: skip
+    """Reject samples in place; return how many of every light, and where many are together."""
     found, rejected = np.empty(around[0].shape, np.uint8), np.zeros(len(cube[0]), np.int64)
     clipping.reject(cube, *around, *by, found)
-    clipping.count_rejected(cube[0], cube[2], found, inner, rejected)
-    with made.lock:
-        made.rejected[:] += rejected
+    for _, part in out_of:
+        found[part] |= 4
+    crowded = np.empty((_MOST_CROWDED, 3), np.int32)
+    number = clipping.count_rejected(cube[0], cube[2], found, inner, rejected, crowded)
+    return rejected, crowded[:number].copy()
