@@ -1,6 +1,7 @@
 """Frames whose bad pixels are repaired and whose cosmic rays are found, against truth and astroscrappy."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -199,6 +200,24 @@ def test_electrons_have_a_gain_of_one_and_the_setting_of_a_camera_is_no_gain(rng
     assert guessed.egain == pytest.approx(EGAIN, rel=0.1)
     calibrated = Frame(light, header=fits.Header({"CALSTAT": "BDF", "EGAIN": EGAIN, "CALRN": 4.0}))
     assert noise_of(calibrated).basis == "gain 1.5, read noise 4 e-"
+
+
+@pytest.mark.parametrize("stated", [{"EGAIN": EGAIN}, {"EGAIN": EGAIN, "RDNOISE": READ_NOISE_E, "CALSTAT": "BD"}, {}])
+def test_the_same_frame_in_another_scale_has_the_same_hits(rng: np.random.Generator, stated: dict[str, Any]) -> None:
+    light, _ = with_hits(rng, field(rng, 2.5)[0])
+    counts = light.round().clip(0, 65535).astype(np.uint16)
+    scaled = {
+        "reals from 0 to 1": (counts / np.float32(65535)).astype(np.float32), "double": counts / 65535,
+        "32 bits": counts.astype(np.uint32) * 65537, "wide integers of the same value": counts.astype(np.int32),
+    }  # fmt: skip
+    header = fits.Header(stated)
+    here = hits_of(clean_cosmics(Frame(counts, header=header)))
+    for name, data in scaled.items():
+        done = clean_cosmics(Frame(data, header=header))
+        differ = int((hits_of(done) != here).sum())
+        print(f"{name} ({done.header['CR_NOISE']}): {differ} of {here.sum()} hits differ from those of 16 bits")
+        assert differ <= 2
+    assert here.sum() > 100
 
 
 def test_the_noise_of_the_sky_is_measured(rng: np.random.Generator) -> None:

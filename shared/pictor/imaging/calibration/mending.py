@@ -115,7 +115,8 @@ def clean_cosmics(
     frame
         Shape (ny, nx); it is not changed. Bad, saturated and empty pixels of its mask are not looked at.
     egain
-        Conversion gain, in electrons per unit of the frame; None: as its header says, else from its sky.
+        Conversion gain, in electrons per ADU; None: as its header says, else from its sky. Values between 0 and 1, or
+        of 32 bits, are taken for shares of 65535 ADU.
     read_noise_e
         Read noise, in electrons RMS; None: what the sky scatters by tells the noise.
     bayer
@@ -147,7 +148,7 @@ def clean_cosmics(
     pixels = np.ascontiguousarray(taken.real())
     mask = np.zeros(taken.shape, np.uint8) if taken.mask is None else taken.mask.copy()
     mask[~np.isfinite(pixels)] |= NO_DATA
-    noise = noise_of(replace(taken, data=pixels, mask=mask), egain=egain, read_noise_e=read_noise_e, bayer=bayer)
+    noise = noise_of(replace(taken, mask=mask), egain=egain, read_noise_e=read_noise_e, bayer=bayer)
     err = noise.err(pixels) if taken.err is None else np.ascontiguousarray(taken.err, dtype=np.float32)
     detector = Detector(noise.egain, max(float(np.median(noise.floor)) * noise.egain, 1e-6))
     hit = find_cosmics(pixels.astype(np.float32, copy=False), mask, err, detector, bayer=bayer, limits=limits)

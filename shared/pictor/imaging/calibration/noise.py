@@ -13,6 +13,12 @@ from pictor.imaging.types import Image
 LEAST_EGAIN, LARGEST_EGAIN = 0.05, 2.0
 """Bounds of a gain told by the sky alone, in e-/ADU: an offset left in the sky makes it too large."""
 
+FULL_SCALE = 65535
+"""ADU that programs bring to 1, or to the full scale of wider integers, when they change the values of a frame."""
+
+LARGEST_SHARE, LARGEST_ADU = 4.0, 2.0**26
+"""Reals that stay below the one are shares of full scale, flats having divided some; no camera counts to the other."""
+
 _GAINS, _READ_NOISES = ("EGAIN", "CALEGAIN"), ("RDNOISE", "READNOIS", "CALRN")
 
 
@@ -62,14 +68,15 @@ def noise_of(
 
     Gain and read noise count as given, else as the header of a frame whose bias is removed says (CALSTAT with B or D).
     Otherwise the sky tells the noise of its pixels, and what lies above the sky adds photon noise with the gain that
-    is given, that EGAIN says, or that the sky would have if all its noise were that of photons.
+    is given, that EGAIN says, or that the sky would have if all its noise were that of photons. Gains are per ADU of
+    the camera: where a program has brought the values to 0 to 1, or to 32 bits, they are taken for shares of 65535 ADU.
 
     Parameters
     ----------
     frame
         Shape (ny, nx); pixels with a mask do not count.
     egain
-        Conversion gain, in electrons per unit of the frame. The card GAIN is a setting of the camera and never used.
+        Conversion gain, in electrons per ADU. The card GAIN is a setting of the camera and never used.
     read_noise_e
         Read noise, in electrons RMS.
     bayer
@@ -96,11 +103,37 @@ def noise_of(
     gain = egain or _stated(frame, _GAINS)
     if frame.unit.startswith("electron"):
         gain = 1.0
+    adu = adu_per_unit(frame)
     known = read_noise_e or (_stated(frame, _READ_NOISES) if _without_bias(frame) else None)
     if gain is not None and known is not None:
-        told = f"gain {gain:.4g}, read noise {known:.4g} e-"
+        told = f"gain {gain:.4g}, read noise {known:.4g} e-{_scale_in_words(adu)}"
+        gain *= adu
         return Noise(np.full((step, step), known / gain), np.zeros((step, step)), gain, told)
-    return _by_sky(frame, gain, step)
+    return _by_sky(frame, gain, adu, step)
+
+
+def adu_per_unit(frame: Frame) -> float:
+    """Tell how many ADU of a camera one unit of a frame is, from its type and its largest value.
+
+    Returns
+    -------
+    float
+        1 unless the unit is ADU and the values cannot be those of a camera: 65535 for reals between 0 and 1, less than
+        1 for integers beyond 26 bits, whose full scale is that of their type (of 32 bits for reals).
+    """
+    kind = frame.data.dtype
+    if frame.unit != "adu" or (kind.kind != "f" and kind.itemsize < 4):
+        return 1.0
+    largest = float(np.nanmax(frame.data, initial=0.0, where=np.isfinite(frame.data)))
+    if kind.kind == "f" and 0 < largest <= LARGEST_SHARE:
+        return float(FULL_SCALE)
+    if largest <= LARGEST_ADU:
+        return 1.0
+    return FULL_SCALE / (float(np.iinfo(kind).max) if kind.kind != "f" else 2.0**32 - 1)
+
+
+def _scale_in_words(adu: float) -> str:
+    return "" if adu == 1 else f", unit {adu:.6g} ADU"
 
 
 def _stated(frame: Frame, keywords: tuple[str, ...]) -> float | None:
@@ -113,7 +146,7 @@ def _without_bias(frame: Frame) -> bool:
     return bool(set("BD") & set(str(frame.header.get("CALSTAT", "")).upper()))
 
 
-def _by_sky(frame: Frame, gain: float | None, step: int) -> Noise:
+def _by_sky(frame: Frame, gain: float | None, adu: float, step: int) -> Noise:
     """Measure the noise on the sky of every colour."""
     floor, level = np.empty((step, step)), np.empty((step, step))
     pixels = frame.real()
@@ -127,7 +160,8 @@ def _by_sky(frame: Frame, gain: float | None, step: int) -> Noise:
             )
         floor[y, x], level[y, x] = sky.noise, sky.level
     if gain is not None:
-        return Noise(floor, level, gain, f"sky of the frame, gain {gain:.4g}")
-    guess = float(np.median(level / np.square(floor)))
+        told = f"sky of the frame, gain {gain:.4g}{_scale_in_words(adu)}"
+        return Noise(floor, level, gain * adu, told)
+    guess = float(np.median(level / np.square(floor))) / adu
     gain = min(max(guess, LEAST_EGAIN), LARGEST_EGAIN)
-    return Noise(floor, level, gain, f"sky of the frame, gain guessed {gain:.2g}")
+    return Noise(floor, level, gain * adu, f"sky of the frame, gain guessed {gain:.2g}{_scale_in_words(adu)}")
