@@ -16,6 +16,7 @@ os.environ["PICTOR_PORTS"] = f"{20_000 + WORKER * SHARE}-{20_000 + (WORKER + 1) 
 pytest_plugins = [
     "tests.support.hangs",
     "tests.support.sharing",
+    "tests.support.ordering",
     "tests.support.servers",
     "tests.support.flow",
     "tests.support.logged",
