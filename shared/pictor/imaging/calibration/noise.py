@@ -129,7 +129,8 @@ def adu_per_unit(frame: Frame) -> float:
         return float(FULL_SCALE)
     if largest <= LARGEST_ADU:
         return 1.0
-    return FULL_SCALE / (float(np.iinfo(kind).max) if kind.kind != "f" else 2.0**32 - 1)
+    signed = kind.kind == "i"
+    return FULL_SCALE / (2.0 ** (8 * (4 if kind.kind == "f" else kind.itemsize) - signed) - 1)
 
 
 def _scale_in_words(adu: float) -> str:
