@@ -345,3 +345,8 @@ def test_a_file_that_ends_early_is_refused_with_its_reason(
     (tmp_path / "p.bz2").write_bytes(bz2.compress(whole))
     with pytest.raises(UnreadableFrameError, match="archive"):
         Frame.from_fits(tmp_path / "p.bz2")
+
+
+def test_a_notebook_shows_a_frame_in_one_line() -> None:
+    frame = Frame(np.zeros(SHAPE, np.uint16), mask=np.zeros(SHAPE, np.uint8), header=solved())
+    assert repr(frame) == "Frame(uint16 (24, 32), adu, mask, OBJECT='M 51')"

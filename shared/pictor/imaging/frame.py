@@ -84,6 +84,13 @@ class Frame:
         if self.mask is not None and self.mask.shape != self.data.shape[-2:]:
             raise FrameMismatchError(f"the mask {self.mask.shape} and the data {self.data.shape} differ in shape")
 
+    def __repr__(self) -> str:
+        """Show a notebook one line instead of all pixels and cards."""
+        planes = [name for name in ("err", "mask") if getattr(self, name) is not None]
+        cards = [f"{key}={self.header[key]!r}" for key in ("OBJECT", "FILTER", "EXPTIME") if key in self.header]
+        told = [f"{self.data.dtype} {self.data.shape}", self.unit or "no unit", *planes, *cards]
+        return f"Frame({', '.join(told)})"
+
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns (ny, nx)."""

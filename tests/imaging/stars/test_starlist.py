@@ -22,6 +22,8 @@ def test_the_table_is_written_with_one_based_coordinates_and_read_back_the_same(
     assert np.allclose(again.x, found.x)
     assert np.array_equal(again.flags, found.flags)
     assert (again.shape, again.psf, again.saturation) == (found.shape, found.psf, found.saturation)
+    assert found.psf is not None
+    assert repr(again) == f"StarList({len(found)} sources, {found.star_count} stars, FWHM {found.psf.fwhm:.2f} px)"
 
 
 def test_an_empty_list_is_a_table_too(tmp_path: Path) -> None:
