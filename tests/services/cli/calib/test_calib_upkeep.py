@@ -27,7 +27,8 @@ async def test_a_failed_stack_is_tried_again_and_waited_for(house: House) -> Non
     pool = house.pocket.runtime.pool
     await pool.execute("UPDATE module_run SET state = 'failed' WHERE job_id = $1", job_id)
     await pool.execute("UPDATE job SET state = 'failed', reasons = '{broken}' WHERE id = $1", job_id)
-    assert (await house.json("jobs", "list", "--state", "failed"))["items"][0]["reasons"] == ["broken"]
+    failed = {one["id"]: one["reasons"] for one in (await house.json("jobs", "list", "--state", "failed"))["items"]}
+    assert failed[str(job_id)] == ["broken"]
     told = await house.json("jobs", "retry", job_id, "--wait")
     assert told["job"]["state"] == "completed"
 
