@@ -6,7 +6,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.badpixels import bad_pixel_map
+from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.masters import Master, write_master
 
 SHAPE = (4000, 6000)

@@ -10,6 +10,7 @@ from pictor.calibration_stacker.drawing import draw
 from pictor.calibration_stacker.foreign import Given
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.agreement import warm as warm_agreement
+from pictor.imaging.calibration.badindark import warm as warm_bad
 from pictor.imaging.calibration.building import Recipe
 from pictor.imaging.calibration.calibrating import warm as warm_calibrate
 from pictor.imaging.calibration.facts import pixel_facts
@@ -185,6 +186,7 @@ def warm() -> None:
     """Compile every kernel of the stacker before the first order."""
     warm_combine()
     warm_agreement()
+    warm_bad()
     warm_flats()
     warm_impulses()
     warm_calibrate()

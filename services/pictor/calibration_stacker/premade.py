@@ -18,7 +18,7 @@ from pictor.calibration_stacker.comparing import (
 from pictor.calibration_stacker.foreign import Given, Judged, read_foreign
 from pictor.calibration_stacker.gate import BLOCK_LIMIT, BLOCK_SHARE, SEVERITY, Check, Verdict
 from pictor.calibration_stacker.plausible import constant, dark_level, finite, normalise_flat, same_level, to_adu
-from pictor.imaging.calibration.badpixels import bad_pixel_map
+from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.building import strips
 from pictor.imaging.calibration.cards import CALSTAT
 from pictor.imaging.calibration.masters import (

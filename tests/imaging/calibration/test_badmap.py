@@ -9,9 +9,10 @@ from astropy import units as u
 from astropy.nddata import CCDData
 
 from pictor.imaging.calibration import badmap
+from pictor.imaging.calibration.badindark import bad_pixel_map, find_bad_in_dark
 from pictor.imaging.calibration.badlist import parse_bad_pixels
-from pictor.imaging.calibration.badmap import AUTOMATIC, LISTED, find_bad_in_dark, find_bad_in_flat, map_bad_pixels
-from pictor.imaging.calibration.badpixels import bad_pixel_map, find_bad_pixels, read_bad_pixel_list
+from pictor.imaging.calibration.badmap import AUTOMATIC, LISTED, find_bad_in_flat, map_bad_pixels
+from pictor.imaging.calibration.badpixels import find_bad_pixels, read_bad_pixel_list
 from pictor.imaging.combine.frames import combine_frames
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import Frame

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pictor.imaging.calibration.badpixels import bad_pixel_map, find_bad_lines, find_bad_pixels, read_bad_pixel_list
+from pictor.imaging.calibration.badindark import bad_pixel_map
+from pictor.imaging.calibration.badpixels import find_bad_lines, find_bad_pixels, read_bad_pixel_list
 from pictor.imaging.combine.impulses import find_impulses
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 
@@ -111,3 +112,26 @@ def test_impulses_in_a_flat_are_found_and_dust_is_not(step: int, rng: np.random.
     found = find_impulses(flat.astype(np.float32), step=step)
     assert found[[50, 81, 0], [60, 90, 0]].all()
     assert found.sum() == 3
+
+
+def test_the_glow_of_an_amplifier_marks_neither_pixels_nor_columns(rng: np.random.Generator) -> None:
+    y, x = np.mgrid[0:480, 0:640]
+    dark = rng.normal(500, 3, (480, 640)) + 100 * np.exp(-np.hypot(x - 680, y - 520) / 120)
+    dark[100:110, 30] += 60
+    dark[200:, 400] += 4
+    found = bad_pixel_map(dark.astype(np.float32)) != 0
+    assert found[100:110, 30].all()
+    assert found[210:, 400].all()
+    assert not found[:160, 400].all()
+    found[100:110, 30] = found[:, 400] = False
+    print(f"{int(found.sum())} of {found.size} good pixels of a glowing sensor called bad")
+    assert found.sum() < 1e-4 * found.size
+
+
+@pytest.mark.parametrize("frames", [1, 2, 5])
+def test_a_dark_without_noise_but_its_rounding_has_no_bad_lines(rng: np.random.Generator, frames: int) -> None:
+    slope = np.linspace(0, 3, 640)
+    dark = np.rint(rng.normal(500 + slope, 0.3, (frames, 480, 640))).mean(axis=0).astype(np.float32)
+    found = bad_pixel_map(dark)
+    print(f"{frames} frames: {int(found.sum())} of {found.size} pixels")
+    assert found.mean() < 3e-4

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
+from pictor.imaging.calibration.badindark import find_bad_in_dark
 from pictor.imaging.calibration.badlines import find_lines
-from pictor.imaging.calibration.badmap import find_bad_in_dark
 from pictor.imaging.calibration.pairs import measure_read_noise
 from pictor.imaging.combine.plain import combine_plain
 from pictor.imaging.frame import Frame

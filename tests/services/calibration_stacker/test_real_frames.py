@@ -8,7 +8,7 @@ import pytest
 from astropy.io import fits
 
 from pictor.calibration_stacker import compute
-from pictor.imaging.calibration.badpixels import bad_pixel_map
+from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.calibrating import apply_masters
 from pictor.imaging.calibration.masters import read_master
 from pictor.imaging.errors import ImagingError

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pictor.calibration_stacker import compute
-from pictor.imaging.calibration import calibrating, repair
+from pictor.imaging.calibration import agreement, badindark, calibrating, repair
 from pictor.imaging.combine import impulses, kernels, scaled
 from tests.imaging.calibration.camera import make_camera
 
@@ -15,7 +15,7 @@ from tests.imaging.calibration.camera import make_camera
 def compiled() -> dict[str, int]:
     """Signatures of every kernel of the stacker."""
     found = {}
-    for module in (kernels, scaled, impulses, calibrating, repair):
+    for module in (kernels, scaled, impulses, agreement, badindark, calibrating, repair):
         for name, kernel in vars(module).items():
             if isinstance(kernel, numba.core.registry.CPUDispatcher):
                 found[f"{module.__name__}.{name}"] = len(kernel.signatures)

@@ -13,9 +13,10 @@ from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badmap import BadPixelMap, map_bad_pixels
-from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, bad_pixel_map
+from pictor.imaging.calibration.badpixels import PIXEL_SIGMA
 from pictor.imaging.calibration.measuring import dark_current
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.frame import BAD, Frame
@@ -80,8 +81,7 @@ def _make(wish: Wish, scratch: Path) -> Told:
 def _dark(member: Member) -> Frame:
     """Read a dark; of the bad pixels in the mask of a master of ours only the unsteady ones count.
 
-    The others stand out from one level for the whole frame, or lie on a column or row that does, and are looked for
-    again, more exactly.
+    The others are what the dark itself shows, and are looked for again with the threshold of this call.
     """
     frame = Frame.from_fits(member.plain)
     if frame.mask is None or "CALROLE" not in frame.header:

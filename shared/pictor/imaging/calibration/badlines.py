@@ -97,6 +97,23 @@ def find_lines(
         for axis, first in ((0, x), (1, y)):
             seen, found = deviations[axis][first::step], _deviations(level, axis, window)
             seen[:] = np.where(np.abs(found) > np.abs(seen), found, seen)
+    return _beyond(deviations, sigma)
+
+
+def places_of(columns: NDArray[np.float64], rows: NDArray[np.float64], *, sigma: float = LINE_SIGMA) -> BadLines:
+    """Find the lines whose value leaves that of their neighbours, as `find_lines` does with medians.
+
+    Parameters
+    ----------
+    columns, rows
+        One value per column, shape (nx,), and per row, shape (ny,).
+    sigma
+        Threshold in standard deviations.
+    """
+    return _beyond((_alone(columns, LINE_WINDOW), _alone(rows, LINE_WINDOW)), sigma)
+
+
+def _beyond(deviations: tuple[NDArray[np.float64], NDArray[np.float64]], sigma: float) -> BadLines:
     places = [np.flatnonzero(np.abs(found) > sigma) for found in deviations]
     columns, rows = (tuple(at.tolist()) for at in places)
     sigmas = [tuple(np.round(found[at], 2).tolist()) for found, at in zip(deviations, places, strict=True)]
@@ -132,7 +149,10 @@ def _levelled(values: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _deviations(values: NDArray[np.floating], axis: int, window: int) -> NDArray[np.float64]:
     """Return by how many standard deviations every line leaves its neighbours; 0 where there are too few."""
-    lines = _between_steps(values, line_medians(values, axis), axis)
+    return _alone(_between_steps(values, line_medians(values, axis), axis), window)
+
+
+def _alone(lines: NDArray[np.float64], window: int) -> NDArray[np.float64]:
     if lines.size <= window:
         return np.zeros(lines.shape)
     width = min(SMOOTH, (lines.size - 1) // 2 * 2 + 1)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.background import mesh_background
-from pictor.imaging.calibration.badlines import find_lines, in_steps, mark_lines
-from pictor.imaging.calibration.badpixels import PIXEL_SIGMA, SUBSAMPLE
+from pictor.imaging.calibration.badindark import find_bad_in_dark
+from pictor.imaging.calibration.badlines import find_lines, mark_lines
+from pictor.imaging.calibration.badpixels import PIXEL_SIGMA
 from pictor.imaging.combine.impulses import find_impulses
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import Frame
-from pictor.imaging.pixels import quantum
 from pictor.imaging.types import Image, Mask
 
 AUTOMATIC, LISTED = np.uint8(1), np.uint8(2)
@@ -23,10 +23,7 @@ LOW, HIGH = 0.5, 1.5
 """Response relative to the surroundings outside which a pixel of a flat is bad."""
 
 CELL = 16
-"""Size of the mesh that follows the light of a flat, and the glow of a dark, in pixels."""
-
-TAIL = (0.8944, 1.25), (0.99379, 2.5)
-"""Quantiles of the normal distribution and how many standard deviations they are from the middle."""
+"""Size of the mesh that follows the light of a flat, in pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -122,63 +119,6 @@ def map_bad_pixels(
     if listed is not None:
         bits[listed != 0] |= LISTED
     return BadPixelMap(bits)
-
-
-def find_bad_in_dark(
-    dark: Any,  # noqa: ANN401 - whatever Frame.from_nddata takes
-    *,
-    sigma: float = PIXEL_SIGMA,
-) -> NDArray[np.bool_]:
-    """Find pixels of a master dark far from their surroundings, and columns and rows that leave their neighbours.
-
-    The slow course of the dark (amplifier glow), a mesh of 16 pixels, is taken out. The threshold is ``sigma`` times
-    1.4826 times the median absolute deviation, on either side of the median; but dark current has a tail that is no
-    defect, so that on the side where the quantiles of 1.25 and 2.5 standard deviations tell of one, their parabola is
-    followed to ``sigma``. Of a column or row that leaves its neighbours the part that does is bad (`mark_lines`).
-
-    Parameters
-    ----------
-    dark
-        Master dark (or bias), shape (ny, nx), any unit: array, `Frame`, CCDData or NDData.
-    sigma
-        Threshold in standard deviations.
-
-    Returns
-    -------
-    numpy.ndarray
-        True where bad, masked or no number, shape (ny, nx).
-
-    Raises
-    ------
-    FrameMismatchError
-        If it has not two axes.
-    """
-    values = in_steps(_plane(dark))
-    course = mesh_background(values, cell=CELL)
-    if course.level is None:
-        return np.ones(values.shape, np.bool_)
-    level = values - course.evaluate()
-    centre, low, high = _limits(level, sigma, quantum(np.ascontiguousarray(values, np.float32)))
-    bad = ~((level >= centre - low) & (level <= centre + high))
-    bad |= mark_lines(values, find_lines(values))
-    return bad
-
-
-def _limits(values: Image, sigma: float, step: float) -> tuple[float, float, float]:
-    """Return the median, and how far below and above it a good pixel may be."""
-    some = values.ravel()[:: max(1, values.size // SUBSAMPLE)]
-    some = some[np.isfinite(some)].astype(np.float64)
-    centre = float(np.median(some))
-    width = max(1.4826 * float(np.median(np.abs(some - centre))), step / 2)
-    near = some[np.abs(some - centre) <= 2 * PIXEL_SIGMA * width] - centre
-    return centre, max(_reach(-near, sigma), sigma * width), max(_reach(near, sigma), sigma * width)
-
-
-def _reach(values: NDArray[np.float64], sigma: float) -> float:
-    """Follow the upper tail to a threshold: a parabola in standard deviations through two of its quantiles."""
-    first, second = (float(np.quantile(values, share)) / z for share, z in TAIL)
-    bend = max((second - first) / (TAIL[1][1] - TAIL[0][1]), 0.0)
-    return sigma * first + bend * (sigma**2 - sigma * TAIL[0][1])
 
 
 def find_bad_in_flat(

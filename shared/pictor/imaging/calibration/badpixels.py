@@ -157,47 +157,6 @@ def line_deviations(
     return deviations
 
 
-def bad_pixel_map(dark: Image, *, listed: Mask | None = None) -> Mask:
-    """Make the bad-pixel map of a master dark: single pixels, columns and rows, and what a person listed.
-
-    Parameters
-    ----------
-    dark
-        Master dark, shape (ny, nx), in ADU.
-    listed
-        Map of the listed pixels, shape (ny, nx), 1 where bad; None without a list.
-
-    Returns
-    -------
-    numpy.ndarray
-        1 where bad, shape (ny, nx), uint8.
-
-    Raises
-    ------
-    FrameMismatchError
-        If the dark has not two axes or the list another shape.
-    """
-    _require_plane(dark)
-    if listed is not None and listed.shape != dark.shape:
-        raise FrameMismatchError(f"the list has shape {listed.shape}, the dark {dark.shape}")
-    bad = np.zeros(dark.shape, np.uint8)
-    mark_bad_pixels(dark, bad, listed=listed)
-    return bad
-
-
-def mark_bad_pixels(dark: Image, mask: Mask, *, listed: Mask | None = None) -> None:
-    """Mark in a mask, in place and row by row, what `bad_pixel_map` finds."""
-    centre, limit = pixel_limits(dark)
-    for rows in row_chunks((dark.shape[0], dark.shape[1])):
-        bad = ~(np.abs(dark[rows] - centre) <= limit)
-        if listed is not None:
-            bad |= listed[rows] != 0
-        y, x = np.nonzero(bad)
-        mask[rows.start + y, x] |= BAD
-    mask[:, find_bad_lines(dark, axis=0)] |= BAD
-    mask[find_bad_lines(dark, axis=1)] |= BAD
-
-
 def read_bad_pixel_list(text: str, shape: tuple[int, int]) -> Mask:
     """Read a person's list of bad pixels for frames of one shape; `parse_bad_pixels` tells the format.
 

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from astropy.io import fits
 
-from pictor.imaging.calibration.badpixels import BAD, mark_bad_pixels
+from pictor.imaging.calibration.badindark import mark_bad_pixels
+from pictor.imaging.calibration.badpixels import BAD
 from pictor.imaging.calibration.building import Built, Recipe, build, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs, start_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
