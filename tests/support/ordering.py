@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 WAITING = (
-    "tests/faults/", "tests/catalogue/", "tests/runtime/", "tests/e2e/", "tests/services/cli/test_check",
+    "tests/faults/", "tests/catalogue/", "tests/load/", "tests/runtime/", "tests/e2e/", "tests/services/cli/test_check",
     "tests/services/gateway/", "tests/services/cli/calib/", "tests/services/calibration_stacker/",
     "tests/services/astrometry/", "tests/state/", "tests/services/cli/test_repair.py",
     "tests/services/cli/test_processes.py",
