@@ -28,7 +28,7 @@ from pictor.imaging.coadd.coadding import coadd_files, warm
 from pictor.imaging.coadd.products import write_coadd
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Provenance, write_product
-from pictor.imaging.registration.stars import match_stars, stars_of
+from pictor.imaging.registration.stars import match_stars, places_of
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.resampling import resample
@@ -139,13 +139,13 @@ def registering(room: Path, paths: list[Path], pointings: list[Pointing], repeat
 
     def one(number: int, stars: StarList, wcs: Wcs | None) -> None:
         frame = Frame.from_fits(paths[number])
-        own = stars_of(frame) if number else stars
+        own = places_of(frame) if number else stars
         found[number] = replace(match_stars(stars, own), wcs=wcs)
         write_product(out / paths[number].name, resample(frame, found[number]), MADE, overwrite=True)
 
     def ours() -> None:
         first = Frame.from_fits(paths[0])
-        work: Callable[[int], None] = partial(one, stars=stars_of(first), wcs=first.wcs)
+        work: Callable[[int], None] = partial(one, stars=places_of(first), wcs=first.wcs)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(work, range(len(paths))))
 

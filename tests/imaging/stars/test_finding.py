@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.stars.finding import find_stars
+from pictor.imaging.stars.finding import find_brightest, find_stars
 from pictor.imaging.stars.starlist import StarFlag
 from tests.support.sky import Recipe, Sky, mosaic, render
 
@@ -89,6 +89,27 @@ def test_missing_pixels_cost_only_the_stars_they_hide() -> None:
     lost = np.count_nonzero((sky.x > 395) & (sky.x < 445) & (sky.snr > 5))
     assert found.star_count >= find_stars(sky.image).star_count - lost
     assert np.isfinite(found.x).all()
+
+
+def test_the_brightest_stars_alone_have_the_places_light_and_shapes_they_have_among_all() -> None:
+    image = render(FIELD).image
+    every, few = find_stars(image), find_brightest(image, most=60)
+    same = [int(np.argmin(np.hypot(every.x - x, every.y - y))) for x, y in zip(few.x, few.y, strict=True)]
+    for column in ("x", "y", "flux", "snr", "peak", "hfr", "theta"):
+        assert np.array_equal(getattr(every, column)[same], getattr(few, column), equal_nan=True)
+    print(f"{len(few)} of {len(every)} sources measured, {few.star_count} of them stars")
+    assert few.psf is None
+    assert few.star_count >= 60
+    assert len(few) <= 120 < len(every)
+    assert set(np.argsort(-every.flux, kind="stable")[:50]) <= set(same)
+
+
+@pytest.mark.parametrize("recipe", [replace(FIELD, stars=30), replace(FIELD, defocus_px=40.0, fwhm=3.0)])
+def test_where_the_wanted_stars_are_too_many_all_are_measured(recipe: Recipe) -> None:
+    image = render(recipe).image
+    every, few = find_stars(image), find_brightest(image, most=500)
+    assert np.array_equal(every.x, few.x)
+    assert np.array_equal(every.flags, few.flags)
 
 
 def test_stars_at_the_ceiling_are_saturated_and_a_twelve_bit_ceiling_is_noticed() -> None:

@@ -22,7 +22,7 @@ from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.describe import describe
 from pictor.imaging.products import Input, Provenance
-from pictor.imaging.registration.stars import match_stars, stars_of
+from pictor.imaging.registration.stars import match_stars, places_of
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.resampling import require_plain
@@ -101,10 +101,10 @@ def _target(
         raise CommandError("a grid can be chosen only for lights with world coordinates: solve them first", 2)
     _require_some(kept)
     first = Frame.from_fits(kept[0])
-    stars = stars_of(first)
+    stars = places_of(first)
 
     def onto_first(path: Path) -> Transform:
-        return match_stars(stars, stars_of(Frame.from_fits(path))).onto(first.wcs)
+        return match_stars(stars, places_of(Frame.from_fits(path))).onto(first.wcs)
 
     found = _without_refused(kept[1:], onto_first, refused)
     return [kept[0], *(path for path, _ in found)], [

@@ -16,7 +16,7 @@ from pictor.imaging.fits.reading import read_header
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product, write_whole
 from pictor.imaging.registration.sky import transform_by_sky
-from pictor.imaging.registration.stars import match_stars, stars_of
+from pictor.imaging.registration.stars import match_stars, places_of
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.resampling import resample
@@ -78,7 +78,7 @@ def _reference(path: Path, files: Sequence[Path], manner: Manner) -> _Reference:
         by_sky = manner.by == "wcs" or (manner.by == "auto" and all(_has_wcs(one) for one in (path, *files)))
         if by_sky and frame.wcs is None:
             raise CommandError(f"--reference {path} has no world coordinates; solve it, or use --by stars", 2)
-        return _Reference(path, frame, None if by_sky else stars_of(frame), Input.of(path))
+        return _Reference(path, frame, None if by_sky else places_of(frame), Input.of(path))
     except ImagingError as error:
         raise CommandError(f"--reference {path}: {error}", 2) from error
 
@@ -99,7 +99,7 @@ def _one(path: Path, *, known: _Reference, out: Path | None, manner: Manner, fou
         transform = transform_by_sky(grid, frame)
     else:
         grid = None
-        stars = known.stars if path.samefile(known.path) else stars_of(frame)
+        stars = known.stars if path.samefile(known.path) else places_of(frame)
         transform = match_stars(known.stars, stars, mirrored=manner.mirrored)
         transform = replace(transform, wcs=known.frame.wcs)
     told = _told(transform, "wcs" if grid else "stars")

@@ -123,10 +123,10 @@ def _count(image: Pixels, saturation: float) -> tuple[int, int]:
     for y in range(image.shape[0]):
         top, finite = image[y, 0], 0
         for value in image[y]:
-            finite += value - value == 0
+            finite += int(value - value == 0)
             top = max(top, value)
         broken += image.shape[1] - finite
         if finite < image.shape[1] or np.float32(top) >= limit:
             for value in image[y]:
-                saturated += np.float32(value) >= limit
+                saturated += int(np.float32(value) >= limit)
     return broken, saturated

@@ -1,7 +1,7 @@
 """Registration by stars, without world coordinates: asterisms propose, all stars decide."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from pictor.imaging.frame import NO_DATA, Frame
 from pictor.imaging.registration.asterisms import Candidate, candidates
 from pictor.imaging.registration.chance import chance_of
 from pictor.imaging.registration.transform import PARAMETERS, Kind, Transform, apply, fit, fit_mirrored
-from pictor.imaging.stars.finding import find_stars
+from pictor.imaging.stars.finding import find_brightest, find_stars
 from pictor.imaging.stars.starlist import StarFlag, StarList
 
 Floats = NDArray[np.float64]
@@ -105,8 +105,7 @@ def match_stars(
     .. [2] Beroiz M. et al., 2020, Astronomy and Computing 32, 100384 (astroalign).
     """
     ours, theirs = _Points.of(reference), _Points.of(other)
-    fewest = min(len(ours.xy), len(theirs.xy))
-    if fewest < FEWEST:
+    if min(len(ours.xy), len(theirs.xy)) < FEWEST:
         raise RegistrationError(
             f"{len(theirs.xy)} stars in the frame and {len(ours.xy)} in the reference are too few to register: "
             f"{FEWEST} are needed",
@@ -155,16 +154,23 @@ def register(
         If they do not show the same stars.
     """
     first, second = Frame.from_nddata(reference), Frame.from_nddata(other)
-    found = match_stars(stars_of(first), stars_of(second), mirrored=mirrored, kind=kind)
-    return replace(found, wcs=first.wcs)
+    return match_stars(places_of(first), places_of(second), mirrored=mirrored, kind=kind).onto(first.wcs)
 
 
 def stars_of(frame: Frame) -> StarList:
     """Find the stars of a frame; pixels that are bad, hit or empty are left out."""
+    return find_stars(_usable(frame))
+
+
+def places_of(frame: Frame) -> StarList:
+    """Find as many of the brightest stars as `match_stars` looks at; no profile is fitted to them."""
+    return find_brightest(_usable(frame), most=_MOST)
+
+
+def _usable(frame: Frame) -> NDArray[Any]:
     plane = frame.plane()
-    if plane.mask is None or not np.any(plane.mask & (1 | 8 | NO_DATA)):
-        return find_stars(plane.data)
-    return find_stars(np.where(plane.mask & (1 | 8 | NO_DATA), np.nan, plane.real()))
+    hidden = False if plane.mask is None else (plane.mask & (1 | 8 | NO_DATA)) != 0
+    return np.where(hidden, np.nan, plane.real()) if np.any(hidden) else plane.data
 
 
 def _search(
@@ -256,8 +262,7 @@ def _residuals(ours: _Points, theirs: _Points, matrix: Floats, pairs: Pairs) -> 
 
 
 def _scatter(ours: _Points, theirs: _Points, matrix: Floats, pairs: Pairs) -> float:
-    away = _residuals(ours, theirs, matrix, pairs)
-    return float(np.sqrt(np.mean(away**2))) if len(away) else math.inf
+    return float(np.sqrt(np.mean(_residuals(ours, theirs, matrix, pairs) ** 2))) if len(pairs) else math.inf
 
 
 def _evident(ours: _Points, theirs: _Points, pairs: Pairs, *, mirrored: bool) -> Kind:

@@ -109,7 +109,7 @@ def blobs(image: Floats, threshold: float) -> NDArray[np.float64]:
                 if 6 <= x < nx - 6:
                     contrast = np.float32(row[k, 2]) - _ring_around(plane, x, y)
                     kept[count, 0], kept[count, 1], kept[count, 2] = x, y, contrast
-                    count += contrast > threshold
+                    count += int(contrast > threshold)
     return kept[:count]
 
 

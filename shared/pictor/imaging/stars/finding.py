@@ -20,6 +20,8 @@ from pictor.imaging.stars.starlist import StarFlag, StarList
 # Bright candidates that show the typical size of a star before all are measured.
 _PILOTS = 400
 _FEWEST_PILOTS = 25
+# Candidates measured for each of the brightest stars wanted: some are no stars.
+_PER_WANTED = 2
 # Sources sharper than this (FWHM 1.2 pixels) are hot pixels and cosmic rays, unless many look like stars.
 _SHARPEST_SIGMA = 0.5
 _FEWEST_SHARP = 20
@@ -72,6 +74,38 @@ def find_stars(
     return _among_filaments(pixels, stars, ceiling, threshold)
 
 
+def find_brightest(image: NDArray[Any], *, most: int, threshold: float = 5.0) -> StarList:
+    """Find the brightest stars of a frame of one channel, for their places: no profile, and widths as measured.
+
+    Of the candidates twice as many as are wanted are measured, strongest first; all of them where too few of those
+    turn out to be points. Each star measured has the place, light and shape `find_stars` gives it. Neighbours that
+    blend with it and pieces of trails are looked for among the measured ones.
+
+    Parameters
+    ----------
+    image, threshold
+        As for `find_stars`.
+    most
+        Wanted number of stars; a few more or less are given.
+
+    Returns
+    -------
+    StarList
+        Brightest first, without profile.
+
+    Raises
+    ------
+    FrameMismatchError
+        If the image is not two-dimensional.
+    """
+    pixels = as_pixels(image)
+    ceiling = guess_saturation(pixels)
+    stars = _find_on_plane(pixels, mesh_background(pixels), ceiling, threshold, most=most)
+    widths = stars.fwhm[stars.is_star]
+    usual = len(widths) > 0 and float(np.median(widths)) < _WIDE_FWHM
+    return stars if usual else _among_filaments(pixels, stars, ceiling, threshold)
+
+
 def _among_filaments(pixels: Pixels, stars: StarList, ceiling: float | None, threshold: float) -> StarList:
     """Where no stars or wide ones only were found, look for sharper ones among the clouds of a bright nebula.
 
@@ -97,7 +131,13 @@ def _find_in_colour(pixels: Pixels, pattern: str, ceiling: float | None, thresho
 
 
 def _find_on_plane(
-    pixels: Pixels, sky: Background, ceiling: float | None, threshold: float, *, share: float = SPIKE_SHARE
+    pixels: Pixels,
+    sky: Background,
+    ceiling: float | None,
+    threshold: float,
+    *,
+    share: float = SPIKE_SHARE,
+    most: int | None = None,
 ) -> StarList:
     if not sky.noise or not sky.noises.all():
         return replace(StarList.empty(sky.shape), saturation=ceiling)
@@ -107,17 +147,30 @@ def _find_on_plane(
         sharp, (found, usual) = False, _searched(pixels, sky, threshold, 0.0)
     if usual is None:
         return replace(StarList.empty(sky.shape), saturation=ceiling, spike_count=found.spikes)
-    positions = np.column_stack([found.x, found.y])
-    table = measure_shapes(pixels, sky, positions, sigma=usual.sigma, share=found.share)
-    table = table[table[:, COLUMNS.index("status")] != LOST]
-    stars = classify(table, Frame(sky.shape, usual, ceiling), spikes=found.spikes)
+    stars = _measured(pixels, sky, found, Frame(sky.shape, usual, ceiling), most)
     if sharp:
         return replace(stars, flags=stars.flags | np.int32(StarFlag.COSMIC_RAY))
+    if most is not None:
+        return stars
     psf = fit_profile(pixels, sky, stars)
     if psf is None:
         return stars
     typical = float(np.median(stars.fwhm[choose(stars)]))
     return replace(stars, psf=psf, fwhm=stars.fwhm * (psf.fwhm / typical))
+
+
+def _measured(pixels: Pixels, sky: Background, found: Candidates, frame: Frame, most: int | None) -> StarList:
+    """Measure all candidates, or the strongest ones where those hold as many stars as are wanted."""
+    positions, count = np.column_stack([found.x, found.y]), len(found.x)
+    few = count if most is None else min(count, _PER_WANTED * most)
+    for measured in sorted({few, count}):
+        chosen = np.sort(np.argsort(-found.snr, kind="stable")[:measured]) if measured < count else slice(None)
+        table = measure_shapes(pixels, sky, positions[chosen], sigma=frame.usual.sigma, share=found.share)
+        table = table[table[:, COLUMNS.index("status")] != LOST]
+        stars = classify(table, frame, spikes=found.spikes)
+        if most is not None and stars.star_count >= most:
+            break
+    return stars
 
 
 def _are_stars(found: Candidates) -> bool:
