@@ -11,6 +11,7 @@ from pictor.imaging.compositing.filters import filter_of
 
 CHANNELS = ("R", "G", "B")
 LUMINANCE = "L"
+_PLANES = "planes"
 
 _LUMINANCE = frozenset({"l", "lum", "luminance", "clear", "uvir", "uvircut", "irc", "ircut"})
 
@@ -67,12 +68,12 @@ def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list
     filters_as_named
         Whether filters of different names are different filters; else those are one that `usual_name` calls the same.
     """
-    parts: dict[tuple[str, str, str, bool], list[Row]] = defaultdict(list)
+    parts: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if row.kind == "light" and row.status is Status.OK and row.numbers:
             facts = row.facts
             target = re.sub(r"[\W_]+", "", target_of(row).casefold())
-            colour = bool(facts.get("bayer")) or facts.get("planes", 1) == len(CHANNELS)
+            colour = _PLANES if facts.get("planes", 1) == len(CHANNELS) else "mosaic" if facts.get("bayer") else ""
             named = str(facts.get("filter") or "")
             of_filter = named if filters_as_named else usual_name(named)
             parts[target, of_filter, str(facts.get("rig") or ""), colour].append(row)
@@ -85,7 +86,9 @@ def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list
         alone = len(rigs[target, of_filter]) == 1
         names = tuple(sorted({str(row.facts.get("filter") or "") for row in members}))
         several = names if len(names) > 1 else ()
-        groups = _groups(members, of_filter if several else names[0], rig, alone=alone, colour=colour)
+        both = colour == _PLANES and (target, of_filter, rig, "mosaic") in parts
+        apart = (*([] if alone else [rig]), *([_PLANES] if both else []))
+        groups = _groups(members, of_filter if several else names[0], rig, apart=apart, colour=bool(colour))
         made += [replace(group, taken_together=several) for group in groups]
     return made
 
@@ -121,9 +124,11 @@ def target_of(row: Row) -> str:
     return f"{target} panel {row.facts['panel']}" if row.facts.get("panel") else target
 
 
-def _groups(members: Sequence[Row], of_filter: str, rig: str, *, alone: bool, colour: bool) -> list[CoaddGroup]:
+def _groups(
+    members: Sequence[Row], of_filter: str, rig: str, *, apart: Sequence[str], colour: bool
+) -> list[CoaddGroup]:
     target = target_of(members[0])
-    parts = [slug(target), *([slug(of_filter)] if of_filter else []), *([] if alone else [slug(rig)])]
+    parts = [slug(target), *([slug(of_filter)] if of_filter else []), *map(slug, apart)]
     if not colour:
         return [CoaddGroup("_".join(parts), target, of_filter, rig, tuple(members))]
     return [

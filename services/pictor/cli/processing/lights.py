@@ -11,7 +11,7 @@ from pictor.cli.processing.defects import KIND, Map, find_defects
 from pictor.cli.processing.finding import Source
 from pictor.cli.processing.journal import content_key
 from pictor.cli.processing.reading import source_of
-from pictor.cli.processing.rows import Row, by_label, numbers_of
+from pictor.cli.processing.rows import Row, Status, by_label, numbers_of
 from pictor.cli.processing.run import LIGHTS, Run
 from pictor.cli.processing.seen import Seen
 from pictor.cli.processing.sorting import Sorted, slug, target_key, unique_names
@@ -56,7 +56,7 @@ async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source])
     hopeless = frozenset(field_of(light) for light in first if rows[light.label].facts.get("unsolved") == NO_INDEX)
     await run.each(rest, one, "lights")
     _count_uses(run, [rows[light.label] for light in files.lights])
-    for label, other in files.twins:
+    for label, other in ((label, other) for label, other in files.twins if rows[label].status is Status.OK):
         rows[label].skip(f"the same exposure as {other}, which counts; measured all the same")
 
 

@@ -4,8 +4,10 @@ import asyncio
 import json as jsonlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from shutil import copyfile
 from tempfile import TemporaryDirectory
 
 from rich.console import Console
@@ -13,6 +15,7 @@ from rich.console import Console
 from pictor.cli.processing.choosing import choose, common_times, dark_of_flats, expected_master, master_names
 from pictor.cli.processing.coadds import coadd_groups
 from pictor.cli.processing.crew import Crew
+from pictor.cli.processing.finding import JOURNAL
 from pictor.cli.processing.journal import Journal
 from pictor.cli.processing.mastering import ALONE, ORDER
 from pictor.cli.processing.reading import look, read_all
@@ -110,9 +113,11 @@ def _row(light: Seen) -> Row:
 
 
 def show(wish: Wish, *, json: bool) -> int:
-    """Print the plan of a folder; nothing is written."""
+    """Print the plan of a folder; nothing is written. Files that an earlier run into OUT read are known."""
     console = Console(stderr=True)
     with TemporaryDirectory(prefix="pictor-plan-") as folder:
+        with suppress(OSError):
+            copyfile(wish.out / JOURNAL, Path(folder) / JOURNAL)
         report, seen = asyncio.run(_read(wish, Path(folder), console))
     planned = plan(sort(seen, wish.policy), wish.policy, filters_as_named=wish.filters_as_named)
     errors = tuple((row.label, row.reason) for row in report.rows if row.status is Status.ERROR)

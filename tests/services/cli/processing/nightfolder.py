@@ -75,6 +75,20 @@ def _write(
     fits.writeto(path, np.clip(np.rint(pixels), 0, 65535).astype(np.uint16), header, overwrite=True)
 
 
+def write_other_camera(folder: Path, masters: Path) -> None:
+    """Add two lights of another camera, one of them too warm for its master dark, which is packed."""
+    with fits.open(folder / "light_2.fits") as units:
+        for minute, (name, temperature) in enumerate((("other.fits", -10.0), ("other_warm.fits", 25.0))):
+            units[0].header.update(OBJECT="M 42", INSTRUME="Cam 2")
+            units[0].header["DATE-OBS"] = f"2026-10-12T21:{minute:02d}:00"
+            units[0].header["SET-TEMP"] = units[0].header["CCD-TEMP"] = temperature
+            units.writeto(folder / name)
+    header = fits.Header({"IMAGETYP": "Master Dark", "EXPTIME": 60.0, "INSTRUME": "Cam 2", "TELESCOP": "Scope"})
+    header.update({"GAIN": 100, "SET-TEMP": -10.0, "DATE-OBS": "2026-10-12T19:00:00", "NCOMBINE": 20})
+    header.update({"BUNIT": "adu", "DARKBIAS": True, "BIASLVL": 500.0, "EGAIN": 1.0})
+    fits.writeto(masters / "dark of Cam 2.fits.gz", np.full(SHAPE, 512, np.float32), header)
+
+
 def write_odd(folder: Path) -> None:
     """Add what lies in real folders: a copy, a cut file, text, an archive with spaces in its names, hostile names."""
     first = (folder / "light_0.fits").read_bytes()

@@ -100,6 +100,13 @@ def test_one_shot_colour_makes_three_coadds() -> None:
     ]  # fmt: skip
 
 
+def test_mosaics_and_colour_planes_of_one_rig_are_not_mixed() -> None:
+    found = coadd_groups([row("a", bayer="RGGB"), row("b", planes=3), row("c")])
+    assert {group.name: [one.label for one in group.members] for group in found if not group.channel} == {
+        "M_51_R": ["c"], "M_51_R_R": ["a"], "M_51_R_planes_R": ["b"]
+    }  # fmt: skip
+
+
 def test_lights_with_their_bias_are_not_mixed_with_calibrated_ones() -> None:
     done, raw, before = row("done"), row("raw"), row("before", calstat="BDF")
     done.masters = {"dark": "master"}

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy.io import fits
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pictor.cli.main import app
 from pictor.cli.processing.finding import JOURNAL
-from tests.services.cli.processing.nightfolder import EVIL, EVIL_NAME, write_night, write_odd
+from tests.services.cli.processing.nightfolder import EVIL, EVIL_NAME, write_night, write_odd, write_other_camera
 
 COMMAND = [sys.executable, "-m", "pictor.cli"]
 OPTIONS = ["--no-solve", "--jobs", "1"]
@@ -33,14 +33,15 @@ class Done:
     code: int
     told: dict[str, Any]
     before: dict[str, str]
+    options: tuple[str, ...]
 
     def row(self, label: str) -> dict[str, Any]:
         return next(row for row in self.told["rows"] if row["label"] == label)
 
 
-def run(folder: Path, out: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    call = [*COMMAND, "process", str(folder), "-o", str(out), *OPTIONS, *options]
-    return subprocess.run(call, capture_output=True, text=True, check=False, timeout=240)
+def run(folder: Path, out: Path, *options: str) -> Result:
+    """Run the command in this process: its children are processes all the same."""
+    return CliRunner().invoke(app, ["process", str(folder), "-o", str(out), *OPTIONS, *options])
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -50,20 +51,22 @@ def digests(folder: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
-    folder = tmp_path_factory.mktemp("a night")
+    folder, masters = tmp_path_factory.mktemp("a night"), tmp_path_factory.mktemp("ready masters")
     write_night(folder)
     write_odd(folder)
+    write_other_camera(folder, masters)
     before = digests(folder)
     begin = time.monotonic()
-    found = run(folder, folder / "out", "--json")
+    options = ("--masters", str(masters), "--require-masters")
+    found = run(folder, folder / "out", *options, "--json")
     print(f"{len(before)} files in {time.monotonic() - begin:.1f} s")
-    return Done(folder, folder / "out", found.returncode, json.loads(found.stdout), before)
+    return Done(folder, folder / "out", found.exit_code, json.loads(found.stdout), before, options)
 
 
 def test_every_file_has_its_line_and_a_reason_where_it_was_not_used(done: Done) -> None:
     assert done.code == 1
     labels = {row["label"]: (row["status"], row["reason"]) for row in done.told["rows"]}
-    assert len(labels) == len(done.told["rows"]) == 16 + 3 + 5
+    assert len(labels) == len(done.told["rows"]) == 16 + 3 + 5 + 3
     assert {label for label, (status, _) in labels.items() if status == "ERROR"} == {"cut.fits", "text.fits"}
     assert labels["light_0.fits"] == ("SKIP", "the same bytes as again/light_0.fits")
     assert all(reason for status, reason in labels.values() if status != "OK")
@@ -132,9 +135,9 @@ def test_hostile_headers_stay_text_in_every_report(done: Done) -> None:
 
 def test_a_second_run_does_nothing_again_and_tells_the_same(done: Done) -> None:
     before = {path: Path(path).stat().st_mtime_ns for path in digests(done.out / "calibrated")}
-    found = run(done.folder, done.out, "--json")
+    found = run(done.folder, done.out, *done.options, "--json")
     again = json.loads(found.stdout)
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert again["reused"] == done.told["reused"] + len(_steps(done.out))
     assert {path: Path(path).stat().st_mtime_ns for path in before} == before
     for one in (again, done.told):
@@ -148,85 +151,67 @@ def _steps(out: Path) -> list[str]:
     return (out / JOURNAL).read_text().splitlines()
 
 
-def test_a_new_light_adds_only_its_own_steps(done: Done) -> None:
-    steps = len(_steps(done.out))
-    extra = done.folder / "light_9.fits"
-    with fits.open(done.folder / "light_2.fits") as units:
-        units[0].header["DATE-OBS"] = "2026-10-12T22:00:00"
-        units.writeto(extra)
-    try:
-        assert run(done.folder, done.out, "--no-coadd").returncode == 1
-    finally:
-        extra.unlink()
-    new = [json.loads(line)["result"] for line in _steps(done.out)[steps:]]
-    assert len(new) == 2, "the survey and the light"
+def start(folder: Path, out: Path) -> subprocess.Popen[str]:
+    call = [*COMMAND, "process", str(folder), "-o", str(out), *OPTIONS]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def test_a_run_that_was_killed_leaves_no_half_files_and_the_next_one_completes(tmp_path: Path) -> None:
+def wait_for(out: Path, pattern: str) -> None:
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and not list(out.glob(pattern)):
+        time.sleep(0.02)
+    assert list(out.glob(pattern))
+
+
+def test_a_run_that_was_stopped_and_killed_leaves_no_half_files_and_the_next_one_completes(tmp_path: Path) -> None:
     folder, out = tmp_path / "night", tmp_path / "out"
     folder.mkdir()
-    write_night(folder, lights=3, calibration=("bias", "dark"))
-    call = [*COMMAND, "process", str(folder), "-o", str(out), *OPTIONS]
-    with subprocess.Popen(call, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not list(out.glob("calibrated/*/*.fits")):
-            time.sleep(0.02)
-        os.kill(process.pid, signal.SIGKILL)
-    assert list(out.glob("calibrated/*/*.fits"))
-    for path in out.rglob("*.fits"):
-        if ".work" not in path.parts:
-            with fits.open(path, checksum=True) as units:
-                assert all(unit.data is not None for unit in units if unit.header["NAXIS"])
-    done_before = len(_steps(out))
-    found = run(folder, out, "--json")
-    told = json.loads(found.stdout)
-    assert found.returncode == 0, found.stderr
-    assert told["counts"] == {"OK": 11, "SKIP": 0, "ERROR": 0}
-    assert told["reused"] >= done_before - 1 > 0
-    assert not list(out.rglob(".*.part"))
-    assert not (out / ".work").exists()
-    assert [one["frames"] for one in told["coadds"]] == [3]
-
-
-def test_ready_masters_of_another_folder_are_used_and_nothing_else_is_without(done: Done, tmp_path: Path) -> None:
-    folder = tmp_path / "lights"
-    folder.mkdir()
-    for name, temperature in (("light_1.fits", -10.0), ("light_2.fits", 25.0)):
-        with fits.open(done.folder / name) as units:
-            units[0].header["SET-TEMP"] = units[0].header["CCD-TEMP"] = temperature
-            units.writeto(folder / name)
-    options = ("--masters", str(done.out / "masters"), "--require-masters", "--no-coadd", "--json")
-    found = run(folder, tmp_path / "out", *options)
-    rows = {row["label"]: row for row in json.loads(found.stdout)["rows"]}
-    assert found.returncode == 0, found.stderr
-    dark = rows["light_1.fits"]["masters"]["dark"]
-    assert dark.startswith("masters:masters/master_dark_60s")
-    assert "used with it" in rows[dark.replace(".fits", "_bad_pixels.fits")]["reason"]
-    applied = fits.getheader(tmp_path / "out" / rows["light_1.fits"]["outputs"]["light"])
-    assert applied["CALDARK"] == Path(dark).name
-    assert (rows["light_2.fits"]["status"], rows["light_2.fits"]["outputs"]) == ("SKIP", {})
-    assert "--require-masters" in rows["light_2.fits"]["reason"]
-    assert not list((tmp_path / "out" / "masters").iterdir())
-
-
-def test_ctrl_c_ends_with_what_was_done(tmp_path: Path) -> None:
-    folder, out = tmp_path / "night", tmp_path / "out"
-    folder.mkdir()
-    write_night(folder, lights=3, calibration=("bias", "dark"))
-    call = [*COMMAND, "process", str(folder), "-o", str(out), *OPTIONS]
-    with subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline and not list(out.glob("masters/*.fits")):
-            time.sleep(0.02)
+    write_night(folder, lights=3, calibration=("dark",))
+    with start(folder, out) as process:
+        wait_for(out, "masters/*.fits")
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "stopped before it was done; the same command goes on" in errors
     assert "Traceback" not in errors
-    told = json.loads((out / "report.json").read_text())
-    assert told["stopped"]
+    assert json.loads((out / "report.json").read_text())["stopped"]
     assert not (out / ".work").exists()
     assert "The run did not end" in (out / "report.html").read_text()
+    with start(folder, out) as process:
+        wait_for(out, "calibrated/*/*.fits")
+        os.kill(process.pid, signal.SIGKILL)
+    for path in out.rglob("*.fits"):
+        if ".work" not in path.parts:
+            with fits.open(path, checksum=True) as units:
+                assert all(unit.data is not None for unit in units if unit.header["NAXIS"])
+    done_before = len(_steps(out))
+    (folder / "light_2.fits").unlink()
+    with fits.open(folder / "light_1.fits") as units:
+        units[0].header["DATE-OBS"] = "2026-10-12T22:00:00"
+        units.writeto(folder / "light_9.fits")
+    found = run(folder, out, "--json")
+    told = json.loads(found.stdout)
+    assert found.exit_code == 0, found.output
+    assert told["counts"] == {"OK": 7, "SKIP": 0, "ERROR": 0}
+    assert told["reused"] >= done_before - 3 > 0
+    steps = [json.loads(line)["key"] for line in _steps(out)]
+    assert len(steps) == len(set(steps)), "no step was done twice"
+    assert not list(out.rglob(".*.part"))
+    assert not (out / ".work").exists()
+    assert [one["frames"] for one in told["coadds"]] == [3]
+
+
+def test_packed_masters_of_another_folder_are_used_and_nothing_else_is_without(done: Done) -> None:
+    light, warm = done.row("other.fits"), done.row("other_warm.fits")
+    dark = light["masters"]["dark"]
+    assert dark.startswith("masters:ready masters")
+    assert dark.endswith("/dark of Cam 2.fits.gz")
+    made = next(one for one in done.told["masters"] if one["name"] == dark)
+    assert Path(made["path"]).parent == done.out / "masters" / "unpacked"
+    header = fits.getheader(done.out / light["outputs"]["light"])
+    assert (header["CALSTAT"], header["CALDARK"]) == ("BD", Path(made["path"]).name)
+    assert (warm["status"], warm["outputs"]) == ("SKIP", {})
+    assert "--require-masters" in warm["reason"]
 
 
 @pytest.fixture(scope="module")
@@ -281,13 +266,14 @@ def test_a_folder_without_frames_gives_an_empty_report(quick: Path, tmp_path: Pa
     assert (tmp_path / "out" / "report.html").read_text().startswith("<!doctype html>")
 
 
-def test_a_dry_run_tells_the_plan_and_writes_nothing(done: Done, tmp_path: Path) -> None:
-    found = run(done.folder, tmp_path / "none", "--dry-run", "--json")
+def test_a_dry_run_tells_the_plan_and_writes_nothing(done: Done) -> None:
+    before = digests(done.out)
+    found = run(done.folder, done.out, "--dry-run", "--json")
     plan = json.loads(found.stdout)
-    assert found.returncode == 1
+    assert found.exit_code == 1
     assert [one["kind"] for one in plan["masters"]] == ["bias", "dark", "dark", "flat"]
     assert "M_51_R: 4 lights" in plan["coadds"]
-    assert not (tmp_path / "none").exists()
+    assert digests(done.out) == before
 
 
 def test_help_shows_a_whole_example() -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from pictor.cli.processing.choosing import expected_master
 from pictor.cli.processing.sorting import slug, sort, unique_names
 from pictor.imaging.matching.policy import Policy
 from tests.services.cli.processing.nightfolder import seen
@@ -20,6 +21,16 @@ def test_every_file_is_in_one_place() -> None:
     ]  # fmt: skip
     assert [one.label for one in found.lights] == ["light"]
     assert dict(found.left_out) == {"what": "nothing says what it is"}
+
+
+def test_maps_of_bad_pixels_are_no_frames() -> None:
+    dark = expected_master(sort([seen("a", "dark"), seen("b", "dark")], POLICY).groups[0], "dark")
+    master = replace(seen("m/dark.fits", "dark"), master=dark)
+    found = sort([master, seen("m/dark_bad_pixels.fits", "unknown"), seen("m/bad_lines_1.fits", "unknown")], POLICY)
+    assert [one.label for one in found.masters] == ["m/dark.fits"]
+    told = dict(found.left_out)
+    assert told["m/dark_bad_pixels.fits"] == "the bad pixels of m/dark.fits, used with it"
+    assert "looked for anew" in told["m/bad_lines_1.fits"]
 
 
 def test_two_cameras_do_not_share_a_group() -> None:
