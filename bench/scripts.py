@@ -53,10 +53,20 @@ def solving(interpreter: str, *, quick: bool) -> Iterator[Row]:
 def background(interpreter: str, *, quick: bool) -> Iterator[Row]:
     """Background, catalogue and metrics on arrays, against sep."""
     for found in lines(interpreter, "stars.py", "small" if quick else "large"):
-        bounds = (Bound(Of.RATIO, 0.3),) if found["name"].startswith("stars") else ()
+        judged = found["name"].startswith("stars") and "true_fwhm" not in found
+        bounds = (Bound(Of.RATIO, 0.3),) if judged else ()
         yield Row(
             f"{found['name']}, {found['megapixels']} MP, array", "ms", found["ours_ms"], found["peer_ms"],
             found["peer"], n=5, bounds=bounds,
-            accuracy=f"found: ours {found['ours_found']}, peer {found['peer_found']}",
+            accuracy=_found(found),
             more={"cpu_ratio": found["cpu_ratio"]},
         )  # fmt: skip
+
+
+def _found(line: dict[str, Any]) -> str:
+    """What both found; of widths, how far they are off."""
+    if "true_fwhm" not in line:
+        return f"found: ours {line['ours_found']}, peer {line['peer_found']}"
+    off = [100.0 * (line[f"{side}_found"] / line["true_fwhm"] - 1.0) for side in ("ours", "peer")]
+    goal = 100 * line["limit"]
+    return f"FWHM {line['true_fwhm']} px: ours {off[0]:+.1f} %, peer {off[1]:+.1f} % (goal {goal:g} %)"

@@ -1,7 +1,8 @@
 """Time star catalogue and metrics against sep, measured in the same run; prints one JSON line per comparison.
 
 Run ``python bench/stars.py [small|large]``: 4 or 24 megapixels. The peer does the same work with sep: mesh
-background, extraction, half-light radii. A ratio below 1 means ours is faster.
+background, extraction, half-light radii. A ratio below 1 means ours is faster. Frames of 4 megapixels with stars of
+known width follow, Gaussian and Moffat: how far the width found is off is printed beside the speed.
 """
 
 import json
@@ -24,6 +25,8 @@ from pictor.imaging.stars.finding import find_stars
 from tests.support.sky import Recipe, render
 
 SIZES = {"small": ((2000, 2000), 2000), "large": ((4000, 6000), 12000)}
+WIDTHS = ((1.8, 0.05), (2.8, 0.02), (7.0, 0.02))
+"""FWHM in pixels, and the share of it the width found may be off."""
 REPEATS = 5
 THRESHOLD = 1.5
 
@@ -57,6 +60,23 @@ def peer_metrics(image: np.ndarray) -> int:
     return len(found)
 
 
+def ours_width(image: np.ndarray) -> float | None:
+    """Width of the stellar profile, with all other metrics."""
+    sky = sky_of(image, bayer=False)
+    return measure(image, find_stars(image, background=sky), sky).fwhm_px
+
+
+def peer_width(image: np.ndarray) -> float:
+    """Median width of the bright sources by their second moments, as sep gives them."""
+    data = image.astype(np.float32)
+    background = sep.Background(data)
+    background.subfrom(data)
+    found = sep.extract(data, THRESHOLD, err=background.globalrms)
+    sep.flux_radius(data, found["x"], found["y"], 6.0 * found["a"], 0.5, subpix=5)
+    bright = found[np.argsort(-found["flux"])[:200]]
+    return float(np.median(2.0 * np.sqrt(np.log(2.0) * (bright["a"] ** 2 + bright["b"] ** 2))))
+
+
 def timed(work: Work, image: np.ndarray) -> tuple[float, float, object]:
     """Median wall and processor time in milliseconds, after one warm-up call."""
     result = work(image)
@@ -69,7 +89,7 @@ def timed(work: Work, image: np.ndarray) -> tuple[float, float, object]:
     return statistics.median(walls), statistics.median(processors), result
 
 
-def compare(name: str, ours: Work, peer: Work, image: np.ndarray) -> None:
+def compare(name: str, ours: Work, peer: Work, image: np.ndarray, **more: object) -> None:
     """Print one comparison."""
     mine, theirs = timed(ours, image), timed(peer, image)
     line = {
@@ -77,7 +97,7 @@ def compare(name: str, ours: Work, peer: Work, image: np.ndarray) -> None:
         "ours_ms": round(mine[0], 1), "peer_ms": round(theirs[0], 1), "ratio": round(mine[0] / theirs[0], 3),
         "ours_cpu_ms": round(mine[1], 1), "peer_cpu_ms": round(theirs[1], 1),
         "cpu_ratio": round(mine[1] / theirs[1], 3),
-        "ours_found": mine[2], "peer_found": theirs[2],
+        "ours_found": mine[2], "peer_found": theirs[2], **more,
     }  # fmt: skip
     print(json.dumps(line), flush=True)
 
@@ -92,6 +112,11 @@ def main() -> None:
         compare(f"background-{size}", ours_background, peer_background, plain)
         compare(f"stars-and-metrics-{size}", ours_metrics, peer_metrics, plain)
         compare(f"stars-and-metrics-raw-{size}", ours_metrics, peer_metrics, raw)
+    for width, limit in WIDTHS:
+        for profile in ("gaussian", "moffat"):
+            sky = render(Recipe(shape=(2000, 2000), fwhm=width, profile=profile, beta=3.5, stars=2000, hot_share=0.001))
+            name = f"stars-and-metrics-{profile}-{width:g}px"
+            compare(name, ours_width, peer_width, sky.image, true_fwhm=round(sky.fwhm, 3), limit=limit)
 
 
 if __name__ == "__main__":
