@@ -106,9 +106,9 @@ def test_no_more_than_one_header_is_held() -> None:
 
 def test_naxis_338069165_is_refused_in_less_than_50_ms() -> None:
     data = header([*image_cards()[:2], card("NAXIS", 338069165)])
-    began = time.perf_counter()
+    began = time.process_time()
     assert verdict(data, 65_536) == "bad-naxis"
-    elapsed = time.perf_counter() - began
+    elapsed = time.process_time() - began
     print(f"\nNAXIS = 338069165: {elapsed * 1e3:.2f} ms")
     assert elapsed < 0.05
 

@@ -83,7 +83,8 @@ def test_a_search_without_end_is_ended(solver: EngineSolver, noise: SolverInput)
     found = solver.solve(noise, Hints(scale_low=0.3, scale_high=30.0), Limits(wall_s=0.5))
     assert isinstance(found, Failure)
     assert found.reason in (Reason.TIME_LIMIT, Reason.NO_MATCH)
-    assert time.monotonic() - began < 3.0
+    assert "gave no answer" not in found.message, "the program itself ends its search"
+    assert time.monotonic() - began < 5.0
 
 
 def test_a_program_that_was_killed_is_started_again(solver: EngineSolver, given: SolverInput) -> None:

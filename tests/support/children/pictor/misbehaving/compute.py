@@ -54,6 +54,12 @@ def sleep(seconds: float) -> dict[str, object]:
     return {"slept": seconds}
 
 
+def rest(seconds: float) -> dict[str, float]:
+    began = time.monotonic()
+    time.sleep(seconds)
+    return {"began": began, "ended": time.monotonic()}
+
+
 def allocate(gib: float) -> dict[str, object]:
     return {"size": len(bytearray(int(gib * 2**30)))}
 
