@@ -1,12 +1,14 @@
 """Whether the frames of one master show the same: each against all, block by block, line by line, in noise."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.splitting import BLOCK
+from pictor.imaging.combine.kernels import sorting_network
 from pictor.imaging.combine.noise import NoiseModel
 
 Integers = NDArray[np.uint16]
@@ -22,6 +24,9 @@ UNSTABLE_SHARE = 0.3
 
 PIECE = 512
 """Samples of a row looked at together; only where one of them is odd it is looked for."""
+
+WINDOW = 11
+"""Lines among which one stands alone."""
 
 FEW = 5
 """With fewer frames a sample far too low tells that the others, which agree, are hits: of three the two."""
@@ -66,6 +71,29 @@ class Agreement:
         own = (about - mean / count) / (1 - 2 / count) if count > 2 else np.full(count, mean)
         found: Doubles = np.sqrt(np.maximum(own, 0.0))
         return found
+
+    @cached_property
+    def rows_alone(self) -> Doubles:
+        """How far each row of each frame leaves its neighbours, and the same row of the other frames."""
+        return _alone(self.rows)
+
+    @cached_property
+    def columns_alone(self) -> Doubles:
+        """How far each column of each frame leaves its neighbours, and the same column of the other frames."""
+        return _alone(self.columns)
+
+
+def _alone(lines: Doubles) -> Doubles:
+    half = WINDOW // 2
+    if lines.shape[1] <= WINDOW:
+        return np.zeros_like(lines)
+    about = lines - np.median(lines, axis=0)
+    padded = np.pad(about, ((0, 0), (half, half)), mode="reflect")
+    near = [padded[:, k : k + lines.shape[1]] for k in range(WINDOW)]
+    for low, high in sorting_network(WINDOW):
+        near[low], near[high] = np.minimum(near[low], near[high]), np.maximum(near[low], near[high])
+    alone: Doubles = about - near[half]
+    return alone
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz", "contract", "arcp"})

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration.agreement import Agreement
 from pictor.imaging.calibration.badpixels import BAD
-from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.calibration.splitting import BLOCK
 from pictor.imaging.types import Mask
 
@@ -40,7 +39,6 @@ LINE_SHARE = 0.05
 BAD_LINE = 0.5
 MOST_BAD_LINES = 0.01
 ODD_SHARE, ODD_FACTOR = 0.05, 10.0
-WINDOW = 11
 
 Doubles = NDArray[np.float64]
 
@@ -109,18 +107,17 @@ def unsteady_lines(agreement: Agreement, *, flat: bool) -> tuple[NDArray[np.int6
         Numbers of rows and of columns, from 0; none where so many are found that the frames themselves differ.
     """
     found = []
-    for lines, length in ((agreement.rows, agreement.columns.shape[1]), (agreement.columns, agreement.rows.shape[1])):
+    ny, nx = agreement.unstable.shape
+    for alone, length in ((agreement.rows_alone, nx), (agreement.columns_alone, ny)):
         limit = max(BAD_LINE, SIGNIFICANT / math.sqrt(length), FLAT_STRUCTURE * _snr(agreement) if flat else 0.0)
-        bad = np.flatnonzero((np.abs(_alone(lines)) > limit).sum(axis=0) >= 2)
-        found.append(bad if bad.size <= max(1, MOST_BAD_LINES * lines.shape[1]) else bad[:0])
+        bad = np.flatnonzero((np.abs(alone) > limit).sum(axis=0) >= 2)
+        found.append(bad if bad.size <= max(1, MOST_BAD_LINES * alone.shape[1]) else bad[:0])
     return found[0], found[1]
 
 
 def mark_unsteady(agreement: Agreement, mask: Mask, *, flat: bool) -> None:
     """Mark bad, in place, the pixels and lines with no one value: where no combination of the samples is right."""
-    for part in row_chunks((mask.shape[0], mask.shape[1])):
-        y, x = np.nonzero(agreement.unstable[part])
-        mask[part.start + y, x] |= BAD
+    np.bitwise_or(mask, BAD, out=mask, where=agreement.unstable.view(np.bool_))
     rows, columns = unsteady_lines(agreement, flat=flat)
     mask[rows] |= BAD
     mask[:, columns] |= BAD
@@ -195,25 +192,13 @@ def _noisy(agreement: Agreement) -> Iterator[tuple[int, str]]:
 
 
 def _lines(agreement: Agreement, *, flat: bool) -> Iterator[tuple[int, str]]:
-    for name, lines, length in (
-        ("rows", agreement.rows, agreement.columns.shape[1]), ("columns", agreement.columns, agreement.rows.shape[1]),
-    ):  # fmt: skip
+    ny, nx = agreement.unstable.shape
+    for name, alone, length in (("rows", agreement.rows_alone, nx), ("columns", agreement.columns_alone, ny)):
         limit = max(LINE, SIGNIFICANT / math.sqrt(length), 2 * FLAT_STRUCTURE * _snr(agreement) if flat else 0.0)
-        shares = np.mean(np.abs(_alone(lines)) > limit, axis=1)
+        shares = np.mean(np.abs(alone) > limit, axis=1)
         for place, share in enumerate(shares):
             if share > LINE_SHARE:
                 yield place, f"{100 * share:.0f} % of its {name} are off by more than the noise of a pixel"
-
-
-def _alone(lines: Doubles) -> Doubles:
-    """Return how far each line of each frame leaves its neighbours, and the same line of the other frames."""
-    half = WINDOW // 2
-    if lines.shape[1] <= WINDOW:
-        return np.zeros_like(lines)
-    about = lines - np.median(lines, axis=0)
-    windows = np.lib.stride_tricks.sliding_window_view(np.pad(about, ((0, 0), (half, half)), mode="reflect"), WINDOW, 1)
-    alone: Doubles = about - np.median(windows, axis=2)
-    return alone
 
 
 def _odd(agreement: Agreement) -> Iterator[tuple[int, str]]:

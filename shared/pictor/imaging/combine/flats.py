@@ -1,6 +1,6 @@
 """What flats need besides combining: one level for all, unity in the end, and the pixels they expose."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -17,8 +17,8 @@ from pictor.imaging.types import Image, Mask
 Stored = NDArray[np.uint16] | NDArray[np.float32]
 """Pixels as a frame keeps them."""
 
-Strips = Callable[[], Iterable[tuple[Stored, Reals]]]
-"""Gives some rows of a frame and of its dark after the other, from the beginning each time."""
+Strips = Sequence[tuple[Stored, Reals]]
+"""Some rows of a frame and of its dark after the other."""
 
 STRIP = 128
 """Rows read together; even, so that colours keep their place."""
@@ -74,14 +74,14 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
         below = np.ascontiguousarray(dark[rows, columns], np.float32)
     starts = range(0, height, STRIP)
 
-    def level(index: int) -> NDArray[np.float64]:
-        def strips() -> Iterator[tuple[Stored, Reals]]:
-            for y in starts:
-                end = min(y + STRIP, height)
-                under = below if dark is None else below[y:end]
-                yield sources.read_box(index, slice(rows.start + y, rows.start + end)), under
+    def middle(index: int) -> Iterator[tuple[Stored, Reals]]:
+        for y in starts:
+            end = min(y + STRIP, height)
+            strip = sources.read_box(index, slice(rows.start + y, rows.start + end))
+            yield strip[:, columns].copy(), below if dark is None else below[y:end]
 
-        return _frame_level(strips, height * width, columns.start, bayer=bayer)
+    def level(index: int) -> NDArray[np.float64]:
+        return _frame_level(list(middle(index)), height * width, bayer=bayer)
 
     with ThreadPoolExecutor(2) as pool:
         levels = np.array(list(pool.map(level, range(len(sources.frames)))))
@@ -92,20 +92,20 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
     return levels
 
 
-def _frame_level(strips: Strips, pixels: int, left: int, *, bayer: bool) -> NDArray[np.float64]:
-    """Return what `channel_levels` finds in the columns from ``left`` on less their dark, without holding them."""
+def _frame_level(strips: Strips, pixels: int, *, bayer: bool) -> NDArray[np.float64]:
+    """Return what `channel_levels` finds in strips less their dark."""
     if not bayer:
-        return np.full((2, 2), _net_level(strips, pixels, np.array([0, 0, 1, left])))
-    return np.array([[_net_level(strips, pixels, np.array([y, x, 2, left])) for x in (0, 1)] for y in (0, 1)])
+        return np.full((2, 2), _net_level(strips, pixels, np.array([0, 0, 1])))
+    return np.array([[_net_level(strips, pixels, np.array([y, x, 2])) for x in (0, 1)] for y in (0, 1)])
 
 
 def _net_level(strips: Strips, pixels: int, grid: NDArray[np.int64]) -> float:
     every = max(1, pixels // (int(grid[2]) ** 2 * SUBSAMPLE))
-    thin = np.concatenate([_thin(strip, dark, grid, every) for strip, dark in strips()])
+    thin = np.concatenate([_thin(strip, dark, grid, every) for strip, dark in strips])
     centre, variance = clipped_moments(thin, clip=LEVEL_CLIP, least=0.5)
     reach = LEVEL_CLIP * max(float(np.sqrt(variance)), 0.5)
     bounds, total, count = np.array([centre, reach], np.float32), 0.0, 0.0
-    for strip, dark in strips():
+    for strip, dark in strips:
         some, number = _sum_inside(strip, dark, grid, bounds)
         total, count = total + some, count + number
     return float(total / count) if count else centre
@@ -113,11 +113,11 @@ def _net_level(strips: Strips, pixels: int, grid: NDArray[np.int64]) -> float:
 
 def _thin(strip: Stored, dark: Reals, grid: NDArray[np.int64], every: int) -> Reals:
     """Take a subsample of a strip less its dark."""
-    first, start, step, left = (int(value) for value in grid)
+    first, start, step = (int(value) for value in grid)
     ny, nx = -(-(len(strip) - first) // step), -(-(dark.shape[1] - start) // step)
     y, x = np.divmod(np.arange(0, ny * nx, every), nx)
     y, x = first + y * step, start + x * step
-    return np.asarray(strip[y, left + x].astype(np.float32) - dark[y if len(dark) > 1 else 0, x], np.float32)
+    return np.asarray(strip[y, x].astype(np.float32) - dark[y if len(dark) > 1 else 0, x], np.float32)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "nsz"})
@@ -135,12 +135,12 @@ def _sum_row(row: Stored, dark: Reals, bounds: Reals, step: int) -> tuple[float,
 def _sum_inside(box: Stored, below: Reals, grid: NDArray[np.int64], bounds: Reals) -> tuple[float, float]:
     """Add up the values less their dark that lie within ``bounds``, centre and reach; return sum and number.
 
-    ``grid`` is (first row, first column, step, column of the box that is the first of the dark).
+    ``grid`` is (first row, first column, step).
     """
     total, count = 0.0, 0.0
     for y in range(grid[0], box.shape[0], grid[2]):
         dark = below[y if below.shape[0] > 1 else 0][grid[1] :]
-        row = box[y][grid[3] + grid[1] : grid[3] + below.shape[1]]
+        row = box[y][grid[1] :]
         some, number = _sum_row(row, dark, bounds, 1) if grid[2] == 1 else _sum_row(row, dark, bounds, grid[2])
         total += some
         count += number
@@ -176,6 +176,6 @@ def normalise(sci: NDArray[np.float32], mask: Mask, *, bayer: bool) -> NDArray[n
 
 def warm() -> None:
     """Compile the kernels for frames as they are kept."""
-    below = np.zeros((8, 4), np.float32)
+    below = np.zeros((8, 8), np.float32)
     for box in (np.zeros((8, 8), np.uint16), np.zeros((8, 8), np.float32)):
-        _net_level(lambda box=box: [(box, below)], below.size, np.array([0, 0, 1, 2]))  # type: ignore[misc]
+        _net_level([(box, below)], below.size, np.array([0, 0, 1]))

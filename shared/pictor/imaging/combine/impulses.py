@@ -5,6 +5,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.types import Image
 
 IMPULSE_SIGMA = 16.0
@@ -43,11 +44,11 @@ def _residuals(image: Reals, rows: NDArray[np.int64], step: int) -> Reals:
 
 
 @njit(cache=True, nogil=True)
-def _mark(image: Reals, step: int, limit: float, out: NDArray[np.bool_]) -> None:
+def _mark(image: Reals, step: int, limit: float, rows: tuple[int, int], out: NDArray[np.bool_]) -> None:
     """Mark pixels farther than ``limit`` from the median of the ring; most are cleared by their row neighbours."""
     ny, nx = image.shape
     ring = np.empty(8, np.float32)
-    for y in range(ny):
+    for y in range(rows[0], rows[1]):
         up, down = y - step if y >= step else y + step, y + step if y + step < ny else y - step
         for x in range(nx):
             v, near = image[y, x], 0
@@ -83,7 +84,8 @@ def find_impulses(image: Image, *, step: int, sigma: float = IMPULSE_SIGMA) -> N
     rows = np.unique(np.linspace(0, ny - 1, SAMPLED_ROWS).astype(np.int64))
     residuals = _residuals(values, rows, step)
     spread = 1.4826 * float(np.nanmedian(np.abs(residuals - np.nanmedian(residuals))))
-    _mark(values, step, max(sigma * spread, LEAST_IMPULSE), found)
+    limit = max(sigma * spread, LEAST_IMPULSE)
+    run_in_threads(lambda first, last: _mark(values, step, limit, (first, last), found), [0, ny // 2, ny])
     return found
 
 

@@ -15,6 +15,7 @@ from pictor.imaging.combine.kernels import (
     Integers,
     Reals,
     Samples,
+    deviations,
     mad_of,
     median_of,
     sort_rows,
@@ -68,11 +69,20 @@ def _gather(samples: Reals, scale: Reals, value: Samples, own: Samples, frame: F
 
 @njit(cache=True, nogil=True)
 def _clip(value: Samples, own: Samples, frame: Frames, n: int, rule: Samples, rejected: Frames) -> int:  # noqa: PLR0917
-    """Clip sorted samples, each against its own noise; survivors are moved to the front and counted."""
+    """Clip sorted samples, each against its own noise; survivors are moved to the front and counted.
+
+    Their deviation is asked for only where one of them is beyond its own noise, below which no threshold is.
+    """
     for _ in range(int(rule[1])):
         centre = median_of(value, 0, n)
-        spread = MAD_TO_SIGMA * mad_of(value, 0, n, centre)
         signal = max(centre - rule[4], 0.0)
+        beyond = False
+        for i in range(n):
+            noise = np.sqrt(own[i] * own[i] * rule[2] + own[i] * rule[3] * signal)
+            beyond |= abs(value[i] - centre) > rule[0] * noise
+        if not beyond:
+            break
+        spread = MAD_TO_SIGMA * mad_of(value, 0, n, centre)
         kept = 0
         for i in range(n):
             noise = np.sqrt(own[i] * own[i] * rule[2] + own[i] * rule[3] * signal)
@@ -118,7 +128,7 @@ def _load(tile: Reals, y: int, start: int, end: int, block: Reals, total: Sample
 
 
 @njit(cache=True, nogil=True)
-def _flag(block: Reals, rule: Samples, least: Samples, risky: NDArray[np.uint8]) -> None:
+def _flag(block: Reals, rule: Samples, least: Samples, deviation: Reals, risky: NDArray[np.uint8]) -> None:
     """Flag the sorted pixels whose extremes may lie outside the threshold of the least noisy frame."""
     n = block.shape[0]
     bottom, low, high, top = block[0], block[(n - 1) // 2], block[n // 2], block[n - 1]
@@ -126,7 +136,8 @@ def _flag(block: Reals, rule: Samples, least: Samples, risky: NDArray[np.uint8])
         centre = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
         reach = max(np.float64(top[lane]) - centre, centre - np.float64(bottom[lane]))
         own = least[lane & 1]
-        variance = own * own * rule[2] + own * rule[3] * max(centre - rule[4], 0.0)
+        spread = MAD_TO_SIGMA * np.float64(deviation[lane])
+        variance = max(spread * spread, own * own * rule[2] + own * rule[3] * max(centre - rule[4], 0.0))
         risky[lane] = not reach * reach <= SAFE * rule[0] * rule[0] * variance
 
 
@@ -146,6 +157,7 @@ def _combine_row(  # noqa: PLR0917
     n, pixels = tile.shape[0], tile.shape[2]
     block, total = np.zeros((n, LANES), np.float32), np.empty(LANES, np.float64)
     risky, scratch, frame = np.zeros(LANES, np.uint8), np.empty((2, n), np.float64), np.empty(n, np.int64)
+    room, deviation = np.empty((2, LANES), np.float32), np.empty(LANES, np.float32)
     least = np.array([scale[:, 0].min(), scale[:, 1].min()], np.float64)
     for start in range(0, pixels, LANES):
         end = min(start + LANES, pixels)
@@ -153,7 +165,8 @@ def _combine_row(  # noqa: PLR0917
         if method != MEAN:
             sort_rows(block, pairs)
         if method == SIGMA_CLIP:
-            _flag(block, rule, least, risky)
+            deviations(block, room, deviation)
+            _flag(block, rule, least, deviation, risky)
         for lane in range(end - start):
             x = start + lane
             if method == MEDIAN:

@@ -22,7 +22,7 @@ from pictor.imaging.combine.sources import Sources, words_of
 from pictor.imaging.types import Image, Mask
 
 TILE_BYTES = 1 << 20
-"""Raw bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
+"""Bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
 
 WHOLE_ROWS = 32
 """One thread combines so many rows, from a multiple of this on: whoever watches sees whole blocks."""
@@ -105,7 +105,7 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = Non
         np.empty((total, nx), np.uint8),
         np.zeros(count, np.int64),
     )
-    height = _height(max(2, TILE_BYTES // (2 * nx * count)))
+    height = _height(max(2, TILE_BYTES // ((2 if plan.integers else 6) * nx * count)))
     shares = _shares(_tiles(ranges, height))
     pairs = sorting_network(count)
 
