@@ -1,8 +1,6 @@
-"""What level a bias or dark should have, from the master in use or from darks of other exposures."""
+"""How far the level of a bias or dark may be from the master in use, or from what other exposures tell."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,40 +18,6 @@ CURRENT_RANGE = 0.6
 CURRENT_SHARE = 0.5
 """Dark current told by another exposure is right to this share: within the temperature tolerance it may change by a
 quarter, and hot pixels saturate."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownDark:
-    """A master dark in use: its level in ADU, and its exposure."""
-
-    exposure_s: float
-    level_adu: float
-
-
-def expected_level(exposure_s: float | None, bias_level: float | None, darks: Sequence[KnownDark]) -> float | None:
-    """Tell the level of a dark from the bias and the darks of other exposures at its temperature.
-
-    Parameters
-    ----------
-    exposure_s
-        Exposure of the new dark; None: nothing is told.
-    bias_level
-        Level without dark current, in ADU; None: nothing is told.
-    darks
-        Master darks in use at the same temperature; the longest that still holds its bias tells the current best.
-
-    Returns
-    -------
-    float or None
-        The level in ADU.
-    """
-    if exposure_s is None or bias_level is None:
-        return None
-    whole = [dark for dark in darks if dark.level_adu > bias_level / 2 and dark.exposure_s > 0]
-    longest = max(whole, key=lambda dark: dark.exposure_s, default=None)
-    if longest is None:
-        return None
-    return bias_level + (longest.level_adu - bias_level) * exposure_s / longest.exposure_s
 
 
 def level_range(ready: Preparation, recipe: Recipe) -> float:

@@ -7,9 +7,9 @@ from statistics import median
 from typing import Any
 from uuid import UUID, uuid5
 
-from pictor.calibration_stacker.expected import KnownDark, expected_level
 from pictor.calibration_stacker.picturing import keep_pictures
 from pictor.calibration_stacker.sensor import place_of
+from pictor.calibration_stacker.telling import KnownDark, expected_level
 from pictor.contracts.frames import ProductKind
 from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
 from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED

@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
+import aiohttp
 import structlog
 
 from pictor.runtime.errors import TransientError
@@ -56,9 +56,12 @@ async def report_of(address: str) -> dict[str, Any]:
         If it does not answer.
     """
     try:
-        async with httpx.AsyncClient(timeout=5) as client:
-            answer: dict[str, Any] = (await client.get(f"{address}/varz")).raise_for_status().json()
-    except (httpx.HTTPError, ValueError) as error:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5), raise_for_status=True) as client,
+            client.get(f"{address}/varz") as response,
+        ):
+            answer: dict[str, Any] = await response.json(content_type=None)
+    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         raise TransientError(f"the monitoring page of the bus does not answer: {error}") from error
     return answer
 

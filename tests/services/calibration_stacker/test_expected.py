@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pictor.calibration_stacker.expected import KnownDark, beside_active, beside_expected, expected_level, level_range
+from pictor.calibration_stacker.expected import beside_active, beside_expected, level_range
+from pictor.calibration_stacker.telling import KnownDark, expected_level
 from pictor.imaging.calibration.building import Preparation, Recipe
 from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.combine.noise import NoiseModel
