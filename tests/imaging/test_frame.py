@@ -350,3 +350,12 @@ def test_a_file_that_ends_early_is_refused_with_its_reason(
 def test_a_notebook_shows_a_frame_in_one_line() -> None:
     frame = Frame(np.zeros(SHAPE, np.uint16), mask=np.zeros(SHAPE, np.uint8), header=solved())
     assert repr(frame) == "Frame(uint16 (24, 32), adu, mask, OBJECT='M 51')"
+
+
+def test_a_header_that_ends_in_nul_bytes_stops_nobody(tmp_path: Path) -> None:
+    path = tmp_path / "nul.fits"
+    fits.PrimaryHDU(np.full(SHAPE, 7, np.int16)).writeto(path)
+    whole = path.read_bytes()
+    end = whole.index(b"END     ") + 80
+    path.write_bytes(whole[:end] + b"\0" * (2880 - end) + whole[2880:])
+    assert (Frame.from_fits(path).data == 7).all()

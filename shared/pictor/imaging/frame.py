@@ -136,7 +136,7 @@ class Frame:
         with TemporaryDirectory(prefix="pictor-") as scratch:
             plain = unpack(path, Path(scratch)).path
             found = read_frame(plain)
-            planes = _planes(plain, found)
+            planes = _planes(plain, found) if found.hdus > 1 else {}
         data = found.data[0] if found.data.ndim == 3 and found.data.shape[0] == 1 else found.data
         return cls(data, planes.get(_ERR), planes.get(_MASK), found.header, unit_of(found.header))
 
@@ -217,7 +217,7 @@ def _planes(path: Path, image: FrameFile) -> dict[str, Any]:
                     found[_MASK] = bits_of(unit.data)
                 elif name != _MASK and unit.shape in {shape, (1, *shape)}:
                     found.setdefault(_ERR, _deviation(unit, shape, image.data.dtype))
-    except (OSError, ValueError, TypeError, IndexError, KeyError, fits.VerifyError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, IndexError, KeyError, fits.VerifyError) as error:
         raise UnreadableFrameError(
             f"The planes beside the image cannot be read: {error}.", reason="bad-planes"
         ) from error

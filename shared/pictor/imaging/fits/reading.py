@@ -40,6 +40,8 @@ class FrameFile:
         Whether the image is tile-compressed (.fz).
     warnings
         What a person should know although the frame is read.
+    hdus
+        HDUs of the file.
     """
 
     data: Pixels
@@ -51,6 +53,7 @@ class FrameFile:
     data_size: int
     compressed: bool
     warnings: tuple[str, ...]
+    hdus: int = 1
 
 
 def read_frame(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> FrameFile:
@@ -77,7 +80,7 @@ def read_frame(path: Path, *, limits: Limits = DEFAULT_LIMITS) -> FrameFile:
     return FrameFile(
         data=data, header=_library_header(path, scan), cards=cards, hdu=image.index,
         header_offset=image.header_offset, data_offset=image.data_offset, data_size=image.data_size,
-        compressed=image.kind is HduKind.COMPRESSED, warnings=tuple(warnings),
+        compressed=image.kind is HduKind.COMPRESSED, warnings=tuple(warnings), hdus=len(scan.hdus),
     )  # fmt: skip
 
 
