@@ -157,8 +157,9 @@ def start(folder: Path, out: Path) -> subprocess.Popen[str]:
 
 
 def wait_for(out: Path, pattern: str) -> None:
+    """Wait for a file that is not empty."""
     deadline = time.monotonic() + 120
-    while time.monotonic() < deadline and not list(out.glob(pattern)):
+    while time.monotonic() < deadline and not any(path.stat().st_size for path in out.glob(pattern)):
         time.sleep(0.02)
     assert list(out.glob(pattern))
 
@@ -166,9 +167,9 @@ def wait_for(out: Path, pattern: str) -> None:
 def test_a_run_that_was_stopped_and_killed_leaves_no_half_files_and_the_next_one_completes(tmp_path: Path) -> None:
     folder, out = tmp_path / "night", tmp_path / "out"
     folder.mkdir()
-    write_night(folder, lights=3, calibration=("dark",))
+    write_night(folder, lights=2, calibration=("dark",))
     with start(folder, out) as process:
-        wait_for(out, "masters/*.fits")
+        wait_for(out, JOURNAL)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
@@ -185,7 +186,6 @@ def test_a_run_that_was_stopped_and_killed_leaves_no_half_files_and_the_next_one
             with fits.open(path, checksum=True) as units:
                 assert all(unit.data is not None for unit in units if unit.header["NAXIS"])
     done_before = len(_steps(out))
-    (folder / "light_2.fits").unlink()
     with fits.open(folder / "light_1.fits") as units:
         units[0].header["DATE-OBS"] = "2026-10-12T22:00:00"
         units.writeto(folder / "light_9.fits")
@@ -193,7 +193,7 @@ def test_a_run_that_was_stopped_and_killed_leaves_no_half_files_and_the_next_one
     told = json.loads(found.stdout)
     assert found.exit_code == 0, found.output
     assert told["counts"] == {"OK": 7, "SKIP": 0, "ERROR": 0}
-    assert told["reused"] >= done_before - 3 > 0
+    assert told["reused"] >= done_before - 1 > 0
     steps = [json.loads(line)["key"] for line in _steps(out)]
     assert len(steps) == len(set(steps)), "no step was done twice"
     assert not list(out.rglob(".*.part"))
