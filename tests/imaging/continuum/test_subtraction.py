@@ -232,6 +232,24 @@ def test_a_line_in_the_broad_band_is_given_back(pair: tuple[Side, Side], grey: f
     assert kept[1] == pytest.approx(1.0, abs=0.02)
 
 
+def test_another_line_in_the_broad_band_is_taken_off_it(pair: tuple[Side, Side], grey: float) -> None:
+    """A narrow frame without nebula beside a broad one that passes one, as [S II] beside red with H-alpha."""
+    empty, through, share = shot("Ha", 3.2, seed=7, nebula=False), shot("Rc", 2.4, seed=8, nebula=False), 0.3
+    line = nebula_light(NEBULA, RIG, through.spec.pointing, "Ha", through.spec.psf) * np.float32(NARROW_S / EGAIN)
+    with_line = replace(through.frame, data=through.frame.data + line * np.float32(share))
+    image = continuum_subtract(pair[0].frame, shot("Rc", 2.4, seed=2, nebula=False).frame).line
+    bright = line > np.percentile(line, 75)
+    bare = continuum_subtract(empty.frame, with_line)
+    mended = continuum_subtract(empty.frame, with_line, other_lines=[(image, share)])
+    left = [float(np.nanmean(one.line.data[bright])) / float(line[bright].mean()) for one in (bare, mended)]
+    print(f"left where nothing shines: {left[0]:+.3f} of the other line without, {left[1]:+.3f} with the allowance")
+    assert left[0] < -0.5 * grey * share
+    assert abs(left[1]) < 0.15 * grey * share
+    assert mended.line.header["CSOTHERS"] == 1
+    with pytest.raises(FrameMismatchError, match="one shape and unit"):
+        continuum_subtract(empty.frame, with_line, other_lines=[(np.ones((3, 3)), share)])
+
+
 def test_a_frame_minus_itself_is_nothing(pair: tuple[Side, Side]) -> None:
     made = continuum_subtract(pair[0].frame, pair[0].frame)
     assert made.scale.value == pytest.approx(1.0, abs=1e-9)

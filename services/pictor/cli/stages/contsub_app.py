@@ -17,6 +17,7 @@ on another grid is resampled first, where both have world coordinates. Exit code
 \b
 pictor contsub coadd_Ha.fits coadd_Red.fits -o line_Ha.fits
 pictor contsub coadd_Ha.fits coadd_Red.fits -o line_Ha.fits --line-in-broad 0.33 --sky level
+pictor contsub coadd_SII.fits coadd_Red.fits -o line_SII.fits --other-line line_Ha.fits=0.33
 """
 
 
@@ -36,6 +37,14 @@ def contsub(
         float,
         typer.Option(min=0, help="Line in the broad over the narrow frame: the result is divided by 1 - k of it."),
     ] = 0.0,
+    other_line: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LINE=SHARE",
+            help="Line image, as this command makes, to take off the broad frame first, and how bright its line is in "
+            "the broad frame where it is 1 in the image.",
+        ),
+    ] = None,
     sky: Annotated[str, typer.Option(help="What is taken from the result: plane, level or none.")] = "plane",
     saturation: Annotated[
         float | None, typer.Option(min=0, help="Level from which pixels are saturated; default: SATURATE, or found.")
@@ -46,5 +55,5 @@ def contsub(
     """Subtract the continuum from a narrow-band frame."""
     from pictor.cli.stages import contsub as command
 
-    wish = command.Wish(scale, line_in_broad, sky, saturation)
+    wish = command.Wish(scale, line_in_broad, sky, saturation, tuple(other_line or ()))
     raise SystemExit(command.main((narrow, broad), out, wish, overwrite=overwrite, json=json))

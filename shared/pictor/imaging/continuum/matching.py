@@ -13,14 +13,14 @@ SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _ROUNDS = 3
 _CLIP = 3.0
 # Widths of the basis in units of the blur that is missing, and the degree of the polynomial each is modulated with.
-_WIDTHS = ((0.5, 4), (1.0, 2), (2.0, 0), (4.0, 0))
+_WIDTHS = ((0.5, 4), (1.0, 2), (3.0, 0))
 _LEAST_SIGMA = 0.6
 # Directions of the normal equations with less than this share of the largest eigenvalue are noise.
 _LEAST_EIGENVALUE = 1e-4
 # Two frames that differ by less than this share of the variance of one of them are one frame.
 _ALIKE = 0.1
 # Half-size of the kernel and of the surroundings of a star, in FWHM: the wings decide whether fluxes are kept.
-_HALF, _REACH = 2.0, 3.0
+_HALF, _REACH = 3.0, 3.0
 # Profiles are known to about this share of a star's light in a pixel; it keeps one bright star from deciding all.
 _MODEL_ERROR = 0.003
 

@@ -1,5 +1,6 @@
 """The light of an emission line alone: a narrow-band frame minus the scaled continuum."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from pictor.imaging.continuum.matching import MatchingKernel
 from pictor.imaging.continuum.preparing import Matched, Pair
 from pictor.imaging.continuum.scaling import Scale
 from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
-from pictor.imaging.errors import ImagingError
+from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import SATURATED, Frame
 
 SKIES = ("plane", "level", "none")
@@ -58,6 +59,7 @@ def continuum_subtract(
     *,
     scale: float | None = None,
     line_in_broad: float = 0.0,
+    other_lines: Sequence[tuple[Any, float]] = (),
     sky: str = "plane",
     saturation: tuple[float | None, float | None] = (None, None),
 ) -> ContinuumSubtracted:
@@ -77,6 +79,10 @@ def continuum_subtract(
         How bright the line is in the broad frame where it is 1 in the narrow one: ratio of the transmissions at the
         line times ratio of the exposures (1 for counts per second and equal transmission). The line image is divided
         by 1 - k times this. 0 leaves it as it is, as for a broad filter that does not pass the line.
+    other_lines
+        Line images (without continuum, on the same grid) of other lines that the broad filter passes, each with how
+        bright its line is in the broad frame where it is 1 in the image: that much is taken off the broad frame first
+        [2]_, as H-alpha off a red frame before the continuum of [S II] is found. Pixels it does not know stay.
     sky
         ``plane`` subtracts the planes through the sky of both frames, ``level`` their levels, ``none`` nothing.
     saturation
@@ -102,7 +108,8 @@ def continuum_subtract(
     """
     if sky not in SKIES:
         raise ValueError(f"sky is one of {', '.join(SKIES)}, not {sky}")
-    pair = Pair.of(Frame.from_nddata(narrow), Frame.from_nddata(broad), saturation)
+    clean = _without(Frame.from_nddata(broad), [(Frame.from_nddata(one), share) for one, share in other_lines])
+    pair = Pair.of(Frame.from_nddata(narrow), clean, saturation)
     kernel = pair.kernel()
     matched = pair.matched(kernel)
     found = matched.scale(pair) if scale is None else Scale(scale, 0.0, 0.0, 0)
@@ -121,7 +128,23 @@ def continuum_subtract(
         found, kernel, pair.sharper, pair.narrow.psf.fwhm, pair.broad.psf.fwhm, pair.shift, plane,
         max(pair.narrow.saturated_count, pair.broad.saturated_count),
     )  # fmt: skip
-    return replace(made, line=replace(made.line, header=_header(made, line_in_broad)))
+    return replace(made, line=replace(made.line, header=_header(made, line_in_broad, len(other_lines))))
+
+
+def _without(broad: Frame, lines: Sequence[tuple[Frame, float]]) -> Frame:
+    """Take the light of lines off a broad-band frame; the noise of a line image adds to its error."""
+    for line, share in lines:
+        if line.shape != broad.shape or line.unit != broad.unit:
+            raise FrameMismatchError(
+                f"the line image {line.shape} in {line.unit or 'no unit'} and the broad-band frame {broad.shape} in "
+                f"{broad.unit or 'no unit'} must have one shape and unit"
+            )
+        light = np.nan_to_num(line.real(), nan=0.0) * np.float32(share)
+        err = broad.err
+        if err is not None and line.err is not None:
+            err = np.hypot(err, np.nan_to_num(line.err, nan=0.0) * np.float32(abs(share)))
+        broad = replace(broad, data=np.asarray(broad.real() - light, dtype=np.float32), err=err)
+    return broad
 
 
 def _line(
@@ -139,7 +162,7 @@ def _line(
     return data, (float(plane[0]), float(plane[1]), float(plane[2]))
 
 
-def _header(made: ContinuumSubtracted, line_in_broad: float) -> fits.Header:
+def _header(made: ContinuumSubtracted, line_in_broad: float, others: int) -> fits.Header:
     header = made.line.header.copy()
     cards: list[tuple[str, str | float | int, str]] = [
         ("CSCALE", made.scale.value, "k: continuum in narrow over broad frame"),
@@ -152,6 +175,7 @@ def _header(made: ContinuumSubtracted, line_in_broad: float) -> fits.Header:
         ("CSNFWHM", made.fwhm_narrow, "[pix] FWHM of stars, narrow frame as given"),
         ("CSBFWHM", made.fwhm_broad, "[pix] FWHM of stars, broad frame as given"),
         ("CSLINE", line_in_broad, "line in broad over narrow frame, allowed for"),
+        ("CSOTHERS", others, "other lines taken off the broad frame"),
         ("CSSKY", made.sky[0], "sky subtracted in the middle of the image"),
         ("CSSKYX", made.sky[1], "rise of that sky over the width"),
         ("CSSKYY", made.sky[2], "rise of that sky over the height"),

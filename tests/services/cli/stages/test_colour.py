@@ -72,6 +72,22 @@ def test_contsub_replaces_nothing_unasked(frames: Path, tmp_path: Path, capfd: p
     assert run("contsub", frames / "Ha.fits", frames / "Red.fits", "-o", out, "--overwrite").exit_code == 0
 
 
+def test_contsub_takes_another_line_off_the_broad_frame(
+    frames: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    line, out = tmp_path / "line.fits", tmp_path / "other.fits"
+    pair = frames / "Ha.fits", frames / "Red.fits"
+    assert run("contsub", *pair, "-o", line).exit_code == 0
+    assert run("contsub", *pair, "-o", out, "--other-line", f"{line}=0.05").exit_code == 0
+    header = fits.getheader(out)
+    assert header["CSOTHERS"] == 1
+    assert header["IN003NAM"] == "line.fits"
+    capfd.readouterr()
+    wrong = run("contsub", *pair, "-o", tmp_path / "a.fits", "--other-line", "line.fits")
+    assert wrong.exit_code == 2
+    assert "line_Ha.fits=0.33" in told(wrong, capfd)
+
+
 def test_contsub_refuses_what_cannot_be(frames: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     starless = tmp_path / "starless.fits"
     fits.PrimaryHDU(np.random.default_rng(1).normal(100, 3, (300, 400)).astype(np.float32)).writeto(starless)
