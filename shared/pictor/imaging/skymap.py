@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from pictor.imaging.background import Background, mesh_background
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -223,9 +222,16 @@ def _sources(pixels: NDArray[np.number], sky: Background, grown: int) -> NDArray
     bright[1:-1, 1:-1] = pixels > limit
     along = bright[:, :-2] + bright[:, 1:-1] + bright[:, 2:]
     found = (along[:-2] + along[1:-1] + along[2:]) >= _SOURCE_PIXELS
-    rows = ndimage.maximum_filter1d(found.view(np.uint8), 2 * grown + 1, axis=0)
-    marked: NDArray[np.uint8] = ndimage.maximum_filter1d(rows, 2 * grown + 1, axis=1)
-    return marked.view(np.bool_)
+    return _spread(_spread(found, grown).T, grown).T
+
+
+def _spread(marked: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """Mark the pixels up to so many rows away too; the reach doubles with every step."""
+    wide, size = np.pad(marked, ((by, by), (0, 0))), 1
+    while size < 2 * by + 1:
+        step = min(size, 2 * by + 1 - size)
+        wide, size = wide[:-step] | wide[step:], size + step
+    return wide
 
 
 def _cautions(parts: list[Background], share: float, cell: int) -> list[str]:
