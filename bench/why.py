@@ -30,8 +30,9 @@ WHY = {
         "has a child of its own"
     ),
     "stars and metrics, raw": (
-        "the mesh of the sky, the filter and the shapes of sources run on both cores; trails, neighbours and the "
-        "profile of stars run on one"
+        "of 0.34 s of processor time the shapes of 16,619 candidates take 0.13 s, the mesh of the sky 0.05 s, the "
+        "filter 0.04 s and the reading 0.03 s, all on both cores; the profile, the zones, the search for patterns "
+        "and the table of stars take 0.05 s on one"
     ),
     "pixel child warm: all services": (
         "one child for all services imports what each of them needs, numba with its compiled kernels above all; "
@@ -43,8 +44,8 @@ WHY = {
         "its weights alone"
     ),
     "register and resample": (
-        "of 0.30 s of processor time per light resampling takes 0.06 s; most of the rest finds stars and measures "
-        "their shapes, of which matching uses the places only"
+        "of 0.15 s of processor time per light 0.06 s resample it with its error and mask, 0.05 s find its stars, "
+        "0.02 s match them and 0.02 s write three planes, where Siril writes one"
     ),
 }
 """Beginning of a row's name, and the reason."""

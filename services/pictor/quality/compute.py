@@ -1,6 +1,7 @@
 """Measuring in the pixel child: JSON values in, JSON values out."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -70,9 +71,11 @@ def measure(
     image, ceiling = _calibrated(light, ceiling, *(_as_stored(one, raw) for one in (dark_path, flat_path)))
     sky = sky_of(image, bayer=pattern is not None)
     stars = find_stars(image, saturation=ceiling, background=None if pattern else sky, bayer=pattern)
-    found = measuring.measure(image, stars, sky, egain=egain, bayer=pattern is not None)
     stars_path = Path(scratch) / STARS_FILE
-    stars.to_fits(stars_path)
+    with ThreadPoolExecutor(1) as pool:
+        written = pool.submit(stars.to_fits, stars_path)
+        found = measuring.measure(image, stars, sky, egain=egain, bayer=pattern is not None)
+        written.result()
     return {
         "quality": finite(asdict(found)),
         "stars": _counts(stars),
