@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pictor.imaging.calibration.badpixels import pixel_limits
 from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
-from pictor.imaging.combine.sampling import SUBSAMPLE, clipped_moments
+from pictor.imaging.combine.sampling import CLIP, SUBSAMPLE, clipped_moments
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.types import Image
 
@@ -20,6 +20,9 @@ MOST_BLOCKS = 1500
 """Of more an even choice is looked at: a million and a half pixels tell the gain to 0.15 %."""
 
 LEVEL_PIXELS = 250_000
+LEAST_WIDTH = 0.5
+Doubles = NDArray[np.float64]
+
 LEAST_SIGNAL = 100.0
 """ADU; a flat pair darker than this says nothing about the gain."""
 
@@ -126,16 +129,17 @@ def conversion_gain(
         low = min(level1, level2)
         raise ImagingError(f"a flat with {low:.0f} ADU above its dark is too dark for its gain", reason="flat-too-dark")
     factor = level1 / level2
-    found = np.array([_block(_net(flat1, below, b), _net(flat2, below, b), factor) for b in _blocks(flat1.shape)])
-    found = found[np.isfinite(found[:, 0])]
-    photon = found[:, 1] - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
-    ratio = photon / found[:, 0]
+    boxes = _blocks(flat1.shape)
+    one, two = (np.array([_net(flat, below, box).ravel() for box in boxes]) for flat in (flat1, flat2))
+    signal, variance = _block_moments(one, factor * two)
+    photon = variance - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
+    ratio = photon / signal
     centre = np.median(ratio)
     kept = np.abs(ratio - centre) <= 5 * 1.4826 * np.median(np.abs(ratio - centre)) + 1e-12
     total = float(photon[kept].sum())
     if total <= 0:
         raise ImagingError("the flats vary less than their read noise: the gain cannot be told", reason="flat-noise")
-    return float((1 + factor) * found[kept, 0].sum() / total)
+    return float((1 + factor) * signal[kept].sum() / total)
 
 
 def _blocks(shape: tuple[int, ...]) -> list[tuple[slice, slice]]:
@@ -151,13 +155,29 @@ def _net(flat: NDArray[np.number], dark: NDArray[np.number], part: tuple[slice, 
     return found
 
 
-def _block(one: Image, two: Image, factor: float) -> tuple[float, float]:
-    """Mean signal, and variance of the difference, of one block; NaN where fewer than half of it are numbers."""
-    difference = one - factor * two
+def _block_moments(one: Doubles, two: Doubles) -> tuple[Doubles, Doubles]:
+    """Return median signal and clipped variance of the difference of blocks (n, pixels) that are half numbers.
+
+    The clipping is that of `clipped_moments`, of all blocks at once.
+    """
+    difference = one - two
     good = np.isfinite(difference)
-    if 2 * np.count_nonzero(good) < good.size:
-        return np.nan, np.nan
-    return float(np.median(one[good])), clipped_moments(difference, least=0.5)[1]
+    known = 2 * np.count_nonzero(good, axis=1) >= difference.shape[1]
+    one, difference, good = one[known], difference[known], good[known]
+    median = np.median
+    if not good.all():
+        one, difference, median = np.where(good, one, np.nan), np.where(good, difference, np.nan), np.nanmedian
+    centre = median(difference, axis=1, keepdims=True)
+    width = np.maximum(1.4826 * median(np.abs(difference - centre), axis=1, keepdims=True), LEAST_WIDTH)
+    for _ in range(6):
+        inside = np.abs(difference - centre) <= CLIP * width
+        count = np.count_nonzero(inside, axis=1, keepdims=True)
+        mean = np.where(inside, difference, 0.0).sum(axis=1, keepdims=True) / count
+        square = np.where(inside, np.square(difference - mean), 0.0).sum(axis=1, keepdims=True) / count
+        before, centre, width = width, mean, np.sqrt(square)
+        if np.array_equal(before, width):
+            break
+    return median(one, axis=1), np.square(width[:, 0])
 
 
 @dataclass(frozen=True, slots=True)
