@@ -98,3 +98,26 @@ def test_what_is_not_in_the_cache_is_compiled_all_the_same() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["0x8000800080008000", "12.0"]
+
+
+RACE = """
+import sys, threading
+from pictor.runtime.child import loading
+loading.load_lightly()
+import numba.core.caching
+with loading._without_linear_algebra():
+    try:
+        import scipy.linalg.cython_blas
+    except ModuleNotFoundError:
+        print("refused")
+    assert "scipy.linalg" not in sys.modules
+    other = threading.Thread(target=lambda: __import__("scipy.linalg.cython_blas"))
+    other.start()
+    other.join()
+    print("there" if "scipy.linalg.cython_blas" in sys.modules else "lost")
+"""
+
+
+def test_a_thread_may_import_linear_algebra_while_another_loads_a_kernel() -> None:
+    done = subprocess.run([sys.executable, "-c", RACE], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["refused", "there"], done.stderr

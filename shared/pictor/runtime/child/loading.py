@@ -6,13 +6,13 @@ own do this, never one that imports our packages.
 """
 
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
-from types import ModuleType
 from typing import Any
 
-ASKED_FOR = "scipy.linalg.cython_blas"
+ASKED_FOR = frozenset({"scipy.linalg", "scipy.linalg.cython_blas"})
 """What numba imports to learn whether kernels may multiply matrices; none of ours does."""
 
 KNOWN = "0.68."
@@ -29,7 +29,22 @@ class _Watch:
             return
         sys.meta_path.remove(self)
         if sys.modules["numba"].__version__.startswith(KNOWN):
+            sys.meta_path.insert(0, _refusal)
             cache.load_overload = _load
+
+
+class _Refusal(threading.local):
+    """A finder that refuses linear algebra to the thread that loads a kernel; all others import what they like."""
+
+    loading = 0
+
+    def find_spec(self, name: str, _path: object = None, _target: object = None) -> None:
+        """Say that there is no such module; one that is there already is not asked for here."""
+        if self.loading and name in ASKED_FOR:
+            raise ModuleNotFoundError(f"{name} is not imported to load a kernel", name=name)
+
+
+_refusal = _Refusal()
 
 
 def load_lightly() -> None:
@@ -48,12 +63,8 @@ def _load(cache: Any, signature: Any, target: Any) -> Any:  # noqa: ANN401 - the
 
 @contextmanager
 def _without_linear_algebra() -> Iterator[None]:
-    modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
-    if ASKED_FOR in modules:
-        yield
-        return
-    modules[ASKED_FOR] = None
+    _refusal.loading += 1
     try:
         yield
     finally:
-        modules.pop(ASKED_FOR, None)
+        _refusal.loading -= 1
