@@ -63,6 +63,8 @@ def test_bytes_hold_the_bright_stars_and_a_sky_of_zero_within_their_step(real_da
         f"bytes: {found.stars.star_count} stars of {reference.stars.star_count}, {agreeing(found, reference):.3f} agree"
     )
     assert agreeing(found, reference) > 0.95
+    assert "stored in steps of 1," in found.cautions[0]
+    assert not reference.cautions
 
 
 def test_colour_planes_give_the_stars_of_the_grey_picture(real_data: Path) -> None:

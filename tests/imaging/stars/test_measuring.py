@@ -193,3 +193,12 @@ def test_what_has_no_two_axes_is_refused() -> None:
         measure_stars(np.zeros(10))
     with pytest.raises(FrameMismatchError):
         measure_stars(np.zeros((2, 3, 4, 5)))
+
+
+def test_a_frame_says_when_its_steps_hide_the_noise_of_its_sky() -> None:
+    image = field().image.astype(np.float64)
+    fine, coarse = measure_frame(image.astype(np.uint16)), measure_frame(np.rint(image / 400.0).astype(np.uint8))
+    print(f"noise {fine.sky.noise:.1f} in steps of 1; {coarse.sky.noise:.2f} of a step in bytes")
+    assert fine.cautions == ()
+    assert len(coarse.cautions) == 1
+    assert "steps of 1," in coarse.cautions[0]

@@ -58,6 +58,7 @@ def measure_loaded(frame: Frame, described: FrameDescription, source: Input, how
             "unit": frame.unit,
             "scale_arcsec": claimed_scale(described),
             "metrics": {**flat, "field": field},
+            "cautions": list(found.cautions),
         }
     )
     return told

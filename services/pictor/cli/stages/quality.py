@@ -73,7 +73,7 @@ def table(rows: Sequence[Told]) -> str:
             for (_, name, form), size in zip(_COLUMNS, sizes, strict=True)
         ]
         lines.append(f"{row['file'].ljust(width)} {row['grade']['letter']:>5} {' '.join(cells)}")
-        lines += [f"{' ' * width}       {reason}" for reason in row["grade"]["reasons"]]
+        lines += [f"{' ' * width}       {reason}" for reason in (*row["grade"]["reasons"], *row["cautions"])]
     return "\n".join(lines)
 
 

@@ -15,7 +15,7 @@ from pictor.imaging.stars.starlist import StarFlag, StarList
 
 
 def about_frame(found: Measured, described: FrameDescription) -> Told:
-    """Tell all about a frame in five sections: image, background, sources, saturation, profile."""
+    """Tell of a frame in five sections: image, background, sources, saturation, profile; and what to beware of."""
     frame, stars, sky = found.frame, found.stars, found.sky
     plane = sky.plane()
     quality = quality_of(found)
@@ -43,6 +43,7 @@ def about_frame(found: Measured, described: FrameDescription) -> Told:
                 "tilt_angle_deg": quality.field.tilt_angle_deg, "curvature": quality.field.curvature,
                 "zones": [[asdict(zone) for zone in row] for row in quality.field.zones],
             },
+            "cautions": list(found.cautions),
         }
     )  # fmt: skip
     return told

@@ -131,8 +131,9 @@ def _line(told: Told) -> str:
     beta = "-" if psf["beta"] is None else f"{psf['beta']:.2f}"
     radius = "-" if psf["hfr_px"] is None else f"{psf['hfr_px']:.2f}"
     level = "-" if sky["level"] is None else f"{sky['level']:.6g}"
-    return (
+    line = (
         f"{told['input']}: {sources['stars']} stars of {sources['sources']} sources, FWHM {width} px, beta {beta}, "
         f"HFR {radius} px, sky {level} {sky['unit']}; {sources['saturated']} saturated, {sources['spikes']} hot or hit "
         f"pixels, {sources['trails']} trails"
     )
+    return "\n  ".join([line, *told["cautions"]])

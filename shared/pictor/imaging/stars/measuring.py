@@ -10,6 +10,7 @@ from pictor.imaging.background import Background
 from pictor.imaging.calibration.repair import repair_bad_pixels
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import BAD, HIT, NON_LINEAR, SATURATED, Frame
+from pictor.imaging.pixels import as_pixels, quantum
 from pictor.imaging.quality.sky import sky_of
 from pictor.imaging.stars.bayer import PATTERNS, shown_pattern
 from pictor.imaging.stars.finding import find_stars
@@ -19,6 +20,8 @@ from pictor.imaging.types import Mask
 _HIDDEN = BAD | HIT
 # A source is cut off when more than this share of the pixels within its FWHM is masked or has no value.
 _MOST_HIDDEN = 0.2
+# Noise of half a step, recorded in steps, is 0.58 of them with that of rounding, 1 / sqrt(12).
+_UNRESOLVED = 0.58
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,6 +48,19 @@ class Measured:
     sky: Background
     stars: StarList
     bayer: str | None
+
+    @property
+    def cautions(self) -> tuple[str, ...]:
+        """Why the numbers should be trusted less, as sentences: values stored in steps that hide the noise."""
+        step, noise, level = quantum(as_pixels(self.frame.data)), self.sky.noise, self.sky.level
+        if noise is None or level is None or noise >= _UNRESOLVED * step:
+            return ()
+        said = (
+            f"the values are stored in steps of {step:g}, wider than the noise of the sky ({noise:.2f}, mostly that of "
+            f"rounding): its level of {round(level, 2) + 0.0:g} is known to half a step and faint stars are lost; "
+            "store such frames with more bits"
+        )
+        return (said,)
 
 
 def measure_stars(

@@ -37,7 +37,9 @@ def test_every_product_is_written_and_told(light: Path, tmp_path: Path) -> None:
     assert told["source_info"]["stars"] == stars.star_count > 20
     assert told["psf_info"]["fwhm_px"] == pytest.approx(3.1, abs=0.15)
     report = yaml.safe_load((out / "light_001_stars.yaml").read_text())
-    assert list(report)[2:] == ["image_info", "background_info", "source_info", "saturation_info", "psf_info"]
+    assert list(report)[2:] == [
+        "image_info", "background_info", "source_info", "saturation_info", "psf_info", "cautions",
+    ]  # fmt: skip
     assert report["psf_info"]["zones"][0][0]["star_count"] >= 0
     assert len((out / "light_001_zones.csv").read_text().splitlines()) == 26
     assert len((out / "light_001_stars.csv").read_text().splitlines()) == 1 + len(stars)
