@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from astropy.visualization import ZScaleInterval
 from numpy.typing import NDArray
 
 from pictor.imaging.preview.kernels import Indices, Tables
@@ -138,6 +137,8 @@ def _limits(
     median, sigma = sky
     shadows = max(0.0, median + SHADOWS * sigma)
     if kind is StretchKind.ZSCALE:
+        from astropy.visualization import ZScaleInterval  # noqa: PLC0415 - brings matplotlib where it is installed
+
         low, high = ZScaleInterval().get_limits(rows.astype(np.float64))
         return float(low), max(float(high), float(low) + 1.0), 0.5
     if kind is StretchKind.LINEAR:
