@@ -9,7 +9,7 @@ from pictor.cli.processing.choosing import Choice, choose, common_times
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.defects import KIND, Map, find_defects
 from pictor.cli.processing.finding import Source
-from pictor.cli.processing.journal import content_key
+from pictor.cli.processing.journal import Done, content_key
 from pictor.cli.processing.reading import source_of
 from pictor.cli.processing.rows import Row, Status, by_label, numbers_of
 from pictor.cli.processing.run import LIGHTS, Run
@@ -71,7 +71,7 @@ async def _process(run: Run, row: Row, order: Order) -> None:
     except ImagingError as error:
         row.fail(str(error))
         return
-    _tell(row, done.result, run.wish.out)
+    _tell(row, done)
     run.keys[row.label] = content_key(order.step, order.content)
 
 
@@ -144,10 +144,11 @@ def _pair(ra: float | None, dec: float | None) -> list[float] | None:
     return None if ra is None or dec is None else [ra, dec]
 
 
-def _tell(row: Row, told: Mapping[str, Any], out: Path) -> None:
+def _tell(row: Row, done: Done) -> None:
     """Write what was done into the row of a light."""
+    told = done.result
     row.numbers = numbers_of(told)
-    row.outputs = {name: str(Path(path).relative_to(out)) for name, path in told["outputs"].items()}
+    row.outputs = dict(zip(told["outputs"], done.outputs, strict=True))
     row.seconds |= told["seconds"]
     row.facts["planes"] = told["planes"]
     applied = told["calibration"]

@@ -62,7 +62,8 @@ async def _take(run: Run, file: Seen, source: Source) -> None:
     beside = path.with_name(f"{path.stem}_bad_pixels.fits")
     mapped = beside if master.frame_type is FrameType.DARK and beside.is_file() else None
     run.ready[file.label] = Ready(master, path, file.sha256, mapped, None if mapped is None else sha256_of(mapped))
-    shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False, path=str(path))
+    shown = MasterRow(file.label, str(master.frame_type), "ready", master.frames, made=False)
+    shown.path = str(path.relative_to(run.wish.out) if path.is_relative_to(run.wish.out / MASTERS / UNPACKED) else path)
     shown.facts = row.facts
     run.report.masters.append(shown)
 

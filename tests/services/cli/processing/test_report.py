@@ -29,7 +29,7 @@ class Strict(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append(tag)
         self.attributes += [name for name, _ in attrs]
-        if tag not in {"meta", "img", "br", "line", "circle", "path", "rect"}:
+        if tag not in {"meta", "img", "br", "input", "line", "circle", "path", "rect"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -42,6 +42,7 @@ def hostile() -> Report:
     rows = []
     for number in range(4):
         row = Row(f"{number}{EVIL_NAME}", "light", facts={**told, "exposure_s": 60.0, "grade": "A"})
+        row.facts["start_utc"] = f"2026-10-12T20:0{number}:00+00:00"
         row.numbers = {"fwhm_px": 2.5 + number, "star_count": 10, "eccentricity": float("nan"), "ra_deg": 1.0,
                        "dec_deg": 2.0}  # fmt: skip
         row.notes = [EVIL]
@@ -138,3 +139,46 @@ def test_plots_hold_every_frame_and_mark_those_left_out() -> None:
     assert over_time([], "FWHM", "pixels") == ""
     assert pointing([Point(0.0, 0.0, "R", False, "x")], "Pointing").count('class="dot') == 1
     assert bars({}, "time") == ""
+
+
+def many(count: int) -> Report:
+    facts = {"target": "M 31", "filter": "R", "rig": "Scope", "exposure_s": 60.0}
+    numbers = {"fwhm_px": 2.5, "star_count": 100, "eccentricity": 0.3, "background_adu": 300.0}
+    starts = (f"2026-10-12T20:{number % 60:02d}:00+00:00" for number in range(count))
+    rows = [
+        Row(f"light_{number:03d}.fits", "light", facts={**facts, "start_utc": start}, numbers=dict(numbers))
+        for number, start in enumerate(starts)
+    ]
+    return Report("night", "out", "pictor 1", rows=rows)
+
+
+def test_hundreds_of_lights_can_be_searched_and_a_few_need_no_search(tmp_path: Path) -> None:
+    page = page_of(many(300), tmp_path)
+    parser = Strict()
+    parser.feed(page)
+    assert not parser.open
+    assert parser.seen.count("input") == 1
+    assert len(page) < 1_000_000
+    print(f"the page of 300 lights without pictures: {len(page) / 1e3:.0f} kB")
+    assert "<input" not in page_of(many(20), tmp_path)
+
+
+def test_targets_with_colour_come_first_then_the_longest_exposed(tmp_path: Path) -> None:
+    report = many(3)
+    report.coadds = [
+        CoaddRow("a", "coadd", "short", "R", exposure_s=60.0), CoaddRow("b", "coadd", "long", "R", exposure_s=600.0),
+        CoaddRow("c", "colour", "coloured", "RGB", exposure_s=90.0),
+    ]  # fmt: skip
+    page = page_of(report, tmp_path)
+    assert sorted(("coloured", "long", "short"), key=lambda name: page.index(f"<h3>{name}</h3>")) == [
+        "coloured", "long", "short"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("pruned", "words"), [(False, "Left of earlier runs"), (True, "Removed")])
+def test_what_is_left_of_earlier_runs_is_named(tmp_path: Path, *, pruned: bool, words: str) -> None:
+    report = many(3)
+    report.stale, report.pruned = ["calibrated/M_31/gone.fits"], pruned
+    page = page_of(report, tmp_path)
+    assert words in page
+    assert "calibrated/M_31/gone.fits" in page

@@ -11,10 +11,16 @@ COLOUR = "colour"
 
 
 def gallery(report: Report, out: Path) -> str:
-    """Show the pictures of every target."""
-    targets = list(dict.fromkeys(one.target for one in report.coadds))
+    """Show the pictures of every target: those with colour first, then those exposed longest."""
+    targets = sorted(dict.fromkeys(one.target for one in report.coadds), key=lambda one: _rank(report, one))
     shown = [_target(target, [one for one in report.coadds if one.target == target], out) for target in targets]
     return f'<div class="targets">{"".join(shown)}</div>' if any(shown) else ""
+
+
+def _rank(report: Report, target: str) -> tuple[bool, float, str]:
+    mine = [one for one in report.coadds if one.target == target]
+    coloured = any(one.kind == COLOUR and one.status is Status.OK for one in mine)
+    return not coloured, -sum(one.exposure_s or 0.0 for one in mine if one.kind == "coadd"), target
 
 
 def _target(target: str, coadds: Sequence[CoaddRow], out: Path) -> str:

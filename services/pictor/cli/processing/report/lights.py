@@ -14,8 +14,15 @@ PLOTS = (
     ("fwhm_px", "FWHM", "pixels", 2, False), ("eccentricity", "Eccentricity", "0 round, 1 a line", 2, False),
     ("star_count", "Stars", "unsaturated, unflagged", 0, True), ("background_adu", "Sky", "ADU per pixel", 0, False),
 )  # fmt: skip
+MANY = 30
+"""Rows of a table that need no search."""
+
+_SEARCH = (
+    '<label class="search" hidden>Show only rows with <input type="search" placeholder="M 31, SKIP, trail ..."></label>'
+)
+
 FEWEST_TO_PLOT = 3
-"""Two frames are no course of a night."""
+"""Two times are no course of a night."""
 
 COLUMNS = (
     ("", "t"), ("File", "f"), ("Status", ""), ("Grade", ""), ("Target", ""), ("Filter", ""), ("Start (UTC)", "w"),
@@ -37,9 +44,14 @@ def plots(lights: Sequence[Row]) -> str:
     parts = []
     for rig in rigs:
         mine = [row for row in measured if str(row.facts.get("rig") or "") == rig]
-        if len(mine) < FEWEST_TO_PLOT:
+        if len({seconds_of(row) for row in mine}) < FEWEST_TO_PLOT:
             continue
-        drawn = [over_time(points_of(mine, name), *how[:2], digits=how[2], zero=how[3]) for name, *how in PLOTS]  # type: ignore[arg-type]
+        numbers = [(points_of(mine, name), how) for name, *how in PLOTS]
+        drawn = [
+            over_time(points, *how[:2], digits=how[2], zero=how[3])  # type: ignore[arg-type]
+            for points, how in numbers
+            if len(points) >= FEWEST_TO_PLOT
+        ]
         drawn.append(pointing(offsets_of(mine), "Pointing: centre from the target"))
         if any(drawn):
             title = f'<h3 class="dim">{text(rig)}</h3>' if len(rigs) > 1 and rig else ""
@@ -104,11 +116,14 @@ def _told(row: Row, value: float) -> str:
 
 
 def table(lights: Sequence[Row], out: Path) -> str:
-    """Write the table of lights; on a phone every row is a card."""
+    """Write the table of lights; on a phone every row is a card. A long one scrolls by itself and can be searched."""
+    tall = len(lights) > MANY
+    search = _SEARCH if tall else ""
     head = "".join(f'<th scope="col" class="{shape}">{text(name)}</th>' for name, shape in COLUMNS)
     body = "".join(_line(row, out, thumbnail=index < MOST) for index, row in enumerate(lights))
     return (
-        '<div class="card scroll"><table class="sortable cards"><caption hidden>Lights</caption>'
+        f'{search}<div class="card scroll{" tall" if tall else ""}"><table class="sortable cards">'
+        "<caption hidden>Lights</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

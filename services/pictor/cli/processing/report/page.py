@@ -91,6 +91,8 @@ def _attention(report: Report) -> str:
     failed += [(one.name, one.reason) for one in report.coadds if one.status is Status.ERROR]
     parts.append(_listed("bad", "Errors", [f"{name}: {why}" for name, why in failed]))
     parts.append(_listed("", "What is missing", report.missing))
+    became = "Removed: products" if report.pruned else "Left of earlier runs: products"
+    parts.append(_listed("", f"{became} of frames that are gone, or of other settings", report.stale))
     return "".join(parts)
 
 

@@ -18,3 +18,11 @@ for (const table of document.querySelectorAll("table.sortable")) {
     };
   });
 }
+for (const label of document.querySelectorAll(".search")) {
+  const rows = [...label.nextElementSibling.querySelectorAll("tbody tr")];
+  label.hidden = false;
+  label.querySelector("input").oninput = ({ target }) => {
+    const words = target.value.toLowerCase().split(/\s+/).filter(Boolean);
+    for (const row of rows) row.hidden = !words.every((word) => row.textContent.toLowerCase().includes(word));
+  };
+}
