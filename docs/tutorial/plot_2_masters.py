@@ -74,11 +74,11 @@ stack_files(flats, master_flat, kind=Kind.FLAT, dark=master_fd, egain=camera.ega
 dark, flat = Frame.from_fits(master_dark), Frame.from_fits(master_flat)
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 shown = left.imshow(dark.data, vmin=level - 5, vmax=level + 25, origin="lower", cmap="gray")
-left.set_title("master dark")
+left.set(title="master dark", xlabel="column", ylabel="row")
 figure.colorbar(shown, ax=left, label="ADU")
 shown = right.imshow(flat.data, vmin=0.8, vmax=1.1, origin="lower", cmap="gray")
-right.set_title("master flat")
-figure.colorbar(shown, ax=right)
+right.set(title="master flat", xlabel="column")
+figure.colorbar(shown, ax=right, label="relative to the mean")
 plt.show()
 
 # %%
@@ -118,11 +118,11 @@ print(f"scatter of (pixel - sky) / error: {width:.3f}")
 
 figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
 left.imshow(light.data, vmin=sky.level - 3 * sky.noise, vmax=sky.level + 15 * sky.noise, origin="lower", cmap="gray")
-left.set_title("calibrated light")
+left.set(title="calibrated light", xlabel="column", ylabel="row")
 bins = np.linspace(-5, 5, 101)
 right.hist(pulls, bins=bins, density=True, color="tab:blue")
 right.plot(bins, np.exp(-(bins**2) / 2) / np.sqrt(2 * np.pi), color="black", label="unit Gaussian")
-right.set(xlabel="(pixel - sky) / error", ylim=(0, 0.45))
+right.set(xlabel="(pixel - sky) / error", ylabel="share of the pixels per unit", ylim=(0, 0.45))
 right.legend()
 plt.show()
 
