@@ -9,7 +9,7 @@ from scipy import ndimage
 from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.look import Planes, Sky
 from pictor.imaging.continuum.saturated import still_full
-from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
+from pictor.imaging.continuum.sky import sky_plane, subtract_plane
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 
@@ -43,11 +43,12 @@ def flattened(
     frames: Sequence[Frame], sky: Sky
 ) -> tuple[Planes, tuple[tuple[float, float, float], ...], NDArray[np.float64]]:
     """Take the sky off each channel; also what it was, and its noise."""
-    values = np.stack([_filled(frame) for frame in frames])
+    values = np.empty((len(frames), *frames[0].shape), np.float32)
     skies, noises = [], []
-    for plane in values:
+    for plane, frame in zip(values, frames, strict=True):
+        plane[:] = _filled(frame)
         found = np.zeros(3) if sky is Sky.NONE else sky_plane(plane, tilted=sky is Sky.PLANE)
-        np.subtract(plane, evaluate_plane(found, (plane.shape[0], plane.shape[1])), out=plane)
+        subtract_plane(plane, found)
         skies.append((float(found[0]), float(found[1]), float(found[2])))
         noises.append(max(mesh_background(plane).noise or 0.0, 1e-30))
     return values, tuple(skies), np.array(noises)
@@ -64,7 +65,9 @@ def _filled(frame: Frame) -> NDArray[np.float32]:
     missing = ~np.isfinite(values)
     if not missing.any():
         return values
-    small = missing & ~ndimage.binary_opening(missing, np.ones((_HOLE, _HOLE)))
+    core = ndimage.minimum_filter(missing.view(np.uint8), _HOLE, mode="constant", cval=0)
+    wide = ndimage.maximum_filter(core, _HOLE, mode="constant", cval=0).view(np.bool_)
+    small = missing & ~wide
     labels, count = ndimage.label(missing)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     small &= ~np.isin(labels, touching[touching > 0])

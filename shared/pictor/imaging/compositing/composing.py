@@ -14,11 +14,12 @@ from pictor.imaging.compositing.aligning import align
 from pictor.imaging.compositing.channels import flattened, full_pixels, require_plain
 from pictor.imaging.compositing.filters import Palette
 from pictor.imaging.compositing.look import Levels, Look, Planes, levels_of, saturate, stretched
-from pictor.imaging.compositing.showing import certainty, channel_levels, sampled, shown
+from pictor.imaging.compositing.showing import REACH, certainty, channel_levels, sampled, shown
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.frame import Frame
+from pictor.imaging.pixels import run_in_threads
 
 # An edge of a cropped picture may miss this share of its pixels.
 _EDGE = 0.002
@@ -26,6 +27,8 @@ _EDGE = 0.002
 _BURNT = 0.8
 _COLOURS = 3
 _HALF = 0.5
+# Rows painted together.
+_ROWS = 128
 _BROAD = frozenset({Palette.RGB})
 DEFAULT_LOOK = Look()
 
@@ -167,22 +170,61 @@ def composite(
     one, two, three = frames
     placed = [one, *(one if other is one else align(other, one) for other in (two, three))]
     values, skies, noises = flattened(placed, look.sky)
-    known = np.asarray(np.isfinite(values).all(axis=0))
+    full = [full_pixels(frame) for frame in placed]
     broad = Palette(palette) in _BROAD
-    white, star_count = _white(placed, values, look, by_stars=broad)
-    values *= np.array(white, dtype=np.float32)[:, None, None]
+    white, star_count = _white(values, full, look, by_stars=broad)
+    for plane, factor in zip(values, white, strict=True):
+        np.multiply(plane, np.float32(factor), out=plane)
     noises = noises * np.array(white)
     levels = channel_levels(values, noises, look)
-    bright = None
-    if luminance is not None:
-        bright = _luminance(align(Frame.from_nddata(luminance), one), look)
-        known = known & np.isfinite(bright)
-    planes = shown(values, levels, look, bright, together=broad)
-    planes = saturate(planes, look.saturation * certainty(values, noises) if look.mute else look.saturation)
-    burnt = np.any([full_pixels(frame) for frame in placed], axis=0) & known & (planes.max(axis=0) > _BURNT)
-    planes[:, burnt] = planes.max(axis=0)[burnt]
-    planes[:, ~known] = 0.0
+    bright = None if luminance is None else _luminance(align(Frame.from_nddata(luminance), one), look)
+    painting = _Painting(values, noises, levels, look, bright, full, together=broad)
+    planes, known = painting.paint()
     return Composite(planes, values, known, one.header.copy(), one.unit, white, star_count, levels, skies)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Painting:
+    """Channels that become a picture, some rows at a time, so that memory holds little beside channels and picture."""
+
+    values: Planes
+    noises: NDArray[np.float64]
+    levels: tuple[Levels, Levels, Levels]
+    look: Look
+    bright: NDArray[np.float32] | None
+    full: Sequence[NDArray[np.bool_]]
+    together: bool
+
+    def paint(self) -> tuple[Planes, NDArray[np.bool_]]:
+        """Make the picture, and tell where all channels have data."""
+        planes, ny = np.empty_like(self.values), self.values.shape[1]
+        known = np.empty(self.values.shape[1:], np.bool_)
+
+        def rows(first: int, last: int) -> None:
+            for start in range(first, last, _ROWS):
+                part = slice(start, min(start + _ROWS, last))
+                planes[:, part], known[part] = self._rows(part)
+
+        run_in_threads(rows, [0, ny // 2, ny])
+        return planes, known
+
+    def _rows(self, rows: slice) -> tuple[Planes, NDArray[np.bool_]]:
+        values, look = self.values[:, rows], self.look
+        bright = None if self.bright is None else self.bright[rows]
+        known = np.asarray(np.isfinite(values).all(axis=0))
+        if bright is not None:
+            known &= np.isfinite(bright)
+        planes = shown(values, self.levels, look, bright, together=self.together)
+        planes = saturate(planes, look.saturation * self._certainty(rows) if look.mute else look.saturation)
+        burnt = np.any([one[rows] for one in self.full], axis=0) & known & (planes.max(axis=0) > _BURNT)
+        planes[:, burnt] = planes.max(axis=0)[burnt]
+        planes[:, ~known] = 0.0
+        return planes, known
+
+    def _certainty(self, rows: slice) -> NDArray[np.float32]:
+        """Tell how sure the colours of some rows are; those around them matter."""
+        wide = slice(max(rows.start - REACH, 0), rows.stop + REACH)
+        return certainty(self.values[:, wide], self.noises)[rows.start - wide.start :][: rows.stop - rows.start]
 
 
 def planes_of(frame: Frame) -> tuple[Frame, Frame, Frame]:
@@ -225,7 +267,7 @@ def _full_part(known: NDArray[np.bool_]) -> tuple[slice, slice]:
 
 
 def _white(
-    frames: Sequence[Frame], values: Planes, look: Look, *, by_stars: bool
+    values: Planes, full: Sequence[NDArray[np.bool_]], look: Look, *, by_stars: bool
 ) -> tuple[tuple[float, float, float], int]:
     if look.white is not None:
         return look.white, 0
@@ -233,10 +275,13 @@ def _white(
         return (1.0, 1.0, 1.0), 0
     if not by_stars:
         return white_of_nebula(values), 0
-    usable = values.copy()
-    for plane, frame in zip(usable, frames, strict=True):
-        plane[full_pixels(frame)] = np.nan
-    return white_of_stars(usable, [float(mesh_background(plane).noise or 1.0) for plane in usable])
+    held = [plane[where] for plane, where in zip(values, full, strict=True)]
+    for plane, where in zip(values, full, strict=True):
+        plane[where] = np.nan
+    found = white_of_stars(values, [float(mesh_background(plane).noise or 1.0) for plane in values])
+    for plane, where, kept in zip(values, full, held, strict=True):
+        plane[where] = kept
+    return found
 
 
 def _luminance(frame: Frame, look: Look) -> NDArray[np.float32]:

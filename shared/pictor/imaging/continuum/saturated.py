@@ -31,7 +31,8 @@ def still_full(values: NDArray[np.float32], mask: Mask | None) -> NDArray[np.boo
         return np.zeros(values.shape, dtype=np.bool_)
     labels, count = ndimage.label((mask & SATURATED) != 0, structure=np.ones((3, 3)))
     sky = mesh_background(values, mask=mask, cell=_CELL)
-    above = np.nan_to_num(values - sky.evaluate(), nan=0.0)
-    bright = ndimage.maximum(above, labels, np.arange(count + 1)) > _BRIGHT_SIGMA * (sky.noise or 0.0)
-    bright[0] = False
+    patches = labels > 0
+    above = np.nan_to_num(values[patches] - sky.evaluate()[patches], nan=0.0)
+    tops = ndimage.maximum(above, labels[patches], np.arange(1, count + 1))
+    bright = np.concatenate([[False], tops > _BRIGHT_SIGMA * (sky.noise or 0.0)])
     return np.asarray(bright[labels])

@@ -8,6 +8,7 @@ from pictor.imaging.continuum.pairs import Floats
 
 _CELL = 32
 _QUANTILE = 0.1
+_ROWS = 256
 _ROUNDS = 30
 
 
@@ -57,6 +58,15 @@ def evaluate_plane(plane: Floats, shape: tuple[int, int]) -> NDArray[np.float32]
     """Evaluate a plane at every pixel, shape (ny, nx)."""
     v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
     return np.asarray(plane[0] + plane[1] * u[None, :] + plane[2] * v[:, None], dtype=np.float32)
+
+
+def subtract_plane(image: NDArray[np.float32], plane: Floats) -> None:
+    """Take a plane off an image in place, some rows at a time."""
+    v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in image.shape)
+    for first in range(0, len(v), _ROWS):
+        rows = slice(first, first + _ROWS)
+        part = plane[0] + plane[1] * u[None, :] + plane[2] * v[rows, None]
+        np.subtract(image[rows], part.astype(np.float32), out=image[rows])
 
 
 def _quantile_plane(design: Floats, values: Floats) -> Floats:
