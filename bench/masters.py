@@ -5,6 +5,7 @@ Siril's flats are not even dark-subtracted, ours are. Whole processes are taken 
 """
 
 import asyncio
+import os
 import statistics
 import tempfile
 import time
@@ -31,6 +32,7 @@ from tests.imaging.combine import reference
 
 SERVICE = "pictor.calibration_stacker.compute"
 CHECKED_ROWS = 32
+READ_BYTES = 4 << 20
 MEMORY_SHARES = {20: 0.35, 50: 0.2}
 """Of Siril's memory, by number of frames."""
 
@@ -46,6 +48,7 @@ def rows(*, quick: bool) -> Iterator[Row]:
         folder = Path(name)
         paths = make_darks(folder, 20 if quick else 50)
         yield from inside(folder, paths[:20])
+        yield cold(paths[:20], turns)
         for count in (20,) if quick else (20, 50):
             yield whole(folder, paths[:count], turns, ratio=0.2)
         yield whole(folder, paths[:20], turns, ratio=0.15, dark=nothing(folder))
@@ -141,6 +144,38 @@ def inside(folder: Path, paths: list[Path]) -> Iterator[Row]:
             f"combine {len(paths)} x 24 MP inside a warm process", "s", seconds, theirs, name, n=3,
             accuracy=f"{told}; peer {left_over(folder, made)} left",
         )  # fmt: skip
+
+
+def cold(paths: list[Path], turns: int) -> Row:
+    """Time the combination of files that are not in memory, in turns with reading their bytes one after the other."""
+    ours: list[float] = []
+    theirs: list[float] = []
+    for _ in range(turns):
+        forget(paths)
+        ours += timed(lambda: combine(paths, noise=NoiseModel(81.1)), 1, warm=False)
+        forget(paths)
+        theirs += timed(lambda: read(paths), 1, warm=False)
+    return Row(
+        f"combine {len(paths)} x 24 MP from a cold disk, inside a warm process", "s", statistics.median(ours),
+        statistics.median(theirs), "reading the same bytes, cold", n=turns, bounds=(Bound(Of.RATIO, 1.2),),
+    )  # fmt: skip
+
+
+def forget(paths: list[Path]) -> None:
+    """Drop files from the page cache; those not yet on the disk are written first."""
+    for path in paths:
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def read(paths: list[Path]) -> None:
+    """Read files into one buffer."""
+    room = bytearray(READ_BYTES)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(room):
+                pass
 
 
 def by_astropy(_folder: Path, paths: list[Path]) -> tuple[float, NDArray[np.float32]]:

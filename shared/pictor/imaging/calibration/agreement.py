@@ -147,9 +147,16 @@ def _add_odd(  # noqa: PLR0917
 
 @njit(cache=True, nogil=True)
 def _mark(marks: Bytes, least: int, few: bool, out: Bytes) -> None:  # noqa: FBT001
-    """Mark the pixels of a row with too many odd samples, or with one too low of a few; forget the counts."""
+    """Mark the pixels of a row with too many odd samples, or with one too low of a few; forget the counts.
+
+    Rows without any are left alone, so that their memory is never used.
+    """
+    most, low = np.uint8(0), np.uint8(0)
     for x in range(out.shape[0]):
-        out[x] = (marks[0, x] >= least) | (few & (marks[1, x] != 0))
+        most, low = max(most, marks[0, x]), max(low, marks[1, x])
+    if most >= least or (few and low > 0):
+        for x in range(out.shape[0]):
+            out[x] = (marks[0, x] >= least) | (few & (marks[1, x] != 0))
     marks[:] = 0
 
 

@@ -52,7 +52,7 @@ def picture_master(path: Path, scratch: Path) -> MasterPictures:
     ImagingError
         If the file holds no image of two axes.
     """
-    with fits.open(path) as units:
+    with fits.open(path, memmap=False) as units:
         images = {unit.name: unit for unit in units if unit.is_image and len(unit.shape) == 2}
         if not images:
             raise ImagingError(f"{path.name} holds no image of two axes", reason="not-a-master")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pictor.imaging.fits.cards import padded
 from pictor.imaging.fits.checksum import encode, fold, sum_bytes
 
-CHUNK_BYTES = 4 << 20
+CHUNK_BYTES = 1 << 20
 _NO_SUM = b"CHECKSUM= '0000000000000000'"
 BITPIX = {"f4": -32, "u1": 8}
 
@@ -32,7 +32,7 @@ class Plane:
 
 
 def row_chunks(shape: tuple[int, int], *, item_bytes: int = 4) -> list[slice]:
-    """Cut a frame into pieces of some megabytes; four rows at a time, so that pieces are whole 32-bit words."""
+    """Cut a frame into pieces of about a megabyte; four rows at a time, so that pieces are whole 32-bit words."""
     height = max(4, CHUNK_BYTES // (item_bytes * shape[1]) // 4 * 4)
     return [slice(y, min(y + height, shape[0])) for y in range(0, shape[0], height)]
 
