@@ -23,13 +23,14 @@ async def _fetched(step: Step) -> None:
 
 @pytest.mark.parametrize(("stored", "reason"), [(None, "source-missing"), (b"other bytes", "corrupt-source")])
 async def test_a_frame_says_what_became_of_its_bytes(flow: Flow, stored: bytes | None, reason: str) -> None:
-    flow.acts[Module.PREVIEW] = _fetched
+    async def keep(step: Step) -> None:
+        if stored is not None:
+            await step.runtime.store.put_stream((await step.frame()).raw_key, _one(stored), len(stored))
+
+    flow.acts |= {Module.HEADER_UPDATE: keep, Module.PREVIEW: _fetched}
     async with serving_flow(flow):
         job_id = await flow.submit(itinerary=(Module.HEADER_UPDATE, Module.PREVIEW))
         frame_id = await _frame_of(flow, job_id)
-        if stored is not None:
-            key = await flow.runtime.pool.fetchval("SELECT raw_key FROM frame WHERE id = $1", frame_id)
-            await flow.runtime.store.put_stream(key, _one(stored), len(stored))
         assert await flow.ended(job_id, within_s=60) is JobState.FAILED
     row = await flow.runtime.pool.fetchrow("SELECT reason, message FROM frame WHERE id = $1", frame_id)
     assert row["reason"] == reason
