@@ -6,6 +6,7 @@ import numpy as np
 
 from pictor.cli.stages.running import Told, finite
 from pictor.imaging.astrometry.celestial import read_celestial
+from pictor.imaging.astrometry.geometry import scale_of
 from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.headers.of_frame import claimed_scale
 from pictor.imaging.quality.frames import quality_of
@@ -36,7 +37,8 @@ def about_frame(found: Measured, described: FrameDescription) -> Told:
             "saturation_info": {"level": stars.saturation, "fraction": quality.saturated_fraction,
                                 "sources": flag_counts(stars)["saturated"]},
             "psf_info": {
-                "fwhm_px": quality.fwhm_px, "fwhm_scatter_px": quality.fwhm_scatter_px, "beta": quality.beta,
+                "fwhm_px": quality.fwhm_px, "fwhm_arcsec": _arcsec(found, quality.fwhm_px),
+                "fwhm_scatter_px": quality.fwhm_scatter_px, "beta": quality.beta,
                 "beta_scatter": quality.beta_scatter, "stars": None if stars.psf is None else stars.psf.star_count,
                 "hfr_px": quality.hfr_px, "eccentricity": quality.eccentricity, "ellipticity": quality.ellipticity,
                 "elongation_deg": quality.elongation_deg, "tilt": quality.field.tilt,
@@ -47,6 +49,12 @@ def about_frame(found: Measured, described: FrameDescription) -> Told:
         }
     )  # fmt: skip
     return told
+
+
+def _arcsec(found: Measured, pixels: float | None) -> float | None:
+    """Turn a width into arcseconds by the solution of the frame; None without one."""
+    wcs = found.frame.wcs
+    return None if wcs is None or pixels is None else pixels * scale_of(wcs)
 
 
 def flag_counts(stars: StarList) -> dict[str, int]:

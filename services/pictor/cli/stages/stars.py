@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +25,13 @@ _PER_SECOND = "/s"
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """How stars are looked for: threshold, saturation level, colour pattern and radius of the aperture."""
+    """How stars are looked for: threshold, saturation, colour pattern, radius of the aperture, how many are kept."""
 
     threshold: float = 5.0
     saturation: float | None = None
     bayer: str | None = None
     aperture: float | None = None
+    brightest: int | None = None
 
     @property
     def pattern(self) -> str | None:
@@ -63,21 +64,34 @@ def _one(path: Path, *, out: Path, how: How, more: Sequence[str], overwrite: boo
     frame = Frame.from_fits(path)
     described = describe_header(frame.header, name=path.name)
     found = measure_frame(frame, threshold=how.threshold, saturation=how.saturation, bayer=how.pattern)
+    facts = about_frame(found, described)
+    found = _brightest(found, how.brightest)
     apertures = aperture_photometry(found, radius=how.aperture, egain=egain_of(described, frame.unit))
     made = Provenance(
         "stars",
         [Input.of(path)],
-        {"threshold": how.threshold, "saturation": found.stars.saturation, "bayer": found.bayer},
+        {
+            "threshold": how.threshold,
+            "saturation": found.stars.saturation,
+            "bayer": found.bayer,
+            "brightest": how.brightest,
+        },
         SOFTWARE,
     )
     targets = _targets(path, out, more)
     seconds = seconds_of(described, frame.unit)
     write_star_table(targets["fits"], found, made, apertures=apertures, exposure_s=seconds, overwrite=overwrite)
-    facts = about_frame(found, described)
     writers = _writers(found, apertures, seconds, {"file": path.name, "software": SOFTWARE, **facts})
     for kind in more:
         write_whole(targets[kind], writers[kind], overwrite=overwrite)
     return {**facts, "output": {kind: str(target) for kind, target in targets.items()}}
+
+
+def _brightest(found: Measured, most: int | None) -> Measured:
+    """Keep the brightest sources of a list, which begins with them."""
+    if most is None or len(found.stars) <= most:
+        return found
+    return replace(found, stars=found.stars.select(np.arange(most)))
 
 
 def _writers(
@@ -127,12 +141,13 @@ def egain_of(described: FrameDescription, unit: str) -> float | None:
 
 def _line(told: Told) -> str:
     sources, psf, sky = told["source_info"], told["psf_info"], told["background_info"]
-    width = "-" if psf["fwhm_px"] is None else f"{psf['fwhm_px']:.2f}"
+    width = "- px" if psf["fwhm_px"] is None else f"{psf['fwhm_px']:.2f} px"
+    width += "" if psf["fwhm_arcsec"] is None else f" ({psf['fwhm_arcsec']:.2f} arcsec)"
     beta = "-" if psf["beta"] is None else f"{psf['beta']:.2f}"
     radius = "-" if psf["hfr_px"] is None else f"{psf['hfr_px']:.2f}"
     level = "-" if sky["level"] is None else f"{sky['level']:.6g}"
     line = (
-        f"{told['input']}: {sources['stars']} stars of {sources['sources']} sources, FWHM {width} px, beta {beta}, "
+        f"{told['input']}: {sources['stars']} stars of {sources['sources']} sources, FWHM {width}, beta {beta}, "
         f"HFR {radius} px, sky {level} {sky['unit']}; {sources['saturated']} saturated, {sources['spikes']} hot or hit "
         f"pixels, {sources['trails']} trails"
     )

@@ -42,6 +42,9 @@ def stars(
     aperture: Annotated[
         float | None, typer.Option(min=0.5, help="Radius of the aperture in pixels; default: twice the FWHM.")
     ] = None,
+    brightest: Annotated[
+        int | None, typer.Option(min=1, help="Write only so many sources; default: all that were found.")
+    ] = None,
     csv: Annotated[bool, typer.Option("--csv", help="Also write the table as CSV.")] = False,
     regions: Annotated[bool, typer.Option("--regions", help="Also write regions for ds9.")] = False,
     image: Annotated[bool, typer.Option("--image", help="Also write a PNG with the sources marked.")] = False,
@@ -54,7 +57,7 @@ def stars(
     from pictor.cli.stages import stars as command
 
     more = [name for name, asked in _asked(csv, regions, image, yaml, zones) if asked]
-    how = command.How(threshold, saturation, bayer, aperture)
+    how = command.How(threshold, saturation, bayer, aperture, brightest)
     raise SystemExit(command.main(files, out, how=how, more=more, overwrite=overwrite, json=json))
 
 

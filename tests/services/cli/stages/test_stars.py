@@ -111,3 +111,21 @@ def test_a_frame_per_second_has_magnitudes_of_its_own_unit(tmp_path: Path) -> No
 
 def test_a_frame_that_does_not_exist_is_a_wrong_call(tmp_path: Path) -> None:
     assert RUN.invoke(app, ["stars", str(tmp_path / "nowhere.fits")]).exit_code == 2
+
+
+def test_only_the_brightest_are_written_when_asked_and_a_solved_frame_has_its_width_in_arcseconds(
+    tmp_path: Path,
+) -> None:
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRPIX1": 1.0, "CRPIX2": 1.0, "CRVAL1": 10.0, "CRVAL2": 40.0}
+    scale = {"CD1_1": -2.0 / 3600, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 2.0 / 3600}
+    path = write_light(tmp_path / "solved.fits")
+    with fits.open(path, mode="update") as units:
+        units[0].header.update(wcs | scale)
+    done = RUN.invoke(app, ["stars", str(path), "-o", str(tmp_path), "--json"])
+    everything = json.loads(done.stdout)[0]
+    again = RUN.invoke(app, ["stars", str(path), "-o", str(tmp_path), "--json", "--brightest", "7", "--overwrite"])
+    told = json.loads(again.stdout)[0]
+    assert told["psf_info"] == everything["psf_info"]
+    assert told["psf_info"]["fwhm_arcsec"] == pytest.approx(2.0 * told["psf_info"]["fwhm_px"], rel=1e-3)
+    few = StarList.from_fits(tmp_path / "solved_stars.fits")
+    assert len(few) == 7 < everything["source_info"]["sources"]
