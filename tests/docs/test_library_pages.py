@@ -4,12 +4,14 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import typer
 
 from pictor.cli.main import app
+from tests.support.started import started
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted((DOCS / "library").glob("*.md"))
@@ -22,7 +24,7 @@ def commands(page: Path) -> list[str]:
 
 
 ONCE = """#!/bin/sh
-# `pictor`, but a night that was simulated with these options before is copied.
+# `pictor`, started already; a night that was simulated with these options before is copied.
 if [ "${{1:-}}" = simulate ]; then
   folder="$2"
   kept="{kept}/$(shift 2; echo "$@" | tr -c 'a-z0-9\n-' _)"
@@ -32,18 +34,19 @@ if [ "${{1:-}}" = simulate ]; then
   fi
   exec cp -R "$kept" "$folder"
 fi
-exec "{pictor}" "$@"
+exec "{started}" "$@"
 """
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a reader's shell has, with a `pictor` that simulates each night once for all pages."""
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """What a reader's shell has, with a `pictor` that loads libraries and simulates a night once for all pages."""
     own, pictor = tmp_path_factory.mktemp("own"), Path(sys.executable).with_name("pictor")
     kept = tmp_path_factory.mktemp("nights")
-    (own / "pictor").write_text(ONCE.format(kept=kept, pictor=pictor), encoding="utf-8")
-    (own / "pictor").chmod(0o755)
-    return {**os.environ, "PATH": os.pathsep.join([str(own), str(pictor.parent), os.environ["PATH"]])}
+    with started(own) as program:
+        (own / "pictor").write_text(ONCE.format(kept=kept, pictor=pictor, started=program), encoding="utf-8")
+        (own / "pictor").chmod(0o755)
+        yield {**os.environ, "PATH": os.pathsep.join([str(own), str(pictor.parent), os.environ["PATH"]])}
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.stem) for page in PAGES if commands(page)])
