@@ -9,6 +9,7 @@ from scipy.spatial import KDTree
 
 from pictor.imaging.astrometry.projection import Floats, Wcs, sky_to_pixel
 from pictor.imaging.astrometry.stars import SkyStars
+from pictor.imaging.stars.starlist import GAUSSIAN_BETA
 
 SYSTEM = "VT, no colour term"
 """Magnitudes of the star index are Tycho-2 VT, whatever the filter of the frame."""
@@ -20,6 +21,8 @@ _LEAST_CLIP_MAG = 0.05
 _MAD_TO_SIGMA = 1.4826
 _STEPS, _REACH, _HALVINGS = 2000, 60.0, 40
 """Steps of the integral, its end in squared widths of the Gaussian, and halvings of the interval of that width."""
+_ALMOST = 1.0 - 1e-6
+"""Exponents went through a logarithm and single precision."""
 _MEDIAN_ERROR = math.sqrt(math.pi / 2)
 """Error of a median relative to that of a mean, for normal scatter."""
 
@@ -76,7 +79,7 @@ def matched_share(beta: float) -> float:
     Parameters
     ----------
     beta
-        Moffat exponent of the frame's stellar profile, above 1.
+        Moffat exponent of the frame's stellar profile, above 1; the largest that is fitted stands for a Gaussian.
 
     Returns
     -------
@@ -87,6 +90,8 @@ def matched_share(beta: float) -> float:
     ----------
     .. [1] Bernstein G. M., Jarvis M., 2002, AJ 123, 583, section 3.
     """
+    if beta >= GAUSSIAN_BETA * _ALMOST:
+        return 1.0
     area = np.linspace(0.0, 1.0, _STEPS)[1:] ** 2
     low, high = 1e-3 / beta, 3.0 / beta
     for _ in range(_HALVINGS):

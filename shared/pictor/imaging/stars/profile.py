@@ -11,7 +11,7 @@ from pictor.imaging.background import Background
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.pixels import Pixels, as_pixels
 from pictor.imaging.stars.stamps import local_value
-from pictor.imaging.stars.starlist import Psf, StarList
+from pictor.imaging.stars.starlist import GAUSSIAN_BETA, Psf, StarList
 
 Floats = NDArray[np.float64]
 
@@ -25,7 +25,7 @@ _REACH = 3.0
 _RINGS_PER_FWHM = 8.0
 _FINEST_RING = 0.25
 _GROUPS = 5
-_BETA_LIMITS = (1.1, 25.0)
+_BETA_LIMITS = (1.1, GAUSSIAN_BETA)
 
 
 def fit_profile(image: NDArray[Any], background: Background, stars: StarList) -> Psf | None:

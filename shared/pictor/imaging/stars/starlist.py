@@ -19,6 +19,9 @@ METHOD = "pictor-stars 2"
 SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 """Full width at half maximum of a Gaussian of unit standard deviation."""
 
+GAUSSIAN_BETA = 25.0
+"""Largest exponent a profile is fitted with; it stands for a Gaussian."""
+
 _EXTENSION = "STARS"
 
 L = TypeVar("L", bound="StarList")
