@@ -16,6 +16,9 @@ from pictor.imaging.fits.reading import image_of, read_frame
 
 BLOCK = 2880
 CARD = 80
+AHEAD_BYTES = 2 << 20
+"""What is asked of the disk ahead of its use: it turns between many files, and each is read in small pieces."""
+
 HEADER_LIMIT = 64
 """Header blocks looked at before a file is left to the general reader."""
 
@@ -79,7 +82,9 @@ class Source:
         """Read rows from ``first`` on into ``out``, shape (rows, nx)."""
         view = out.data.cast("B")
         position = self.offset + first * self.shape[1] * out.itemsize
-        done = 0
+        done, ahead = 0, -(-position // AHEAD_BYTES) * AHEAD_BYTES
+        if ahead < position + len(view):
+            os.posix_fadvise(self.file.fileno(), ahead, 2 * AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
         while done < len(view):
             got = os.preadv(self.file.fileno(), [view[done:]], position + done)
             if got == 0:
