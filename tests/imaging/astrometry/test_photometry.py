@@ -72,9 +72,9 @@ def test_the_zero_point_is_that_of_the_camera_model() -> None:
 
 @pytest.mark.parametrize("beta", [2.5, 3.6, 20.0])
 def test_the_matched_share_is_that_of_a_summed_profile(beta: float) -> None:
-    y, x = np.mgrid[-400:401, -400:401] / 20.0
+    y, x = np.mgrid[-200:201, -200:201] / 10.0
     radius2 = x**2 + y**2
-    light = (beta - 1) / math.pi * (1 + radius2) ** -beta / 20.0**2
+    light = (beta - 1) / math.pi * (1 + radius2) ** -beta / 10.0**2
     size = 0.5 / beta
     for _ in range(200):
         weighted = light * np.exp(-radius2 / (2 * size))
