@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from pictor.runtime.health import can_work, liveness, readiness
@@ -16,6 +15,7 @@ async def serve_health(runtime: Runtime) -> AsyncIterator[None]:
     if not runtime.settings.health_port:
         yield
         return
+    from aiohttp import web
 
     async def live(_request: web.Request) -> web.Response:
         reason = liveness(runtime)
