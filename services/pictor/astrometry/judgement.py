@@ -9,7 +9,7 @@ from pictor.astrometry.backends.protocol import Candidate, Failure, Hints, Reaso
 from pictor.astrometry.catalogue import stars_around
 from pictor.astrometry.indexes import Index
 from pictor.imaging.astrometry.geometry import SkyPoint, scale_of, sky_of
-from pictor.imaging.astrometry.refit import centred, refit
+from pictor.imaging.astrometry.refit import refit
 from pictor.imaging.astrometry.solution import Solution, Source, describe
 from pictor.imaging.astrometry.stars import FieldStars, SkyStars
 from pictor.imaging.astrometry.verification import Expectation, verify
@@ -132,9 +132,8 @@ def expected_stars(stars: FieldStars, hints: Hints, indexes: Sequence[Index]) ->
 
 
 def _catalogue(candidate: Candidate, stars: FieldStars, indexes: Sequence[Index]) -> SkyStars:
-    wcs = centred(candidate.wcs, stars.width, stars.height)
-    ra, dec = sky_of(wcs, *wcs.crpix)
-    radius = _CATALOGUE_MARGIN * scale_of(wcs) / 3600 * float(np.hypot(stars.width, stars.height)) / 2
+    ra, dec = sky_of(candidate.wcs, (stars.width + 1) / 2, (stars.height + 1) / 2)
+    radius = _CATALOGUE_MARGIN * scale_of(candidate.wcs) / 3600 * float(np.hypot(stars.width, stars.height)) / 2
     if not radius < 90:
         raise ImagingError(f"its field of {2 * radius:.0f} degrees is not one a camera sees", reason="not-verified")
     found = stars_around(indexes, ra, dec, radius, most=_CATALOGUE_STARS)

@@ -87,6 +87,8 @@ def refit(start: Wcs, stars: FieldStars, sky: SkyStars) -> Refit:
     for order, needed in _SIP_NEEDS.items():
         if len(found.star) < needed or zones_covered(found) < _SIP_ZONES:
             break
+        if _prediction(found, field, sky, order) >= _prediction(found, field, sky, order - 1):
+            break
         try:
             higher = _settle(found.wcs, field, sky, order=order)
         except ImagingError:
