@@ -5,8 +5,10 @@ a sequence with dark, flat and cosmetic correction: its own clock, reading of th
 lights. Ours calibrates the same lights one after the other, as a warm worker does, and is divided likewise.
 """
 
+import os
 import statistics
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,6 +27,8 @@ from numpy.typing import NDArray
 from pictor.calibration_stacker import compute
 
 LIGHTS = 4
+PIECE = 384_000
+"""Bytes of a plane read or written at once."""
 OFF_ADU = 200.0
 """More than six times the noise: a pixel this far off was not repaired."""
 
@@ -55,13 +59,14 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
         if with_siril:
             others += [siril.run(room, "preprocess f -dark=dark -flat=flat -cc=dark 3 3").own_s / LIGHTS][first:]
     rss = in_process("bench.calibrating", {"light": str(lights[0]), "scratch": str(out), "masters": masters})["rss_mib"]
+    more = processor(lights, out, masters)
     told = f"ours {accuracy(fits.getdata(out / '0' / compute.CALIBRATED_FILE))}"
     name = "calibrate a light 24 MP: dark, flat, repair, error, mask, read to written"
     own = statistics.median(mine)
     yield Row(
         name, "s", own, statistics.median(theirs), "ccdproc dark + flat, no repair, one plane", n=turns,
         rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 1.0),),
-        accuracy=f"{told}; ccdproc {accuracy(fits.getdata(peer.out))}",
+        accuracy=f"{told}; ccdproc {accuracy(fits.getdata(peer.out))}", more=more,
     )  # fmt: skip
     if with_siril:
         seen = siril.pixels(room / "pp_f_00001.fit")
@@ -69,7 +74,7 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
         yield Row(
             name, "s", own, statistics.median(others), f"Siril dark + flat + cosmetic, a frame of {LIGHTS}", n=turns,
             rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 0.4), Bound(Of.RSS, 450)),
-            accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth",
+            accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth", more=more,
         )  # fmt: skip
 
 
@@ -78,6 +83,34 @@ def sequence(lights: list[Path], out: Path, masters: dict[str, str]) -> None:
     for number, light in enumerate(lights):
         (out / str(number)).mkdir(exist_ok=True)
         ours(str(light), str(out / str(number)), masters)
+
+
+def processor(lights: list[Path], out: Path, masters: dict[str, str]) -> dict[str, float]:
+    """Seconds of the processor per light: all of it, and for moving the same bytes in the same pieces alone."""
+    inputs, written = [lights[0], *map(Path, masters.values())], (out / "0" / compute.CALIBRATED_FILE).stat().st_size
+
+    def read() -> None:
+        for path in inputs:
+            with path.open("rb", buffering=0) as file:
+                room = bytearray(PIECE)
+                while file.readinto(room):
+                    pass
+
+    def write() -> None:
+        with (out / "bytes").open("wb", buffering=0) as file:
+            os.posix_fallocate(file.fileno(), 0, written)
+            for start in range(0, written, PIECE):
+                file.write(bytes_of_piece[: written - start])
+        (out / "bytes").unlink()
+
+    bytes_of_piece = memoryview(bytes(PIECE))
+    works = {"cpu_s": lambda: sequence(lights, out, masters), "read_cpu_s": read, "write_cpu_s": write}
+    found = {}
+    for name, work in works.items():
+        began = time.process_time()
+        work()
+        found[name] = round((time.process_time() - began) / (LIGHTS if name == "cpu_s" else 1), 4)
+    return found
 
 
 def ours(light: str, scratch: str, masters: dict[str, str]) -> None:

@@ -45,9 +45,11 @@ def solving(interpreter: str, *, quick: bool) -> Iterator[Row]:
         bounds = () if whole_file or "no position" in name else (Bound(Of.RATIO, 0.02), Bound(Of.OURS, 10))
         peer = None if found["peer"] is None else found["peer"] * 1e3
         accuracy = "" if error is None else f"worst corner {error} px off the truth (goal 0.2)"
+        more = {"cpu_ms": found["cpu_ms"]} if "cpu_ms" in found else {}
         yield Row(
-            name, "ms", found["ours"] * 1e3, peer, "solve-field, same star list", n=7, accuracy=accuracy, bounds=bounds
-        )
+            name, "ms", found["ours"] * 1e3, peer, "solve-field, same star list", n=7, accuracy=accuracy, bounds=bounds,
+            more=more,
+        )  # fmt: skip
 
 
 def background(interpreter: str, *, quick: bool) -> Iterator[Row]:
