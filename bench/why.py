@@ -46,17 +46,17 @@ WHY = {
         "takes 10 ms a MB written, more than half of it for the MD5 sum it makes three times of every byte, hence "
         "0.46 s for the raw frame of 48 MB and 0.14 s for 14 MB of pictures, tiles and stars. Stars and metrics take "
         "0.35 to 0.4 s in the pixel children, pictures and tiles 0.2, verifying 0.08; moving and hashing 48 MB "
-        "twice, HTTP and seven transactions take 0.3 s in the services. 90 a minute on two cores leave 1.33 s in all"
+        "twice, HTTP and the orders of six modules take 0.3 s in the services. 90 a minute on two cores leave 1.33 s in all"
     ),
     "work orders drained": (
-        "an order takes eight statements in two transactions that PostgreSQL syncs, two messages and an "
+        "an order takes eight statements in three transactions that PostgreSQL syncs, two messages and an "
         "acknowledgement that NATS syncs, and 60 turns of one event loop in Python: about 4 ms of processor time in "
         "the worker, 2 in PostgreSQL and 1 to 2 in NATS, told in the row's more. 500 a second leave 4 ms in all on "
         "two cores; the messages alone, without a row of the database, come to about as many"
     ),
     "imports of pictor run gateway": (
         "a fifth of it is litestar with its OpenAPI and YAML, a sixth the pages and models of our own, the rest "
-        "aiohttp, FastStream, minio, rich (through structlog) and pydantic, none of which can start later"
+        "aiohttp, FastStream, minio, rich (through structlog) and pydantic, all of which it needs before it can answer"
     ),
     "coadd of 10 x 4 MP, Lanczos3, clipped": (
         "sorting the ten samples of every pixel and comparing them takes more processor time than resampling them "
