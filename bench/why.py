@@ -46,7 +46,8 @@ WHY = {
         "takes 10 ms a MB written, more than half of it for the MD5 sum it makes three times of every byte, hence "
         "0.46 s for the raw frame of 48 MB and 0.14 s for 14 MB of pictures, tiles and stars. Stars and metrics take "
         "0.35 to 0.4 s in the pixel children, pictures and tiles 0.2, verifying 0.08; moving and hashing 48 MB "
-        "twice, HTTP and the orders of six modules take 0.3 s in the services. 90 a minute on two cores leave 1.33 s in all"
+        "twice, HTTP and the orders of six modules take 0.3 s in the services. 90 a minute on two cores leave 1.33 s "
+        "in all"
     ),
     "work orders drained": (
         "an order takes eight statements in three transactions that PostgreSQL syncs, two messages and an "
