@@ -5,9 +5,11 @@ import pytest
 from numpy.typing import NDArray
 
 from pictor.cli.processing.choosing import Choice
+from pictor.cli.processing.coadding import mended
 from pictor.cli.processing.defects import said, sets_of
 from pictor.cli.processing.marking import lines_of, rows_of, shared
-from pictor.imaging.frame import Frame
+from pictor.imaging.coadd.coadding import Coadded
+from pictor.imaging.frame import BAD, NO_DATA, Frame
 from tests.services.cli.processing.nightfolder import seen
 
 SHAPE = (200, 240)
@@ -73,3 +75,19 @@ def test_lines_are_told_in_words() -> None:
     assert said(told) == (
         "mended in its lights: columns 180 (rows 294 to 880), 1006 (rows 1 to 456); row 7 (columns 1 to 1164)"
     )
+
+
+def test_what_is_bad_in_every_light_of_a_coadd_is_filled_and_keeps_its_bit(rng: np.random.Generator) -> None:
+    data, mask = rng.normal(100, 5, (40, 50)).astype(np.float32), np.zeros((40, 50), np.uint8)
+    mask[5:35, 20:22], mask[:, 45:] = BAD | NO_DATA, NO_DATA
+    data[mask != 0] = np.nan
+    zeros = np.zeros((40, 50), np.float32)
+    frame = Frame(data, np.ones_like(data), mask)
+    made, filled = mended(Coadded(frame, zeros, zeros.astype(np.uint16), (0,), 60.0, 1.0, (1.0,), (1.0,)))
+    assert filled == 60
+    assert made.frame.mask is not None
+    assert np.isfinite(made.frame.data[:, :45]).all()
+    assert abs(float(made.frame.data[5:35, 20:22].mean()) - 100) < 2
+    assert set(np.unique(made.frame.mask[5:35, 20:22])) == {BAD}
+    assert np.isnan(made.frame.data[:, 45:]).all()
+    assert np.isnan(data[10, 20]), "the coadd itself is not changed"
