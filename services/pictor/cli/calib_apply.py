@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,6 +18,7 @@ from pictor.cli.calib_files import (
     sha256_of,
 )
 from pictor.cli.client import CommandError, guarded
+from pictor.cli.stages.running import shown
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.calibration.masters import bias_level
 from pictor.imaging.errors import ImagingError
@@ -80,7 +81,7 @@ def _all(wish: Wish) -> list[dict[str, Any]]:
         raise CommandError("two of the lights have the same name; calibrate them into folders of their own", 2)
     require_free(targets, overwrite=wish.overwrite)
     masters = {kind: _master(kind, path) for kind, path in wish.masters.items() if kind != "bad_pixels"}
-    return [_one(path, wish, masters, policy) for path in _shown(wish)]
+    return [_one(path, wish, masters, policy) for path in shown(wish.lights, "calibrating")]
 
 
 def _master(kind: str, path: Path) -> MasterFrame:
@@ -96,15 +97,6 @@ def _target(wish: Wish, light: Path) -> Path:
     for packed in (".gz", ".fz"):
         name = name.removesuffix(packed)
     return wish.out / f"{Path(name).stem}_calibrated.fits"
-
-
-def _shown(wish: Wish) -> Iterable[Path]:
-    from rich.console import Console
-    from rich.progress import track
-
-    console = Console(stderr=True)
-    quiet = not console.is_terminal
-    return track(wish.lights, description="calibrating", console=console, transient=True, disable=quiet)
 
 
 def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Policy) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json as jsonlib
+import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
@@ -71,7 +72,7 @@ def _session(client: httpx.Client, paths: list[Path], journal: Journal, manner: 
     results: list[Sent] = []
     console = Console(stderr=manner.json)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
+    with Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as progress:
         while True:
             for path in _complete(paths, done, settle=manner.watch):
                 done[path] = path.stat().st_mtime

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from pictor.cli.client import CommandError, guarded
 
 if TYPE_CHECKING:
+    from rich.progress import Progress
+
     from pictor.imaging.frame import Frame
 
 Told = dict[str, Any]
@@ -142,7 +144,7 @@ def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) ->
     from pictor.imaging.products import FileTakenError
 
     try:
-        told = work()
+        told = _waiting(work)
     except FileTakenError as error:
         return guarded(CommandError(str(error), 2))
     except (ImagingError, OSError) as error:
@@ -165,12 +167,31 @@ def checked(work: Callable[[], int]) -> int:
 
 def shown(things: Sequence[Any], label: str) -> Iterable[Any]:
     """Go through things with a progress bar on a terminal, silently elsewhere."""
+    if len(things) < 2 or not sys.stderr.isatty():
+        yield from things
+        return
+    with _bar() as progress:
+        yield from progress.track(things, description=label)
+
+
+def _waiting(work: Callable[[], Told]) -> Told:
+    """Do one thing, with a clock on a terminal."""
+    if not sys.stderr.isatty():
+        return work()
+    with _bar(waiting=True) as progress:
+        progress.add_task("working", total=None)
+        return work()
+
+
+def _bar(*, waiting: bool = False) -> "Progress":
+    """Make a progress bar, or a clock while waiting, that leaves results alone when they go into a file."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(stderr=True)
-    quiet = not console.is_terminal or len(things) < 2
-    return track(things, description=label, console=console, transient=True, disable=quiet)
+    counted = () if waiting else (MofNCompleteColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *counted, TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, redirect_stdout=sys.stdout.isatty())
 
 
 def finite(value: Any) -> Any:  # noqa: ANN401 - whatever JSON can hold

@@ -1,7 +1,11 @@
 """No command replaces a frame it reads, whatever it is allowed to replace; each frame at fault is named once."""
 
 import json
+import os
+import pty
 import resource
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -103,3 +107,15 @@ def test_lights_through_several_filters_are_coadded_with_a_note(frames: list[Pat
         "the lights were taken through several filters: R (2), B (1)",
         "1 lights tell no exposure and are not scaled by it, as light_2.fits: --scale-flux stars",
     ]
+
+
+def test_results_go_into_a_file_while_a_terminal_shows_progress(frames: list[Path]) -> None:
+    wcs = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 10.0, "CRVAL2": 40.0, "CDELT1": -1e-3, "CDELT2": 1e-3}
+    for path in frames:
+        fits.writeto(path, np.ones((40, 50), np.float32), fits.Header(wcs | {"CRPIX1": 1, "CRPIX2": 1}), overwrite=True)
+    terminal, shell = pty.openpty()
+    command = [Path(sys.executable).with_name("pictor"), "wcs", *frames]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=shell, text=True, timeout=60, check=True)
+    os.close(shell)
+    os.close(terminal)
+    assert [line.split(":")[0] for line in done.stdout.splitlines() if "centre" in line] == list(map(str, frames))
