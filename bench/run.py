@@ -52,6 +52,8 @@ GROUPS: dict[str, Group] = {
     "calibrating": _module("calibrating"),
     "cosmics": _module("cosmics"),
     "aligning": _module("aligning"),
+    "processing": _module("processing"),
+    "colour": _module("colour"),
 }
 
 

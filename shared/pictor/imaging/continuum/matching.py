@@ -6,11 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import signal
+from scipy.fft import set_workers
 
 from pictor.imaging.continuum.pairs import Floats
 
 SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _ROUNDS = 3
+_STRIP = 256
 _CLIP = 3.0
 # Widths of the basis in units of the blur that is missing, and the degree of the polynomial each is modulated with.
 _WIDTHS = ((0.5, 4), (1.0, 2), (3.0, 0))
@@ -128,8 +130,8 @@ def convolve(values: NDArray[np.float32], kernel: Floats) -> tuple[NDArray[np.fl
     level = np.float32(np.median(values[good])) if good.any() else np.float32(0.0)
     filled = np.where(good, values - level, np.float32(0.0))
     strength = np.abs(kernel) / np.abs(kernel).sum()
-    share = np.clip(_convolved(good.astype(np.float32), strength), 0.0, 1.0)
-    weight = _convolved(good.astype(np.float32), kernel)
+    share = np.clip(_covered(good, strength), 0.0, 1.0)
+    weight = share if (kernel >= 0).all() else _covered(good, kernel)
     with np.errstate(divide="ignore", invalid="ignore"):
         made = _convolved(filled, kernel) / weight + level
     made[(share < 0.5) | ~(weight > 0.25)] = np.nan
@@ -137,7 +139,28 @@ def convolve(values: NDArray[np.float32], kernel: Floats) -> tuple[NDArray[np.fl
 
 
 def _convolved(image: NDArray[np.float32], kernel: Floats) -> NDArray[np.float32]:
-    return np.asarray(signal.oaconvolve(image, kernel.astype(np.float32), mode="same"), dtype=np.float32)
+    with set_workers(2):
+        return np.asarray(signal.oaconvolve(image, kernel.astype(np.float32), mode="same"), dtype=np.float32)
+
+
+def _covered(good: NDArray[np.bool_], kernel: Floats) -> NDArray[np.float32]:
+    """Convolve usable pixels with a kernel; strips without bad ones are alike but for the edges of the frame."""
+    (ny, nx), half = good.shape, kernel.shape[0] // 2
+    small = np.minimum(good.shape, 2 * kernel.shape[0])
+    edges = _convolved(np.ones(small, np.float32), kernel)
+    rows, columns = (
+        np.minimum(np.arange(n), np.maximum(np.arange(n) - n + s, s // 2)) for n, s in zip((ny, nx), small, strict=True)
+    )
+    made = np.empty(good.shape, np.float32)
+    for first in range(0, ny, _STRIP):
+        last = min(first + _STRIP, ny)
+        top, bottom = max(first - half, 0), min(last + half, ny)
+        if good[top:bottom].all():
+            made[first:last] = edges[np.ix_(rows[first:last], columns)]
+        else:
+            near = _convolved(good[top:bottom].astype(np.float32), kernel)
+            made[first:last] = near[first - top : last - top]
+    return made
 
 
 def _basis(sigma: float, half: int) -> Floats:
