@@ -116,6 +116,55 @@ def _combine_pixel(  # noqa: PLR0917
 
 
 @njit(cache=True, nogil=True)
+def _survivors(block: Reals, lane: int, rule: Samples, owns: Samples, column: Samples) -> tuple[int, int]:
+    """Clip one sorted pixel; the survivors are ``column[lo:hi]``, none where it depends on which frame a sample is of.
+
+    ``owns`` are the least and the largest scale: what is beyond the noise of both is rejected, what is inside both
+    is not.
+    """
+    lo, hi = 0, block.shape[0]
+    for i in range(hi):
+        column[i] = block[i, lane]
+    for _ in range(int(rule[1])):
+        before = hi - lo
+        centre = median_of(column, lo, hi)
+        signal = max(centre - rule[4], 0.0)
+        least = rule[0] * np.sqrt(owns[0] * owns[0] * rule[2] + owns[0] * rule[3] * signal)
+        most = rule[0] * np.sqrt(owns[1] * owns[1] * rule[2] + owns[1] * rule[3] * signal)
+        if max(column[hi - 1] - centre, centre - column[lo]) <= least:
+            break
+        spread = rule[0] * (MAD_TO_SIGMA * mad_of(column, lo, hi, centre))
+        least, most = max(least, spread), max(most, spread)
+        while column[hi - 1] - centre > most:
+            hi -= 1
+        while centre - column[lo] > most:
+            lo += 1
+        if max(column[hi - 1] - centre, centre - column[lo]) > least:
+            return 0, 0
+        if hi - lo == before:
+            break
+    return lo, hi
+
+
+@njit(cache=True, nogil=True)
+def _clip_pixel(  # noqa: PLR0917
+    block: Reals, lane: int, samples: Reals, rule: Samples, owns: Samples, column: Samples, rejected: Frames
+) -> tuple[float, int]:
+    """Clip one sorted pixel; return the mean of the survivors and their number, 0 where it takes the long way."""
+    lo, hi = _survivors(block, lane, rule, owns, column)
+    if hi == 0:
+        return 0.0, 0
+    total = 0.0
+    for i in range(lo, hi):
+        total += column[i]
+    if hi - lo < block.shape[0]:
+        least, most = block[lo, lane], block[hi - 1, lane]
+        for i in range(samples.shape[0]):
+            rejected[i] += samples[i] < least or samples[i] > most
+    return total / (hi - lo), hi - lo
+
+
+@njit(cache=True, nogil=True)
 def _load(tile: Reals, y: int, start: int, end: int, block: Reals, total: Samples) -> None:  # noqa: PLR0917
     """Copy the samples of up to LANES pixels of one row and add them up."""
     total[:] = 0.0
@@ -158,7 +207,7 @@ def _combine_row(  # noqa: PLR0917
     block, total = np.zeros((n, LANES), np.float32), np.empty(LANES, np.float64)
     risky, scratch, frame = np.zeros(LANES, np.uint8), np.empty((2, n), np.float64), np.empty(n, np.int64)
     room, deviation = np.empty((2, LANES), np.float32), np.empty(LANES, np.float32)
-    least = np.array([scale[:, 0].min(), scale[:, 1].min()], np.float64)
+    owns = np.array([[scale[:, 0].min(), scale[:, 0].max()], [scale[:, 1].min(), scale[:, 1].max()]], np.float64)
     for start in range(0, pixels, LANES):
         end = min(start + LANES, pixels)
         _load(tile, y, start, end, block, total)
@@ -166,17 +215,21 @@ def _combine_row(  # noqa: PLR0917
             sort_rows(block, pairs)
         if method == SIGMA_CLIP:
             deviations(block, room, deviation)
-            _flag(block, rule, least, deviation, risky)
+            _flag(block, rule, owns[:, 0].copy(), deviation, risky)
         for lane in range(end - start):
             x = start + lane
             if method == MEDIAN:
                 sci[x] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
             else:
                 sci[x] = total[lane] / n
-            if risky[lane] or not np.isfinite(total[lane]):
-                sci[x], nused[x] = _combine_pixel(
-                    tile[:, y, x], method, rule, scale[:, lane & 1], scratch, frame, rejected
-                )
+            if not (risky[lane] or not np.isfinite(total[lane])):
+                continue
+            samples, kept = tile[:, y, x], 0
+            if method == SIGMA_CLIP and np.isfinite(total[lane]):
+                sci[x], kept = _clip_pixel(block, lane, samples, rule, owns[lane & 1], scratch[0], rejected)
+                nused[x] = kept
+            if kept == 0:
+                sci[x], nused[x] = _combine_pixel(samples, method, rule, scale[:, lane & 1], scratch, frame, rejected)
 
 
 @njit(cache=True, nogil=True)
