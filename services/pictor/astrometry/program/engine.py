@@ -21,6 +21,7 @@ import json
 import mmap
 import os
 import resource
+import select
 import signal
 import sys
 from collections.abc import Iterator
@@ -37,6 +38,8 @@ _MAPPED, _OWN = 0, 5
 """Places in ``/proc/self/statm``: all address space, and what is no file."""
 _KEYWORDS = ("CRVAL1", "CRVAL2", "CRPIX1", "CRPIX2", "CD1_1", "CD1_2", "CD2_1", "CD2_2")
 _PARITIES = {1: astrometry.Parity.NORMAL, -1: astrometry.Parity.FLIP, None: astrometry.Parity.BOTH}
+_IDLE, _TAKING, _SEARCHING = 0, 1, 2
+"""What a worker does; one that dies while it takes a request leaves it to the next, or must be answered for."""
 _opened: dict[tuple[str, ...], astrometry.Solver] = {}
 
 
@@ -45,12 +48,12 @@ def main() -> None:
     die_with_parent(os.getppid())
     searching = mmap.mmap(-1, 1)
     while True:
-        searching[0] = 0
+        searching[0] = _IDLE
         worker = os.fork()
         if worker == 0:
             _work_and_exit(searching)
         status = os.waitpid(worker, 0)[1]
-        if searching[0]:
+        if searching[0] == _SEARCHING or (searching[0] == _TAKING and not _waits(0.0)):
             _say(_outcome(status))
         elif status == 0:
             return
@@ -115,27 +118,37 @@ def _work_and_exit(searching: mmap.mmap) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         at_first, unread = _pages(_OWN), b""
         while _pages(_OWN) - at_first < _GROWTH_BYTES:
-            line, unread = _line(unread)
+            line, unread = _line(unread, searching)
             if not line:
                 code = 0
                 break
-            searching[0] = 1
+            searching[0] = _SEARCHING
             found = answer(json.loads(line))
-            searching[0] = 0
+            searching[0] = _IDLE
             _say(found)
     finally:
         os._exit(code)
 
 
-def _line(unread: bytes) -> tuple[bytes, bytes]:
-    """Read to the end of a line: the line and what came after it; an empty line at the end of the input."""
+def _line(unread: bytes, searching: mmap.mmap) -> tuple[bytes, bytes]:
+    """Read to the end of a line: the line and what came after it; an empty line at the end of the input.
+
+    A worker that is killed while it waits has read nothing of a request that comes at that moment.
+    """
     while b"\n" not in unread:
+        _waits(None)
+        searching[0] = _TAKING
         piece = os.read(sys.stdin.fileno(), 1 << 20)
         if not piece:
             return b"", b""
         unread += piece
     line, _, rest = unread.partition(b"\n")
     return line, rest
+
+
+def _waits(seconds: float | None) -> bool:
+    """Wait until there is something to read, for so long or, with None, for ever."""
+    return bool(select.select([sys.stdin], [], [], seconds)[0])
 
 
 def _say(found: dict[str, Any]) -> None:
