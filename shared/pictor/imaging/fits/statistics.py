@@ -78,8 +78,8 @@ def _from_histogram(flat: Pixels, level: float | None) -> Statistics:
     info = np.iinfo(flat.dtype.str)
     counts = np.zeros(int(info.max) - int(info.min) + 1, np.int64)
     for start in range(0, flat.size, _CHUNK):
-        part = flat[start : start + _CHUNK].astype(np.int64) - int(info.min)
-        counts += np.bincount(part, minlength=counts.size)
+        part = flat[start : start + _CHUNK]
+        counts += np.bincount(part.astype(np.int64) - int(info.min) if info.min else part, minlength=counts.size)
     present = np.flatnonzero(counts)
     values, weights = present + int(info.min), counts[present]
     mean = float(np.average(values, weights=weights))
