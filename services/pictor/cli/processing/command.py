@@ -95,6 +95,8 @@ def _tell(report: Report, out: Path) -> None:
         print(f"missing: {sentence}")
     if report.stale:
         print(stale_words(report))
+    if not report.rows:
+        print("no frames were found: files are told by their ending (.fits, .fit, .fts, .fz, .gz, .xisf, .zip)")
     counted = ", ".join(f"{report.count(status)} {status}" for status in Status)
     again = f", {report.reused} steps known from before" if report.reused else ""
     print(f"{counted} of {len(report.rows)} files in {report.seconds['all']:g} s{again}")

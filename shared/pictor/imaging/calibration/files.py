@@ -166,9 +166,10 @@ def open_light(path: Path, *, pedestal: float = 0.0) -> Iterator[tuple[Rows, fit
             yield Stored(path.name, file, layout.offset, layout.shape, np.uint16), read_header(path)
         return
     frame = read_frame(path)
-    if frame.data.ndim != 2:
-        raise FrameMismatchError(f"the light has {frame.data.ndim} axes; masters fit two")
-    yield real(frame.data - np.float32(pedestal) if pedestal else frame.data), frame.header
+    data = frame.data[0] if frame.data.ndim == 3 and len(frame.data) == 1 else frame.data
+    if data.ndim != 2:
+        raise FrameMismatchError(f"the light has {len(data)} colour planes; masters fit one")
+    yield real(data - np.float32(pedestal) if pedestal else data), frame.header
 
 
 def _bad(mapped: Rows | None, listed: str | None, shape: tuple[int, int], sensor: tuple[int, int, int]) -> Rows | None:

@@ -258,3 +258,14 @@ def test_a_pedestal_of_the_light_or_of_a_master_is_taken_off(camera: Camera, mas
         fits.getheader(tmp_path / "again" / "light00_calibrated.fits")["IN002SHA"]
         == Input.of(tmp_path / "dark.fits").sha256
     )
+
+
+def test_a_cube_of_one_plane_is_a_light_and_one_of_three_is_not(camera: Camera, masters: Path, tmp_path: Path) -> None:
+    plain = light(camera, tmp_path, "plain")
+    data, header = fits.getdata(plain), fits.getheader(plain)
+    for name, count in (("one", 1), ("three", 3)):
+        fits.writeto(tmp_path / f"{name}.fits", np.stack([data] * count), header)
+    done = calibrate(plain, tmp_path / "one.fits", tmp_path / "three.fits", "--masters", masters, "-o", tmp_path)
+    assert "three.fits: the light has 3 colour planes" in done.output
+    flat, cube = (fits.getdata(tmp_path / f"{name}_calibrated.fits") for name in (plain.stem, "one"))
+    assert cube == pytest.approx(flat, abs=0)
