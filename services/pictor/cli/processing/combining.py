@@ -7,7 +7,7 @@ from typing import Any
 from pictor.cli.processing.coadds import CoaddGroup, coadd_groups
 from pictor.cli.processing.colours import make_colours
 from pictor.cli.processing.crew import Order
-from pictor.cli.processing.journal import content_key
+from pictor.cli.processing.journal import Done, content_key
 from pictor.cli.processing.panels import number_panels
 from pictor.cli.processing.rows import CoaddRow, Row, Status
 from pictor.cli.processing.run import COADDS, PICTURES, Run
@@ -102,19 +102,24 @@ async def _coadd(
     except ImagingError as error:
         shown.status, shown.reason = Status.ERROR, str(error)
         return
+    _tell(shown, done, group.taken_together)
+    shown.notes.insert(0, _how(placed, done.result["method"], len(members)))
+    for row in members:
+        row.outputs[f"coadd {group.filter}"] = shown.outputs["fits"]
+    run.keys[f"coadd/{group.name}"] = content_key(order.step, order.content)
+
+
+def _tell(shown: CoaddRow, done: Done, taken_together: Sequence[str]) -> None:
+    """Write what was coadded into the row of a coadd."""
     told, quality = done.result, done.result["quality"]
     shown.exposure_s, shown.seconds = told["exposure_s"], done.seconds
     shown.outputs = dict(zip(told["outputs"], done.outputs, strict=True))
     shown.numbers = {name: quality.get(name) for name in ("fwhm_px", "eccentricity", "star_count", "noise_adu")}
     shown.numbers |= {"rejected_share": told["rejected_share"]}
-    shown.notes.append(_how(placed, told["method"], len(members)))
-    if group.taken_together:
-        shown.notes.append(f"filters taken together: {', '.join(name or 'none' for name in group.taken_together)}")
+    if taken_together:
+        shown.notes.append(f"filters taken together: {', '.join(name or 'none' for name in taken_together)}")
     if told["filled"]:
         shown.notes.append(f"{told['filled']} pixels that are bad in every light filled from their neighbours")
-    for row in members:
-        row.outputs[f"coadd {group.filter}"] = shown.outputs["fits"]
-    run.keys[f"coadd/{group.name}"] = content_key(order.step, order.content)
 
 
 def _sight(one: Seen) -> dict[str, Any]:

@@ -81,8 +81,8 @@ def process_light(
     -------
     dict
         ``calibration`` (None where nothing was applied), ``mended`` (bad pixels of a light no master was applied to),
-        ``quality``, ``stars``, ``solution``
-        (None where unsolved), ``unsolved`` (sentence), ``reason``, ``outputs``, ``planes`` and ``seconds`` by stage.
+        ``quality``, ``stars``, ``solution`` (None where unsolved), ``unsolved`` (sentence), ``reason``, ``outputs``,
+        ``planes`` and ``seconds`` by stage.
     """
     folder, clock, described = Path(scratch), _Clock(), seen["description"]
     with clock.of("read"):

@@ -18,6 +18,9 @@ from pictor.runtime.version import VERSION
 
 T = TypeVar("T")
 
+STEPS = 2
+"""Counts up when a step gives another result for the same inputs and settings."""
+
 LIGHTS, MASTERS, COADDS, PICTURES = "calibrated", "masters", "coadds", "pictures"
 """Folders of the output."""
 
@@ -106,7 +109,7 @@ class Run:
     @property
     def basis(self) -> Mapping[str, Any]:
         """What every step's result depends on."""
-        return {"software": VERSION}
+        return {"software": VERSION, "steps": STEPS}
 
     async def each(self, things: Iterable[T], work: Callable[[T], Awaitable[None]], label: str) -> None:
         """Do one thing to many at the same time, with progress; what one raises ends all."""

@@ -7,7 +7,8 @@ from pathlib import Path
 from astropy.io import fits
 
 from pictor.imaging.calibration.jobs import How
-from pictor.imaging.products import card_name, repair_cards, unstamp
+from pictor.imaging.inherited import repair_cards
+from pictor.imaging.products import card_name, unstamp
 
 
 @dataclass(frozen=True, slots=True)
