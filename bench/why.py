@@ -62,9 +62,9 @@ WHY = {
         "aiohttp, FastStream, minio, rich (through structlog) and pydantic, all of which it needs before it can answer"
     ),
     "coadd of 10 x 4 MP, Lanczos3, clipped": (
-        "sorting the ten samples of every pixel and comparing them takes more processor time than resampling them "
-        "(1.3 s to 0.6 s), and the seeing of every light is measured from its stars first; SWarp clips against "
-        "its weights alone"
+        "of 1.5 s of processor time resampling takes 0.55 s; sky and seeing of the lights, sorting, judging and averaging "
+        "the ten samples take 0.1 to 0.2 s each, and lines of rejected samples are looked for. SWarp clips against its "
+        "weights alone"
     ),
     "register and resample": (
         "of 0.15 s of processor time per light 0.06 s resample it with its error and mask, 0.05 s find its stars, "

@@ -143,11 +143,13 @@ def choose(sums: Doubles, counts: NDArray[np.uint16], told: Bits) -> None:
 
 
 @njit(cache=True, nogil=True)
-def settle(nused: Counts, told: Bits, mask: Bits) -> None:
+def settled(nused: Counts, told: Bits) -> Bits:
     """Make the mask: all bits told of where nothing was left, else those of saturation only."""
+    mask = np.empty(nused.shape, np.uint8)
     for y in range(nused.shape[0]):
         for x in range(nused.shape[1]):
             if nused[y, x] == 0:
                 mask[y, x] = told[y, x] | NO_DATA
             else:
                 mask[y, x] = told[y, x] & SOFT
+    return mask

@@ -219,7 +219,7 @@ def _mean(samples: _Samples, tile: tuple[slice, slice], made: Planes) -> None:
         made.value[tile] = sums[0, 0] / sums[0, 2]
         made.variance[tile] = sums[0, 1] / sums[0, 2] ** 2
     made.nused[tile] = counts[0]
-    kernels.settle(counts[0], told, made.mask[tile])
+    made.mask[tile] = kernels.settled(counts[0], told)
 
 
 def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Room, made: Planes) -> None:
@@ -245,12 +245,15 @@ def _robust(samples: _Samples, tile: tuple[slice, slice], rule: Rule, room: _Roo
         told_of = _clip(cube, (middle, reach, soft), (frames, rule.packed()), out_of, inner)
         made.clipped[tile[0].start, tile[1].start] = told_of[0], told_of[1] + (0, wide[0].start, wide[1].start)
     weights = np.array([one.weight for one in samples.members])
-    out = made.value[tile], made.variance[tile], made.nused[tile]
+    size = inner[1] - inner[0], inner[3] - inner[2]
+    out = np.empty(size, np.float32), np.empty(size, np.float32), np.empty(size, np.uint16)
     clipping.average(cube, weights, soft, (top, left), out, (middle, frames, rule.packed()))
     if rule.method == kernels.MEDIAN:
         out[0][:] = middle[inner[0] : inner[1], inner[2] : inner[3]]
         out[1][:] *= median_penalty(out[2].astype(np.float32))
-    kernels.settle(out[2], np.ascontiguousarray(told[inner[0] : inner[1], inner[2] : inner[3]]), made.mask[tile])
+    made.value[tile], made.variance[tile], made.nused[tile] = out
+    part = told[inner[0] : inner[1], inner[2] : inner[3]]
+    made.mask[tile] = kernels.settled(out[2], np.ascontiguousarray(part))
 
 
 def _clip(
