@@ -62,7 +62,7 @@ WHY = {
         "aiohttp, FastStream, minio, rich (through structlog) and pydantic, all of which it needs before it can answer"
     ),
     "coadd of 10 x 4 MP, Lanczos3, clipped": (
-        "of 1.5 s of processor time resampling takes 0.55 s; sky and seeing of the lights, sorting, judging and averaging "
+        "of 1.5 s of processor time resampling takes 0.55 s; sky and seeing of lights, sorting, judging and averaging "
         "the ten samples take 0.1 to 0.2 s each, and lines of rejected samples are looked for. SWarp clips against its "
         "weights alone"
     ),
