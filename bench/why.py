@@ -30,8 +30,9 @@ WHY = {
         "own, takes 2 ms, and a busy machine adds the wait for that process"
     ),
     "compute part of one light": (
-        "the star list with its shapes is more than half of it; every service reads the file for itself, for each "
-        "has a child of its own"
+        "of 0.79 s of processor time stars and metrics take 0.35 s, the preview 0.28 s, checksums and statistics of "
+        "the upload 0.11 s, Sun and Moon 0.04 s; every service reads the file for itself (0.03 s), for each has a "
+        "child of its own"
     ),
     "stars and metrics, raw": (
         "of 0.34 s of processor time the shapes of 16,619 candidates take 0.13 s, the mesh of the sky 0.05 s, the "
