@@ -239,4 +239,7 @@ def _text(told: Told) -> str:
         value = jsonlib.dumps(one["value"])
         was = f" (was {jsonlib.dumps(one['before'])})" if one["changes"] and one["before"] is not None else ""
         lines.append(f"  {one['keyword']:<8} = {value:<24} from {one['source']}{was}")
-    return "\n".join([*lines, *(f"  note: {warning}" for warning in told["warnings"])])
+    notes = [f"  note: {warning}" for warning in told["warnings"]]
+    if any("are not computed" in note for note in notes):
+        notes.append("  (--site, --target or --ra and --dec, and the card DATE-OBS tell them)")
+    return "\n".join([*lines, *notes])

@@ -151,3 +151,12 @@ def test_a_wrong_yaml_file_is_told(here: Path, text: str, words: str) -> None:
     code, _, error = call(NAME, "--yaml", "known.yaml")
     assert code == 2
     assert words in error
+
+
+def test_what_is_missing_for_the_airmass_is_told_with_the_options_that_tell_it(tmp_path: Path) -> None:
+    path = tmp_path / "bare.fits"
+    fits.writeto(path, np.zeros((20, 30), np.uint16))
+    done = CliRunner().invoke(app, ["metadata", str(path), "--observer", "Vera", "--dry-run"])
+    assert done.exit_code == 0, done.output
+    assert "no site and no position and no time is known" in done.output
+    assert "--site, --target or --ra and --dec" in done.output
