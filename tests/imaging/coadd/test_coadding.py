@@ -159,6 +159,8 @@ def test_the_wings_of_a_trail_go_with_it() -> None:
     assert np.mean(done.nused[np.abs(across) > 8] == 6) > 0.95
     assert np.abs(wings).max() < 0.25
     assert done.rejected[4] > 1500 > 10 * max(done.rejected[:4])
+    again = coadd(list(cube), method="clipped", onto=[Transform.identity((240, 320))] * 6, background="none")
+    np.testing.assert_array_equal(again.frame.data, done.frame.data)
 
 
 def test_stars_and_hits_are_no_trails() -> None:

@@ -88,7 +88,8 @@ def run(members: Sequence[Member], shape: tuple[int, int], rule: Rule) -> Planes
     tiles = tiles_of(shape, 1 if rule.method == kernels.MEAN else len(members))
     _work(members, tiles, rule, [], made)
     if rule.method == kernels.CLIP:
-        bands = find_bands(np.concatenate([places for _, places in made.clipped.values()]), shape, rule.width)
+        crowds = [made.clipped[start][1] for start in sorted(made.clipped)]  # not as the threads came to them
+        bands = find_bands(np.concatenate(crowds), shape, rule.width)
         _work(members, [tile for tile in tiles if covered(bands, tile)], rule, bands, made)
         made.rejected[:] = sum(counts for counts, _ in made.clipped.values())
     return made

@@ -112,7 +112,7 @@ def _band_of(light: int, own: Floats, shape: tuple[int, int], width: float) -> B
     seen = 1.5 * 1.4826 * float(np.median(np.abs(across[on]))) + 1.0
     half = math.hypot(seen, _WINGS * math.sqrt(width)) + 1.0
     start, stop = (_end(line, end, shape, sign) for end, sign in zip(span, (-1.0, 1.0), strict=True))
-    return Band(light, x, y, angle, half, start, stop)
+    return Band(light, float(x), float(y), float(angle), half, float(start), float(stop))
 
 
 def _best_line(own: Floats) -> tuple[float, float, float] | None:
