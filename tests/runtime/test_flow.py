@@ -69,15 +69,18 @@ async def test_a_module_that_needs_a_failed_one_is_skipped_with_the_reason(flow:
 
 async def test_an_order_that_always_fails_is_parked_and_the_next_frame_goes_on(flow: Flow) -> None:
     poison: list[object] = []
+    met = asyncio.Event()
 
     async def act(step: Step) -> None:
+        met.set()
+        poison[:] = poison or [step.order.job_id]
         if step.order.job_id in poison:
             raise RuntimeError("a defect")
 
     flow.acts[Module.PREVIEW] = act
     async with serving_flow(flow):
         first = await flow.submit()
-        poison.append(first)
+        await asyncio.wait_for(met.wait(), 10)
         second = await flow.submit()
         assert await flow.ended(second, within_s=10) is JobState.COMPLETED
         assert await flow.ended(first, within_s=40) is JobState.FAILED

@@ -5,8 +5,9 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import structlog
@@ -49,6 +50,21 @@ async def end_all(
     for task in left:
         log.warning("left behind, it would not end", task=_name(task), at=_where(task))
     return left
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], Coroutine[Any, Any, None]], *, after_s: float, name: str) -> AsyncIterator[None]:
+    """Run something beside a block that takes longer than some time; most blocks end before, and cost no task."""
+    tasks: list[asyncio.Task[None]] = []
+    timer = asyncio.get_running_loop().call_later(
+        after_s, lambda: tasks.append(asyncio.create_task(work(), name=name))
+    )  # fmt: skip
+    try:
+        yield
+    finally:
+        timer.cancel()
+        for task in tasks:
+            await end(task)
 
 
 async def close(what: str, closing: Awaitable[object], *, within_s: float) -> bool:

@@ -14,7 +14,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.runtime import metrics
 from pictor.runtime.bus import BUS_OUTAGES
 from pictor.runtime.child.errors import ChildCancelled, ChildFailed
-from pictor.runtime.closing import end
+from pictor.runtime.closing import beside
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError
 from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.parking import letter, order_letter, park, park_alone
@@ -240,12 +240,9 @@ async def heartbeats(message: Delivery) -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
             with suppress(*BUS_OUTAGES):
                 await message.working()
+            await asyncio.sleep(HEARTBEAT_S)
 
-    task = asyncio.create_task(beat(), name="heartbeat")
-    try:
+    async with beside(beat, after_s=HEARTBEAT_S, name="heartbeat"):
         yield
-    finally:
-        await end(task)

@@ -6,6 +6,7 @@ import secrets
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec
 from uuid import UUID, uuid4
@@ -19,7 +20,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.imaging.errors import ImagingError
 from pictor.runtime import crashpoints, metrics, scratch
 from pictor.runtime.child.errors import ChildCancelled, ChildFailed
-from pictor.runtime.closing import end
+from pictor.runtime.closing import beside
 from pictor.runtime.errors import ExhaustedError, FencedError, NotOursError, TransientError
 from pictor.runtime.outages import OUTAGE, is_outage
 from pictor.runtime.passing import close_or_pass_on
@@ -231,16 +232,16 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     folder.mkdir(parents=True, exist_ok=True)
     step = Step(runtime, order, claimed.attempt, folder)
     forget = runtime.control.on_cancel(order.job_id, step.cancel.set)
-    lease = asyncio.create_task(_keep_lease(step), name="lease")
     metrics.module_running.labels(order.module).inc()
     try:
-        try:
-            yield step
-        except ImagingError as error:
-            step.forget_results()
-            step.flag_spoilt()
-            step.fail(error.reason, str(error))
-        await step.finish()
+        async with beside(partial(_keep_lease, step), after_s=HEARTBEAT_S, name="lease"):
+            try:
+                yield step
+            except ImagingError as error:
+                step.forget_results()
+                step.flag_spoilt()
+                step.fail(error.reason, str(error))
+            await step.finish()
     except FencedError:
         raise
     except BaseException as error:
@@ -249,7 +250,6 @@ async def open_step(runtime: Runtime, order: WorkOrder) -> AsyncIterator[Step]:
     finally:
         metrics.module_running.labels(order.module).dec()
         forget()
-        await end(lease)
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -278,16 +278,16 @@ async def _release(step: Step, *, blameless: bool) -> None:
 
 async def _keep_lease(step: Step) -> None:
     while True:
-        await asyncio.sleep(HEARTBEAT_S)
         try:
             async with step.runtime.pool.acquire() as db:
                 ours = await runs.renew(db, step.order, step.attempt)
         except Exception as error:  # noqa: BLE001 - a missed beat is no reason to end the work
             log.warning("lease not renewed", reason=repr(error))
-            continue
-        if not ours:
-            step.cancel.set()
-            return
+        else:
+            if not ours:
+                step.cancel.set()
+                return
+        await asyncio.sleep(HEARTBEAT_S)
 
 
 def traceparent(job_id: UUID) -> str:
