@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.mesh import fill, median3
 from pictor.imaging.pixels import Pixels, as_pixels, quantum, run_in_threads

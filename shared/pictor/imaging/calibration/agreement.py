@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.splitting import BLOCK
 from pictor.imaging.combine.kernels import sorting_network
 from pictor.imaging.combine.noise import NoiseModel
+from pictor.imaging.compiling import njit
 
 Integers = NDArray[np.uint16]
 Reals = NDArray[np.float32]

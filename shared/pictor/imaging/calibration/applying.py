@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.rows import Room, Rows, Words
 from pictor.imaging.combine.flats import LOW_FLAT
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.compiling import njit
 from pictor.imaging.types import Mask
 
 BAD, SATURATED, NO_DATA = np.uint8(1), np.uint8(2), np.uint8(16)

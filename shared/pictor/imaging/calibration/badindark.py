@@ -4,12 +4,12 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.badlines import in_steps, mark_lines, places_of
 from pictor.imaging.calibration.badpixels import BAD, PIXEL_SIGMA
 from pictor.imaging.combine.kernels import LANES, Comparators, Reals, sort_rows, sorting_network
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.frame import Frame
 from pictor.imaging.mesh import interpolate_row, median3

@@ -4,7 +4,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.calibration.applying import Job, Tile
@@ -19,6 +18,7 @@ from pictor.imaging.calibration.repair import warm as warm_repair
 from pictor.imaging.calibration.rows import Held, Room
 from pictor.imaging.combine.flats import LOW_FLAT
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.types import Image, Mask
 

@@ -4,10 +4,10 @@ Only pixels whose Laplacian could pass at the least noise about them are looked 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.compiling import njit
 from pictor.imaging.types import Mask
 
 Places = NDArray[np.int64]

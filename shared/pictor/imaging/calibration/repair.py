@@ -1,9 +1,9 @@
 """Bad pixels and hits replaced by what their good neighbours of the same colour show."""
 
 import numpy as np
-from numba import njit
 
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.compiling import njit
 from pictor.imaging.types import Mask
 
 REACH = 2

@@ -5,11 +5,11 @@ sample is judged, and when samples of a star are missing from the average.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.coadd.kernels import BLOCKING, NO_DATA, SOFT, kept, median_of
 from pictor.imaging.combine.kernels import LANES
+from pictor.imaging.compiling import njit
 
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]

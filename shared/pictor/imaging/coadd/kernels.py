@@ -1,10 +1,10 @@
 """Compiled loops of coaddition: the samples of one tile become values, errors, counts and bits."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import LANES, Comparators, sort_rows
+from pictor.imaging.compiling import njit
 
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]

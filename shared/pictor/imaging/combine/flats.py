@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.impulses import find_impulses
 from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.combine.sources import Sources
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.types import Image, Mask
 

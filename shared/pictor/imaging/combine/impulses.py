@@ -1,10 +1,10 @@
 """Single pixels that stand out from their neighbours of the same colour."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import Reals
+from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.types import Image
 

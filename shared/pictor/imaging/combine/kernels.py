@@ -1,8 +1,9 @@
 """Compiled loops over pixels: sort the samples of 64 pixels at once, look closer only where something sticks out."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pictor.imaging.compiling import njit
 
 Samples = NDArray[np.float64]
 Integers = NDArray[np.uint16]

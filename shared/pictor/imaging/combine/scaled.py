@@ -1,7 +1,6 @@
 """Compiled loops for samples that were scaled, shifted or are real numbers: each frame has its own noise."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import (
@@ -20,6 +19,7 @@ from pictor.imaging.combine.kernels import (
     median_of,
     sort_rows,
 )
+from pictor.imaging.compiling import njit
 
 Frames = NDArray[np.int64]
 

@@ -1,10 +1,10 @@
 """Compiled loops for samples that bring errors and weights of their own."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import MAD_TO_SIGMA, Samples, mad_of, median_of
+from pictor.imaging.compiling import njit
 
 Counts = NDArray[np.int64]
 

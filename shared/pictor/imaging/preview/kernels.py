@@ -3,8 +3,9 @@
 from typing import NamedTuple, Self
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pictor.imaging.compiling import njit
 
 Indices = NDArray[np.uint16]
 """Pixels as rows of the look-up table, 0 to 65535."""

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
+from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import Pixels
 
 _SAMPLE = 400_000

@@ -1,8 +1,9 @@
 """Compiled loops of resampling: six weights along each axis from a table, bad pixels looked at only where they are."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pictor.imaging.compiling import njit
 
 Reals = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -5,8 +5,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from pictor.imaging.compiling import njit
 
 FloatImage = NDArray[np.float32]
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 from scipy import fft, special
+
+from pictor.imaging.compiling import njit
 
 Profile = Literal["gaussian", "moffat"]
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.pixels import Pixels
 from pictor.imaging.stars.starlist import SIGMA_TO_FWHM, StarList

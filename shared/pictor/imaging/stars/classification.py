@@ -4,9 +4,9 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.compiling import njit
 from pictor.imaging.stars.shapes import COLUMNS, OK, SPIKE
 from pictor.imaging.stars.starlist import SIGMA_TO_FWHM, StarFlag, StarList
 from pictor.imaging.stars.trails import Sources, find_trails

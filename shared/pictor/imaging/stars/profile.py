@@ -4,10 +4,10 @@ import math
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.pixels import Pixels, as_pixels
 from pictor.imaging.stars.stamps import local_value

@@ -3,9 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import Pixels, quantum
 
 # Full scales of 8, 10, 12, 14 and 16 bits, and of 12 and 14 bits kept in the upper part of 16.

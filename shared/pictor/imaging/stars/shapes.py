@@ -3,10 +3,10 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from pictor.imaging.background import Background
+from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import Pixels, run_in_threads
 from pictor.imaging.stars.filtering import SPIKE_SHARE
 from pictor.imaging.stars.stamps import brightest, cut, despike, half_flux_radius, level_edge, local_value

@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import Pixels
 from pictor.imaging.stars.filtering import SPIKE_SIGMA
 
