@@ -1,6 +1,7 @@
 """An installation as in production, on loopback: servers and services under a test's hand, a line between each two."""
 
 import asyncio
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -69,9 +70,12 @@ class Deployment(Api):
         self._settings = Settings(
             _env_file=None, data_dir=data, index_dir=data / "indexes", reconcile_seconds=5.0, **settings
         )
-        self._port = free_port("127.0.0.1")
+        taken = {
+            int(port) for port in json.loads((data / "ports.json").read_text()).values()
+        }  # not all of them are open
+        self._port = free_port("127.0.0.1", taken)
         self.lines: dict[str, Line] = {}
-        self.services = Services(self._environment, own_folder(data / "logs"), self._port, background)
+        self.services = Services(self._environment, own_folder(data / "logs"), self._port, background, taken)
         super().__init__(data, f"http://127.0.0.1:{self._port}")
 
     nats = property(lambda self: self.servers[ServerName.NATS])

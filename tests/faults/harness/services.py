@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,11 +34,14 @@ class Services:
         Where the gateway listens.
     background
         Where the supervisor runs.
+    taken
+        Ports that others will listen on.
     """
 
     def __init__(
-        self, environment: Callable[[Service], Mapping[str, str]], logs: Path, gateway_port: int, background: Background
-    ) -> None:
+        self, environment: Callable[[Service], Mapping[str, str]], logs: Path, gateway_port: int,
+        background: Background, taken: Collection[int] = (),
+    ) -> None:  # fmt: skip
         self._environment = environment
         self._logs = logs
         self._background = background
@@ -47,7 +50,7 @@ class Services:
         self.gateway_port = gateway_port
         self.ports: dict[Service, int] = {}
         for one in Service:
-            self.ports[one] = free_port("127.0.0.1", self.ports.values())
+            self.ports[one] = free_port("127.0.0.1", {gateway_port, *taken, *self.ports.values()})
         """Where each service tells about its health."""
         self.deaths: list[tuple[Service, int]] = []
         """Every service that ended without being asked to, and its exit status."""
