@@ -18,6 +18,9 @@ WHY = {
         "read and hashed for the header, and impulses are looked for. Siril's flats are neither dark-subtracted nor "
         "judged"
     ),
+    "all preview products with tiles": (
+        "half of it codes the tiles as JPEG on both cores; the rest is reading 122 MB, the stretch and halving"
+    ),
     "calibrate a light": (
         "bytes: of 0.18 s of processor time per light (cpu_s) moving the bytes alone takes half, 0.04 s to read "
         "(read_cpu_s) and 0.05 s to write (write_cpu_s): the error planes of both masters are read beside their "
