@@ -1,5 +1,7 @@
 """What a decoder complains of, in words a person can act on."""
 
+from copy import copy
+
 import pytest
 
 from pictor.gateway.calibration.library import read_library
@@ -25,13 +27,16 @@ def test_a_complaint_says_what_to_send(said: str, words: str) -> None:
     assert in_words(said) == words
 
 
+# A route that is asked remembers its dependencies: copies are asked, so that apps made later give theirs.
+
+
 def test_a_value_that_is_not_listed_is_answered_with_the_list() -> None:
-    name, choices = said_as(read_library, "frame_type")
+    name, choices = said_as(copy(read_library), "frame_type")
     assert in_words("Invalid enum value 'Dark'", choices).startswith("is 'Dark'; it may be light, dark, flat, bias")
     assert name == "frame_type"
 
 
 def test_a_parameter_is_named_as_the_request_names_it() -> None:
-    assert said_as(read_plan, "plan_format") == ("format", ("json", "csv"))
-    assert said_as(upload_master, "frame_type")[1][:2] == ("light", "dark"), "a dependency of the route takes it"
+    assert said_as(copy(read_plan), "plan_format") == ("format", ("json", "csv"))
+    assert said_as(copy(upload_master), "frame_type")[1][:2] == ("light", "dark"), "a dependency of the route takes it"
     assert said_as(None, "plan_format") == ("plan_format", ())
