@@ -19,7 +19,7 @@ WHY = {
         "judged"
     ),
     "all preview products with tiles": (
-        "half of it codes the tiles as JPEG on both cores; the rest is reading 122 MB, the stretch and halving"
+        "half of its processor time codes the tiles as JPEG, on both cores; the rest reads 122 MB, stretches and halves"
     ),
     "calibrate a light": (
         "bytes: of 0.18 s of processor time per light (cpu_s) moving the bytes alone takes half, 0.04 s to read "

@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pictor.imaging.compiling import digest
-
 ROOT = Path(__file__).resolve().parents[2]
 CALLER = """
 from pictor.imaging.compiling import njit
@@ -58,10 +56,3 @@ def test_a_kernel_follows_what_it_calls_from_another_file(library: Path) -> None
     assert ask(library, times=2, offset=0) == (20.0, 1)
     assert ask(library, times=3, offset=0) == (30.0, 0)
     assert ask(library, times=3, offset=5) == (35.0, 0)
-
-
-def test_the_digest_of_a_module_counts_kernels_that_its_kernels_call() -> None:
-    folder = ROOT / "shared/pictor/imaging"
-    shapes, stamps = digest(folder / "stars/shapes.py"), digest(folder / "stars/stamps.py")
-    assert len(shapes) == len(stamps) == 32
-    assert shapes != stamps

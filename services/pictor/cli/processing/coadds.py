@@ -13,8 +13,8 @@ CHANNELS = ("R", "G", "B")
 LUMINANCE = "L"
 _PLANES = "planes"
 
-_LUMINANCE = frozenset({"l", "lum", "luminance", "clear", "uvir", "uvircut", "irc", "ircut"})
-
+_UNFILTERED = frozenset({"clear", "uvir", "uvircut", "irc", "ircut"})
+"""Filters that are no colour, and so may be the brightness of a colour picture."""
 
 _USUAL = {
     "L": frozenset({"l", "lum", "lumi", "luminance"}), "Red": frozenset({"r", "red"}),
@@ -138,6 +138,13 @@ def _groups(
 
 
 def band_of(of_filter: str) -> str | None:
-    """Recognise a filter as colour pictures name it, and luminance besides; None for any other."""
-    plain = re.sub(r"[\W_]+", "", of_filter.casefold())
-    return filter_of(of_filter) or (LUMINANCE if plain in _LUMINANCE else None)
+    """Recognise a filter as colour pictures name it, and luminance besides; None for any other.
+
+    Examples
+    --------
+    >>> band_of("Hydrogen Alpha"), band_of("Lumi"), band_of("UV/IR cut"), band_of("Hb")
+    ('Ha', 'L', 'L', None)
+    """
+    usual = usual_name(of_filter)
+    plain = re.sub(r"[\W_]+", "", usual.casefold())
+    return filter_of(usual) or (LUMINANCE if plain in _UNFILTERED | _USUAL[LUMINANCE] else None)

@@ -28,10 +28,10 @@ class Field:
     height: float
 
     def apart(self, other: "Field") -> float:
-        """Give the distance of two centres, on a sphere."""
-        ra1, dec1, ra2, dec2 = (math.radians(one) for one in (self.ra, self.dec, other.ra, other.dec))
-        half = math.sin((dec2 - dec1) / 2) ** 2 + math.cos(dec1) * math.cos(dec2) * math.sin((ra2 - ra1) / 2) ** 2
-        return math.degrees(2 * math.asin(min(1.0, math.sqrt(half))))
+        """Give the distance of two centres, in degrees."""
+        from pictor.imaging.astrometry.geometry import separation  # the parent plans without numpy; mosaics are few
+
+        return separation((self.ra, self.dec), (other.ra, other.dec))
 
 
 def field_of(row: Row) -> Field | None:

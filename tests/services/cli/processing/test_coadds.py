@@ -139,8 +139,12 @@ def test_every_line_is_paired_with_its_broadband() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "band"), [("Luminance", "L"), ("ha 3nm", "Ha"), ("", None), ("g_band", None), ("Clear", "L")]
-)
+    ("name", "band"),
+    [
+        ("Luminance", "L"), ("Lumi", "L"), ("Clear", "L"), ("ha 3nm", "Ha"), ("Hydrogen Alpha", "Ha"), ("Hb", None),
+        ("", None), ("g_band", None),
+    ],
+)  # fmt: skip
 def test_filters_are_known_by_their_names(name: str, band: str | None) -> None:
     assert band_of(name) == band
 
