@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ from pictor.astrometry.ladder import Attempt, Climb, Rung, climb
 from pictor.imaging.astrometry.geometry import SkyPoint
 from pictor.imaging.astrometry.solution import Solution
 from pictor.imaging.astrometry.stars import FieldStars, every_source, field_stars, spread
+from pictor.imaging.scratch import scratch_folder
 from pictor.imaging.stars.starlist import StarFlag, StarList
 
 BY_INDEX = frozenset({"engine", "solve-field"})
@@ -140,8 +140,8 @@ def solve_stars(
     if unknown:
         raise ValueError(f"solver {unknown[0]!r} is none of {', '.join(SOLVERS)}")
     if scratch is None:
-        with TemporaryDirectory(prefix="pictor-") as folder:
-            return solve_stars(stars, belief, means, scratch=Path(folder))
+        with scratch_folder() as folder:
+            return solve_stars(stars, belief, means, scratch=folder)
     field = _field(stars, belief)
     hints, indexes = _hints(belief), means.indexes()
     found = _search(_Frame(field, scratch, indexes), hints, _backends(means), means.wall_s)

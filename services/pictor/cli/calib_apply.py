@@ -5,7 +5,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pictor.calibration_stacker.sensor import place_of
@@ -25,6 +24,7 @@ from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.imaging.matching.selection import candidate
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.library import frame_seen
 from pictor.runtime.version import SOFTWARE
 
@@ -101,12 +101,12 @@ def _target(wish: Wish, light: Path) -> Path:
 
 def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Policy) -> dict[str, Any]:
     """Calibrate one light; what is wrong with it is told and leaves the others alone."""
-    with TemporaryDirectory(prefix=".pictor-", dir=wish.out) as folder:
+    with scratch_folder(wish.out) as folder:
         try:
-            light = read_frame_file(path, Path(folder) / "in")
+            light = read_frame_file(path, folder / "in")
             compared = compare(light, masters, policy)
             require_fit(compared, wish)
-            found = _calibrated(light, wish, masters, compared, Path(folder))
+            found = _calibrated(light, wish, masters, compared, folder)
         except (ImagingError, CommandError) as error:
             print(f"pictor: {path.name}: {error}", file=sys.stderr)
             return {"light": str(path), "refused": str(error)}

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from rich.console import Console
@@ -29,6 +28,7 @@ from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.matching.selection import dark_for_flats
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.library import frame_seen
 from pictor.runtime.stacking.decide import LEAST_FRAMES
 from pictor.runtime.stacking.judging import reasons, samples_of
@@ -61,8 +61,8 @@ def main(wish: Wish) -> int:
     """Stack files; 0: the master passed its gate, 1: it did not or could not be made, 2: the call was wrong."""
     try:
         require_free([wish.out, _map_beside(wish.out)], overwrite=wish.overwrite)
-        with TemporaryDirectory(prefix=".pictor-", dir=wish.out.parent) as scratch, _showing() as progress:
-            report = _stack(wish, Path(scratch), progress)
+        with scratch_folder(wish.out.parent) as scratch, _showing() as progress:
+            report = _stack(wish, scratch, progress)
     except PolicyError as error:
         return guarded(CommandError(str(error), 2))
     except ImagingError as error:

@@ -4,7 +4,6 @@ import warnings as python_warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, Union
 
 import numpy as np
@@ -16,6 +15,7 @@ from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.errors import FrameMismatchError, UnreadableFrameError
 from pictor.imaging.fits.reading import FrameFile, read_frame
 from pictor.imaging.fits.unpack import unpack
+from pictor.imaging.scratch import scratch_folder
 from pictor.imaging.types import Image, Mask
 from pictor.imaging.units import spelled
 
@@ -133,8 +133,8 @@ class Frame:
             Whatever is wrong with the file, with its reason class.
         """
         path = Path(path)
-        with TemporaryDirectory(prefix="pictor-") as scratch:
-            plain = unpack(path, Path(scratch)).path
+        with scratch_folder() as scratch:
+            plain = unpack(path, scratch).path
             found = read_frame(plain)
             planes = _planes(plain, found) if found.hdus > 1 else {}
         data = found.data[0] if found.data.ndim == 3 and found.data.shape[0] == 1 else found.data

@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from secrets import token_hex
 
 import numpy as np
 from astropy.io import fits
@@ -17,6 +16,7 @@ from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.writing import printable
 from pictor.imaging.frame import Frame, loses_digits
 from pictor.imaging.inherited import repair_cards
+from pictor.imaging.scratch import scratch_folder
 
 Setting = str | int | float | bool | None
 """The value of one setting; None leaves it out."""
@@ -115,7 +115,7 @@ def write_product(path: Path, frame: Frame, made: Provenance, *, overwrite: bool
 
 
 def write_whole(path: Path, write: Callable[[Path], None], *, overwrite: bool = False) -> None:
-    """Write a file under a passing name and give it its own when it is whole; a fault leaves nothing.
+    """Write a file in a scratch folder and give it its place when it is whole; a fault leaves nothing.
 
     Parameters
     ----------
@@ -133,15 +133,13 @@ def write_whole(path: Path, write: Callable[[Path], None], *, overwrite: bool = 
     """
     if path.exists() and not overwrite:
         raise FileTakenError(f"{path} exists; --overwrite replaces it")
-    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
-    try:
+    with scratch_folder(path.parent) as folder:
+        part = folder / path.name
         write(part)
         if overwrite:
             part.replace(path)
         else:
             _name_new(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def product_header(frame: Frame, made: Provenance) -> fits.Header:

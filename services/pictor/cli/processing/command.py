@@ -3,7 +3,6 @@
 import os
 import sys
 from pathlib import Path
-from secrets import token_hex
 
 from rich.console import Console
 
@@ -13,6 +12,7 @@ from pictor.cli.processing.defects import KIND
 from pictor.cli.processing.report.tables import csv_of, json_of
 from pictor.cli.processing.rows import Report, Status
 from pictor.cli.processing.run import Wish
+from pictor.imaging.scratch import scratch_folder
 
 STOPPED_CODE = 130
 """As programs end that Ctrl-C ended."""
@@ -60,15 +60,13 @@ def write_reports(report: Report, out: Path) -> None:
 
 def put(path: Path, text: str) -> None:
     """Write a text file: whole or not at all."""
-    part = path.with_name(f".{path.name}.{token_hex(4)}.part")
-    try:
+    with scratch_folder(path.parent) as folder:
+        part = folder / path.name
         with part.open("w", encoding="utf-8", newline="") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def stale_words(report: Report) -> str:

@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from shutil import copyfile
-from tempfile import TemporaryDirectory
 
 from rich.console import Console
 
@@ -26,6 +25,7 @@ from pictor.cli.processing.sorting import Sorted, sort
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 
@@ -115,10 +115,10 @@ def _row(light: Seen) -> Row:
 def show(wish: Wish, *, json: bool) -> int:
     """Print the plan of a folder; nothing is written. Files that an earlier run into OUT read are known."""
     console = Console(stderr=True)
-    with TemporaryDirectory(prefix="pictor-plan-") as folder:
+    with scratch_folder() as folder:
         with suppress(OSError):
-            copyfile(wish.out / JOURNAL, Path(folder) / JOURNAL)
-        report, seen = asyncio.run(_read(wish, Path(folder), console))
+            copyfile(wish.out / JOURNAL, folder / JOURNAL)
+        report, seen = asyncio.run(_read(wish, folder, console))
     planned = plan(sort(seen, wish.policy), wish.policy, filters_as_named=wish.filters_as_named)
     errors = tuple((row.label, row.reason) for row in report.rows if row.status is Status.ERROR)
     skipped = tuple((row.label, row.reason) for row in report.rows if row.status is Status.SKIP)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import NO_DATA, Frame
 from pictor.imaging.products import write_whole
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 
@@ -50,8 +50,8 @@ def _find(wish: Wish, *, json: bool) -> int:
     found: list[BadLines] = []
     for path in shown(wish.files, "bad columns"):
         try:
-            with TemporaryDirectory(prefix="pictor-") as scratch:
-                member = read_member(path, Path(scratch) / "frame")
+            with scratch_folder() as scratch:
+                member = read_member(path, scratch / "frame")
                 bayer = bool(member.described.bayer) and member.described.planes == 1
                 lines = find_lines(_frame(member), sigma=wish.sigma, window=wish.window, bayer=bayer)
         except (ImagingError, CommandError, OSError) as error:

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from astropy.io import fits
@@ -21,6 +20,7 @@ from pictor.imaging.calibration.measuring import dark_current
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.frame import BAD, Frame
 from pictor.imaging.products import Input, Provenance, product_header, write_whole
+from pictor.imaging.scratch import scratch_folder
 from pictor.imaging.types import Mask
 from pictor.runtime.version import SOFTWARE
 
@@ -48,8 +48,8 @@ def main(wish: Wish, *, json: bool) -> int:
 
     def run() -> int:
         require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.darks, *wish.flats, wish.user])
-        with TemporaryDirectory(prefix="pictor-") as scratch:
-            return once(lambda: _make(wish, Path(scratch)), say=_said, json=json)
+        with scratch_folder() as scratch:
+            return once(lambda: _make(wish, scratch), say=_said, json=json)
 
     return checked(run)
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from pictor.calibration_stacker.sensor import place_of
@@ -21,6 +20,7 @@ from pictor.imaging.calibration.lightcards import CalibratedFile, corrections
 from pictor.imaging.calibration.lightcards import Told as ToldCards
 from pictor.imaging.matching.policy import Policy, PolicyError, validate
 from pictor.imaging.products import Input, Provenance, card_name, stamp, write_whole
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 EXPOSURES = ("camera_type", "CCD")
@@ -59,8 +59,8 @@ def main(lights: Sequence[Path], wish: Wish, *, json: bool) -> int:
     """Calibrate every light; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        with TemporaryDirectory(prefix="pictor-") as scratch:
-            shelf = _shelf(wish, Path(scratch))
+        with scratch_folder() as scratch:
+            shelf = _shelf(wish, scratch)
             require_free(
                 [named(path, "calibrated", wish.out) for path in lights], overwrite=wish.overwrite, inputs=lights
             )
@@ -86,8 +86,8 @@ def _shelf(wish: Wish, scratch: Path) -> Shelf:
 def _one(path: Path, wish: Wish, shelf: Shelf) -> Told:
     """Calibrate one light."""
     target = named(path, "calibrated", wish.out)
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        light = read_frame_file(path, Path(scratch))
+    with scratch_folder() as scratch:
+        light = read_frame_file(path, scratch)
         chosen = chosen_for(light, shelf.given, shelf.folder, shelf.policy)
         compared = compare(light, {kind: one.seen for kind, one in chosen.masters.items()}, shelf.policy)
         if compared.misses and not wish.insist:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeVar
 
 from pictor.cli.client import CommandError
@@ -26,6 +25,7 @@ from pictor.imaging.registration.stars import match_stars, places_of
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.resampling import require_plain
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 T = TypeVar("T")
@@ -146,8 +146,8 @@ def _described(path: Path) -> _Light:
     ImagingError
         If it is no frame, or has colour planes or a mosaic.
     """
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        plain = unpack(path, Path(scratch)).path
+    with scratch_folder() as scratch:
+        plain = unpack(path, scratch).path
         header, prescanned = read_header(plain), prescan_file(plain)
         shape = image_of(prescanned).shape
         seen = describe(read_cards(plain, prescanned), name=path.name)

@@ -4,7 +4,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, at_temperature, kind_of, listed, read_members, require_alike
@@ -18,6 +17,7 @@ from pictor.imaging.combine.plain import combine_plain, write_plain
 from pictor.imaging.fits.reading import read_header
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, Setting, product_header, write_whole
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 LEAST = 2
@@ -65,8 +65,8 @@ def main(wish: Wish, *, json: bool) -> int:
 
     def run() -> int:
         require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.files, wish.dark, wish.bias])
-        with TemporaryDirectory(prefix=".pictor-", dir=wish.out.parent) as scratch:
-            return once(lambda: _combine(wish, Path(scratch)), say=_said, json=json)
+        with scratch_folder(wish.out.parent) as scratch:
+            return once(lambda: _combine(wish, scratch), say=_said, json=json)
 
     return checked(run)
 

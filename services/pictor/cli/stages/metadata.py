@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
@@ -21,6 +20,7 @@ from pictor.imaging.headers.settable import set_card
 from pictor.imaging.headers.sites import NamedSite, find_site, own_site
 from pictor.imaging.headers.targets import Target, find_target, own_targets
 from pictor.imaging.products import Input, Provenance
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 _KNOWN = ("observer", "telescope", "observatory", "site", "target", "ra", "dec", "targets", "cards")
@@ -202,8 +202,8 @@ def _one(path: Path, *, wanted: Wanted, own: Mapping[str, Target], how: How) -> 
 
 def _read(path: Path) -> tuple[tuple[Card, ...], tuple[int, int]]:
     """Read the header of a frame, packed or not, without its pixels."""
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        plain = unpack(path, Path(scratch)).path
+    with scratch_folder() as scratch:
+        plain = unpack(path, scratch).path
         scan = prescan_file(plain)
         shape = image_of(scan).shape
         return read_cards(plain, scan), (shape[-2], shape[-1])

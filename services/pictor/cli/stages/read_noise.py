@@ -5,7 +5,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, read_members, require_alike
@@ -18,6 +17,7 @@ from pictor.imaging.calibration.pairs import (
 )
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import write_whole
+from pictor.imaging.scratch import scratch_folder
 
 SAME_EGAIN = 0.001
 """The cards of both frames agree to this, in e-/ADU."""
@@ -50,8 +50,8 @@ def main(wish: Wish, *, json: bool) -> int:
                 overwrite=wish.overwrite,
                 inputs=[wish.bias1, wish.bias2, *(wish.flats or ()), wish.dark],
             )
-        with TemporaryDirectory(prefix="pictor-") as scratch:
-            return once(lambda: _measure(wish, Path(scratch)), say=_said, json=json)
+        with scratch_folder() as scratch:
+            return once(lambda: _measure(wish, scratch), say=_said, json=json)
 
     return checked(run)
 

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, each, named, require_free
@@ -18,6 +17,7 @@ from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product
 from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.resampling.resampling import resample
+from pictor.imaging.scratch import scratch_folder
 from pictor.runtime.version import SOFTWARE
 
 
@@ -89,8 +89,8 @@ def grid_in(path: Path) -> Grid:
         If it is no frame, or has no world coordinates.
     """
     try:
-        with TemporaryDirectory(prefix="pictor-") as scratch:
-            plain = unpack(path, Path(scratch)).path
+        with scratch_folder() as scratch:
+            plain = unpack(path, scratch).path
             header, shape = read_header(plain), image_of(prescan_file(plain)).shape
     except ImagingError as error:
         raise ImagingError(f"{path}: {error}", reason=error.reason) from error

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from pictor.imaging.fits.reading import image_of, read_header
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.headers.targets import Target, find_target
 from pictor.imaging.headers.values import number
+from pictor.imaging.scratch import scratch_folder
 
 
 def main(files: Sequence[Path], sky: Sequence[str], pixel: Sequence[str], *, json: bool) -> int:
@@ -46,8 +46,8 @@ def _pixel(text: str) -> tuple[float, float]:
 
 
 def _one(path: Path, *, sky: Sequence[Target], pixel: Sequence[tuple[float, float]]) -> Told:
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        plain = unpack(path, Path(scratch)).path
+    with scratch_folder() as scratch:
+        plain = unpack(path, scratch).path
         header, shape = read_header(plain), image_of(prescan_file(plain)).shape[-2:]
     seen = read_celestial(header)
     if seen is None:

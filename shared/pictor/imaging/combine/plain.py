@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 from astropy.io import fits
@@ -22,6 +21,7 @@ from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_header
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import BAD, HIT, NO_DATA, Frame, unit_of
+from pictor.imaging.scratch import scratch_folder
 
 UNUSED = BAD | HIT | NO_DATA
 """Bits of the mask whose samples do not count."""
@@ -77,8 +77,8 @@ def combine_plain(
     ImagingError
         If there are no frames or too many, or one cannot be scaled because its level is not above zero.
     """
-    with TemporaryDirectory(prefix="pictor-", dir=scratch) as folder, _ready(paths, Path(folder)) as (files, unit):
-        with Sources(files, scratch=Path(folder)) as sources:
+    with scratch_folder(scratch) as folder, _ready(paths, folder) as (files, unit):
+        with Sources(files, scratch=folder) as sources:
             levels = np.array([_level(sources, i, scale) for i in range(len(files))])
             factors = factors_of(levels)
             samples = sample(sources)
@@ -88,7 +88,7 @@ def combine_plain(
         noise = NoiseModel(floor, 1.0 / egain if egain else 0.0, pedestal)
         done = combine(
             files, method=method, sigma=sigma, iterations=iterations, noise=noise,
-            scale=None if scale is Scaling.NONE else factors, scratch=Path(folder),
+            scale=None if scale is Scaling.NONE else factors, scratch=folder,
         )  # fmt: skip
     return PlainStack(done, factors, unit)
 

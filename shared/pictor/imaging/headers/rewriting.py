@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from pictor.imaging.fits.cards import Card, card_images, parse_card
 from pictor.imaging.fits.checksum import datasum
@@ -14,6 +13,7 @@ from pictor.imaging.fits.unpack import fill_last_block, unpack
 from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.fits.writing import header_bytes
 from pictor.imaging.products import Provenance, is_input_card, write_whole
+from pictor.imaging.scratch import scratch_folder
 
 
 def write_cards(
@@ -46,8 +46,8 @@ def write_cards(
     FileTakenError
         If a file of that name is there and ``overwrite`` is False.
     """
-    with TemporaryDirectory(prefix="pictor-") as scratch:
-        plain = _plain(path, Path(scratch), solved=solved)
+    with scratch_folder() as scratch:
+        plain = _plain(path, scratch, solved=solved)
         scan = prescan_file(plain)
         image = image_of(scan)
         place = _geometry(plain, scan, image)

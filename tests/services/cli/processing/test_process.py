@@ -19,6 +19,7 @@ from typer.testing import CliRunner, Result
 
 from pictor.cli.main import app
 from pictor.cli.processing.finding import JOURNAL
+from pictor.imaging.scratch import NAME
 from tests.services.cli.processing.nightfolder import EVIL, EVIL_NAME, write_night, write_odd, write_other_camera
 
 COMMAND = [sys.executable, "-m", "pictor.cli"]
@@ -199,7 +200,7 @@ def test_a_run_that_was_stopped_and_killed_leaves_no_half_files_and_the_next_one
     assert told["reused"] >= done_before - 1 > 0
     steps = [json.loads(line)["key"] for line in _steps(out)]
     assert len(steps) == len(set(steps)), "no step was done twice"
-    assert not list(out.rglob(".*.part"))
+    assert not list(out.rglob(f".{NAME}*"))
     assert not (out / ".work").exists()
     assert [one["frames"] for one in told["coadds"]] == [3]
 
