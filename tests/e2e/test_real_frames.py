@@ -250,13 +250,12 @@ def test_the_satellite_in_the_sharp_frame_is_named(night: Night) -> None:
 
 
 def test_a_flipped_bit_under_a_checksum_is_flagged(night: Night) -> None:
-    wrong = "CHECKSUM or DATASUM of the file does not match its bytes"
     for file in ("odd/derived/checksum-bitflip.fits", "odd/astropy/checksum_false.fits"):
         assert night[file]["geometry"]["checksum"] == "wrong"
-        assert wrong in night[file]["warnings"]
+        assert any("DATASUM does not match its bytes" in one for one in night[file]["warnings"])
     for file in ("odd/derived/checksum-good.fits", "odd/astropy/checksum.fits"):
         assert night[file]["geometry"]["checksum"] == "valid"
-        assert wrong not in night[file]["warnings"]
+        assert not any("does not match its bytes" in one for one in night[file]["warnings"])
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import header_block, image_of, read_frame
 from pictor.imaging.fits.statistics import statistics
 from pictor.imaging.fits.structure import HduKind
+from pictor.imaging.fits.sums import wrong_sums
 from pictor.imaging.fits.unpack import fill_last_block, unpack
 from pictor.imaging.headers.admission import admission
 from pictor.imaging.headers.describe import describe as describe_header
@@ -54,11 +55,9 @@ def describe(
     frame = read_frame(plain, limits=limits)
     if fill_last_block(plain, Path(scratch) / "filled.fits", limits=limits):
         plain, converted = Path(scratch) / "filled.fits", True
-    geometry, checksum = _geometry(plain, limits)
+    geometry, checksum, wrong = _geometry(plain, limits)
     description = describe_header(frame.cards, name=name)
-    warnings = [*unpacked.warnings, *frame.warnings, *description.warnings]
-    if checksum == "wrong":
-        warnings.append("CHECKSUM or DATASUM of the file does not match its bytes")
+    warnings = [*unpacked.warnings, *frame.warnings, *description.warnings, *wrong]
     return {
         "container": unpacked.container.value if unpacked.converted else _container(compressed=frame.compressed),
         "converted": str(plain) if converted else None,
@@ -76,8 +75,8 @@ def _container(*, compressed: bool) -> str:
     return "fits-compressed" if compressed else "fits"
 
 
-def _geometry(path: Path, limits: Limits) -> tuple[Json, str]:
-    """Tell where the image lies, and whether the sums in its header hold."""
+def _geometry(path: Path, limits: Limits) -> tuple[Json, str, list[str]]:
+    """Tell where the image lies, whether the sums in its header hold, and which of any HDU do not."""
     scan = prescan_file(path, limits=limits)
     image = image_of(scan)
     data_sum = datasum(path, image.data_offset, image.end - image.data_offset)
@@ -94,4 +93,5 @@ def _geometry(path: Path, limits: Limits) -> tuple[Json, str]:
         "bitpix": image.bitpix,
         "shape": list(image.shape),
     }
-    return geometry, verify(header, cards, data_sum).value
+    wrong = wrong_sums(path, known={image.index: data_sum}, limits=limits)
+    return geometry, verify(header, cards, data_sum).value, [str(one) for one in wrong]

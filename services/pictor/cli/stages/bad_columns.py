@@ -5,6 +5,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, read_member
 from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
+from pictor.cli.stages.sums import sums_beside
 from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import NO_DATA, Frame
@@ -50,16 +52,11 @@ def _find(wish: Wish, *, json: bool) -> int:
     found: list[BadLines] = []
     for path in shown(wish.files, "bad columns"):
         try:
-            with scratch_folder() as scratch:
-                member = read_member(path, scratch / "frame")
-                bayer = bool(member.described.bayer) and member.described.planes == 1
-                lines = find_lines(_frame(member), sigma=wish.sigma, window=wish.window, bayer=bayer)
+            told = sums_beside([path], partial(_one, path, wish, members, found))
         except (ImagingError, CommandError, OSError) as error:
             results.append(refusal(path, error))
             continue
-        members.append(member)
-        found.append(lines)
-        results.append({"input": str(path), **_counted_from_one(lines)})
+        results.append({"input": str(path), **told})
     _require_one_mode(members)
     refused = len(results) - len(found)
     if not found:
@@ -69,6 +66,17 @@ def _find(wish: Wish, *, json: bool) -> int:
         write_whole(wish.out, lambda part: _write(part, text), overwrite=wish.overwrite)
     _tell(results, found, text, wish.out, json=json)
     return 1 if refused else 0
+
+
+def _one(path: Path, wish: Wish, members: list[Member], found: list[BadLines]) -> Told:
+    """Look at one frame; what it is and its lines are added to those of the others."""
+    with scratch_folder() as scratch:
+        member = read_member(path, scratch / "frame")
+        bayer = bool(member.described.bayer) and member.described.planes == 1
+        lines = find_lines(_frame(member), sigma=wish.sigma, window=wish.window, bayer=bayer)
+    members.append(member)
+    found.append(lines)
+    return _counted_from_one(lines)
 
 
 def _frame(member: Member) -> Frame:

@@ -49,7 +49,7 @@ def main(wish: Wish, *, json: bool) -> int:
     def run() -> int:
         require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.darks, *wish.flats, wish.user])
         with scratch_folder() as scratch:
-            return once(lambda: _make(wish, scratch), say=_said, json=json)
+            return once(lambda: _make(wish, scratch), say=_said, json=json, inputs=[*wish.darks, *wish.flats])
 
     return checked(run)
 

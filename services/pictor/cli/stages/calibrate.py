@@ -15,6 +15,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.fix_pixels import LISTS
 from pictor.cli.stages.masters import Chosen, MasterFile, chosen_for, folder_of, given_as
 from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.sums import sums_once
 from pictor.imaging.calibration.files import calibrate_file
 from pictor.imaging.calibration.lightcards import CalibratedFile, corrections
 from pictor.imaging.calibration.lightcards import Told as ToldCards
@@ -98,7 +99,14 @@ def _one(path: Path, wish: Wish, shelf: Shelf) -> Told:
             lambda part: found.append(_calibrated(part, light, chosen, compared, wish=wish, shelf=shelf)),
             overwrite=wish.overwrite,
         )
-    return _told(found[0], target, chosen, compared)
+    told = _told(found[0], target, chosen, compared)
+    warnings = [one for path in _applied(chosen, shelf) for one in sums_once(path)]
+    return {**told, "warnings": warnings} if warnings else told
+
+
+def _applied(chosen: Chosen, shelf: Shelf) -> list[Path]:
+    """Name the files a light is calibrated with."""
+    return [*(one.path for one in chosen.masters.values()), *([] if shelf.bad_path is None else [shelf.bad_path])]
 
 
 def _calibrated(

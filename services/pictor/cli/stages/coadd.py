@@ -53,7 +53,7 @@ def main(
     def run() -> int:
         require_free([one for one in outs if one is not None], overwrite=overwrite, inputs=[*files, wish.onto])
         work = partial(_coadd, files, outs, wish, manner, overwrite=overwrite, refused=refused)
-        code = once(work, say=_line, json=json)
+        code = once(work, say=_line, json=json, inputs=[*files, wish.onto])
         return code or int(bool(refused))
 
     return checked(run)

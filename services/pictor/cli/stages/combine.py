@@ -64,9 +64,10 @@ def main(wish: Wish, *, json: bool) -> int:
     """Combine; 0: done, 1: refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free([wish.out], overwrite=wish.overwrite, inputs=[*wish.files, wish.dark, wish.bias])
+        inputs = [*wish.files, wish.dark, wish.bias]
+        require_free([wish.out], overwrite=wish.overwrite, inputs=inputs)
         with scratch_folder(wish.out.parent) as scratch:
-            return once(lambda: _combine(wish, scratch), say=_said, json=json)
+            return once(lambda: _combine(wish, scratch), say=_said, json=json, inputs=inputs)
 
     return checked(run)
 

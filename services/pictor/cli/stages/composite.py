@@ -44,10 +44,12 @@ def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, json:
         named = {colour: path for colour, path in wish.named.items() if path is not None}
         if not files and not {"red", "green", "blue"} <= named.keys():
             raise CommandError("give the frames of the palette, or --red, --green and --blue", 2)
-        require_free([out], overwrite=overwrite, inputs=[*files, *named.values()])
+        inputs = [*files, *named.values()]
+        require_free([out], overwrite=overwrite, inputs=inputs)
         return once(
-            lambda: _compose((files, named), out, (palette, look, wish), overwrite=overwrite), say=_line, json=json
-        )
+            lambda: _compose((files, named), out, (palette, look, wish), overwrite=overwrite),
+            say=_line, json=json, inputs=inputs,
+        )  # fmt: skip
 
     return checked(run)
 

@@ -30,8 +30,11 @@ def main(pair: tuple[Path, Path], out: Path, wish: Wish, *, overwrite: bool, jso
         if wish.sky not in SKIES:
             raise CommandError(f"--sky is one of {', '.join(SKIES)}, not {wish.sky}", 2)
         others = [_other(text) for text in wish.other_line]
-        require_free([out], overwrite=overwrite, inputs=[*pair, *(path for path, _ in others)])
-        return once(lambda: _subtract(pair, out, wish, others, overwrite=overwrite), say=_line, json=json)
+        inputs = [*pair, *(path for path, _ in others)]
+        require_free([out], overwrite=overwrite, inputs=inputs)
+        return once(
+            lambda: _subtract(pair, out, wish, others, overwrite=overwrite), say=_line, json=json, inputs=inputs
+        )
 
     return checked(run)
 

@@ -66,7 +66,9 @@ def main(files: Sequence[Path], wish: Wish, *, json: bool) -> int:
         require_free(
             [named(path, "fixed", wish.out) for path in files], overwrite=wish.overwrite, inputs=[*files, wish.bad]
         )
-        return each(files, partial(_one, wish=wish, bad=bad), label="fixing pixels", say=_line, json=json)
+        return each(
+            files, partial(_one, wish=wish, bad=bad), label="fixing pixels", say=_line, json=json, beside=[wish.bad]
+        )
 
     return checked(run)
 

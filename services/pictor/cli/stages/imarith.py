@@ -40,12 +40,13 @@ class Wish:
 
 def main(wish: Wish, *, json: bool) -> int:
     """Calculate; 0: done, 1: refused, 2: the call was wrong."""
+    inputs = [Path(wish.one), Path(wish.two)]
 
     def run() -> Told:
-        require_free([wish.out], overwrite=wish.overwrite, inputs=[Path(wish.one), Path(wish.two)])
+        require_free([wish.out], overwrite=wish.overwrite, inputs=inputs)
         return _run(wish)
 
-    return once(run, say=_line, json=json)
+    return once(run, say=_line, json=json, inputs=inputs)
 
 
 def _run(wish: Wish) -> Told:

@@ -9,6 +9,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.measured import csv_of, document, graded, measure_file, yaml_of
 from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
 from pictor.cli.stages.stars import How
+from pictor.cli.stages.sums import sums_beside
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.products import write_whole
 
@@ -55,7 +56,7 @@ def measure_files(files: Sequence[Path], how: How) -> tuple[list[Told], list[Tol
     refused: list[Told] = []
     for path in shown(files, "quality"):
         try:
-            rows.append({"input": str(path), **measure_file(path, how)})
+            rows.append({"input": str(path), **sums_beside([path], partial(measure_file, path, how))})
         except (ImagingError, OSError) as error:
             refused.append(refusal(path, error))
     return rows, refused

@@ -44,14 +44,11 @@ def main(wish: Wish, *, json: bool) -> int:
     """Measure; 0: done, 1: refused, 2: the call was wrong."""
 
     def run() -> int:
+        inputs = [wish.bias1, wish.bias2, *(wish.flats or ()), wish.dark]
         if wish.histogram is not None:
-            require_free(
-                [wish.histogram],
-                overwrite=wish.overwrite,
-                inputs=[wish.bias1, wish.bias2, *(wish.flats or ()), wish.dark],
-            )
+            require_free([wish.histogram], overwrite=wish.overwrite, inputs=inputs)
         with scratch_folder() as scratch:
-            return once(lambda: _measure(wish, scratch), say=_said, json=json)
+            return once(lambda: _measure(wish, scratch), say=_said, json=json, inputs=inputs)
 
     return checked(run)
 

@@ -61,7 +61,7 @@ def main(files: Sequence[Path], reference: Path, out: Path, table: Path | None, 
         require_free(targets, overwrite=manner.overwrite, inputs=[*files, reference])
         known = _reference(reference, files, manner)
         work = partial(_one, known=known, out=None if table is not None else out, manner=manner, found=found)
-        code = each(files, work, label="register", say=_line, json=json)
+        code = each(files, work, label="register", say=_line, json=json, beside=[reference])
         if table is not None and found:
             _write(table, found, known, overwrite=manner.overwrite)
         return code

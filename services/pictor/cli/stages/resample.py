@@ -50,7 +50,7 @@ def main(files: Sequence[Path], out: Path, wish: Wish, manner: Manner, *, json: 
         )
         grid = grid_wanted(files, wish)
         work = partial(_one, grid=grid, out=out, manner=manner)
-        return each(files, work, label="resample", say=_line, json=json)
+        return each(files, work, label="resample", say=_line, json=json, beside=[wish.onto])
 
     return checked(run)
 

@@ -60,7 +60,13 @@ def require_free(targets: Sequence[Path], *, overwrite: bool, inputs: Iterable[o
 
 
 def each(
-    paths: Sequence[Path], work: Callable[[Path], Told], *, label: str, say: Callable[[Told], str], json: bool
+    paths: Sequence[Path],
+    work: Callable[[Path], Told],
+    *,
+    label: str,
+    say: Callable[[Told], str],
+    json: bool,
+    beside: Iterable[object] = (),
 ) -> int:
     """Do one thing to every frame, with progress; return the exit code.
 
@@ -76,15 +82,17 @@ def each(
         One line of text for one result.
     json
         Whether one JSON document is printed instead of lines.
+    beside
+        What all frames are worked on with, such as masters; of it only paths count.
 
     Returns
     -------
     int
         0: all done; 1: a frame was refused.
     """
-    results = []
+    results: list[Told] = []
     for path in shown(paths, label):
-        results.append(_one(path, work))
+        results.append(_one(path, work, beside=() if results else beside))
         if not json and "refused" not in results[-1]:
             print(say(results[-1]))
     if json:
@@ -92,11 +100,12 @@ def each(
     return 1 if any("refused" in result for result in results) else 0
 
 
-def _one(path: Path, work: Callable[[Path], Told]) -> Told:
+def _one(path: Path, work: Callable[[Path], Told], *, beside: Iterable[object]) -> Told:
+    from pictor.cli.stages.sums import sums_beside
     from pictor.imaging.errors import ImagingError
 
     try:
-        return {"input": str(path), **work(path)}
+        return {"input": str(path), **sums_beside([path, *beside], lambda: work(path))}
     except (ImagingError, CommandError, OSError) as error:
         return refusal(path, error)
 
@@ -138,13 +147,14 @@ def refusal(path: Path, error: Exception) -> Told:
     return {"input": str(path), "refused": why, "reason": getattr(error, "reason", "cannot")}
 
 
-def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool) -> int:
+def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool, inputs: Iterable[object] = ()) -> int:
     """Do one thing to all frames together; return the exit code: 0 done, 1 refused, 2 wrong call."""
+    from pictor.cli.stages.sums import sums_beside
     from pictor.imaging.errors import ImagingError
     from pictor.imaging.products import FileTakenError
 
     try:
-        told = _waiting(work)
+        told = sums_beside(inputs, lambda: _waiting(work))
     except FileTakenError as error:
         return guarded(CommandError(str(error), 2))
     except (ImagingError, OSError) as error:

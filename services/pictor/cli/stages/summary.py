@@ -12,6 +12,7 @@ from pictor.cli.stages.running import Told, checked, refusal, require_free, show
 from pictor.cli.stages.stars import How
 from pictor.cli.stages.summary_rules import load_rules, rules_text
 from pictor.cli.stages.summary_tables import frames_csv, set_rows, sets_csv, text_of
+from pictor.cli.stages.sums import sums_beside
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.description import FrameDescription
@@ -108,13 +109,18 @@ def _found(thing: Path) -> list[tuple[Path, bool]]:
 def _rows_of(path: Path, *, named: bool) -> list[Told]:
     if path.suffix.lower() in _DOCUMENTS:
         return _read_document(path)
+    return [{"input": str(path), **sums_beside([path], lambda: _row_of(path, named=named))}]
+
+
+def _row_of(path: Path, *, named: bool) -> Told:
+    """Measure a frame, unless it is no business of a summary."""
     frame = Frame.from_fits(path)
     described = describe_header(frame.header, name=path.name)
     if described.frame_type in _NO_LIGHTS or described.is_master:
         raise _SkippedError(f"a {described.frame_type}, no light")
     if not named and (what := _no_exposure(frame, described)):
         raise _SkippedError(what)
-    return [{"input": str(path), **measure_loaded(frame, described, Input.of(path), How())}]
+    return measure_loaded(frame, described, Input.of(path), How())
 
 
 def _no_exposure(frame: Frame, described: FrameDescription) -> str | None:
