@@ -129,6 +129,17 @@ def seal(words: Swapped) -> int:
     return int(total)
 
 
+@njit(cache=True, nogil=True)
+def sum_words(words: Swapped) -> int:
+    """Return the sum, as the checksum wants it, of words that have the byte order of the file."""
+    total = np.uint64(0)
+    for i in range(words.size):
+        word = words[i]
+        swapped = (word >> OUTER) | ((word >> EIGHT) & SECOND) | ((word << EIGHT) & THIRD) | (word << OUTER)
+        total += np.uint64(np.uint32(swapped))
+    return int(total)
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A light and all that is applied to it; an absent plane is None."""
@@ -163,9 +174,11 @@ class Job:
 
     def _carry(self, first: int, last: int, room: Room, mask: Mask) -> None:
         """Join the masks of the masters and the bad pixels."""
-        mask[:] = 0
-        for plane in self.masks:
-            np.bitwise_or(mask, cast("Mask", plane.read(first, last, room, "mask")), out=mask)
+        if not self.masks:
+            mask[:] = 0
+        for number, plane in enumerate(self.masks):
+            carried = cast("Mask", plane.read(first, last, room, "mask"))
+            np.bitwise_or(mask if number else carried, carried, out=mask)
         if self.bad is not None:
             bad = self.bad.read(first, last, room, "mask") != 0
             np.bitwise_or(mask, bad.view(np.uint8), out=mask)
@@ -203,3 +216,4 @@ def warm() -> None:
         raw, plane[:0], none, none, none, none, np.zeros(4, np.bool_), np.ones(4, np.float32), plane, plane.copy(), mask
     )
     seal(words)
+    sum_words(words)

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
-from pictor.imaging.calibration.applying import Job, Tile, seal
+from pictor.imaging.calibration.applying import Job, Tile, seal, sum_words
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.calibrating import finished
 from pictor.imaging.calibration.jobs import How, Masters, job_of, tiles_of
@@ -25,11 +26,14 @@ from pictor.imaging.combine.sources import plain_layout
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.fits.checksum import fold
 from pictor.imaging.fits.reading import read_frame, read_header
+from pictor.imaging.types import Mask
 
 ASSUMED_EGAIN = 1.0
 """Without any conversion gain the error plane is in the shape of photon noise only; the header says so."""
 
 PLANES = (("SCI", "f4"), ("ERR", "f4"), ("MASK", "u1"))
+PARTS = 8
+"""Parts of a frame handed to two threads: where one core has other work, the other takes more of them."""
 
 
 def calibrate_file(  # noqa: PLR0913 - one argument for everything that is known of the light
@@ -220,25 +224,31 @@ class _Cards:
 
 
 def _tiled(job: Job, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
-    """Calibrate tile by tile; two threads take half of the frame each, one computes while the other writes."""
-    tiles = tiles_of(job.shape)
-    half = len(tiles) // 2
-    with PlaneFile(begun.path, cards.of(begun), PLANES, job.shape) as file, ThreadPoolExecutor(2) as pool:
-        parts = list(
-            pool.map(lambda share: _work(job, share, file, bayer=cards.how.bayer), [tiles[:half], tiles[half:]])
-        )
-        repaired, left = (sum(counts) for counts in zip(*parts, strict=True))
-        found = replace(begun, repaired=repaired, left=left)
-        file.finish(cards.of(found))
-    return found
+    """Calibrate tile by tile; two threads take one part of the frame after the other, each with memory of its own."""
+    tiles, rooms = tiles_of(job.shape), [Room(), Room()]
+    size = max(1, math.ceil(len(tiles) / PARTS))
+
+    def work(start: int) -> tuple[int, int]:
+        room = rooms.pop()
+        try:
+            return _work(job, tiles[start : start + size], room, file, bayer=cards.how.bayer)
+        finally:
+            rooms.append(room)
+
+    header = cards.of(begun)
+    with PlaneFile(begun.path, header, PLANES, job.shape) as file, ThreadPoolExecutor(2) as pool:
+        repaired, left = map(sum, zip(*pool.map(work, range(0, len(tiles), size)), strict=True))
+        header["BPIXNFIX"], header["BPIXNREM"] = repaired, left
+        file.finish(header)
+    return replace(begun, repaired=repaired, left=left)
 
 
-def _work(job: Job, tiles: list[tuple[int, int]], file: PlaneFile, *, bayer: bool) -> tuple[int, int]:
+def _work(job: Job, tiles: list[tuple[int, int]], room: Room, file: PlaneFile, *, bayer: bool) -> tuple[int, int]:
     """Calibrate, repair and write tiles that follow each other, each with the rows beyond it that a repair looks at.
 
     The last rows of a tile are kept for the next, as they were before the repair.
     """
-    room, reach, (ny, nx) = Room(), halo(bayer=bayer), job.shape
+    reach, (ny, nx) = halo(bayer=bayer), job.shape
     repaired = left = 0
     kept = _tile(room, "kept", 0, nx)
     for first, last in tiles:
@@ -253,7 +263,7 @@ def _work(job: Job, tiles: list[tuple[int, int]], file: PlaneFile, *, bayer: boo
         inner = first - top, last - top
         fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1, REACH)
         repaired, left = repaired + fixed, left + unfixed
-        _put(tile, slice(*inner), first, room, file)
+        _put(tile, slice(*inner), first, file)
     return repaired, left
 
 
@@ -263,18 +273,18 @@ def _tile(room: Room, name: str, rows: int, nx: int) -> Tile:
     return Tile(sci, err, room.take(name + "out mask", rows * nx).reshape(-1, nx))
 
 
-def _put(tile: Tile, inner: slice, first: int, room: Room, file: PlaneFile) -> None:
+def _put(tile: Tile, inner: slice, first: int, file: PlaneFile) -> None:
     """Write the rows of a tile in the byte order of the file."""
     for number, plane in enumerate((tile.sci, tile.err)):
         words = plane[inner].view(np.uint32).reshape(-1)
         file.put(number, first, words, fold(int(seal(words))))
     mask = tile.mask[inner].reshape(-1)
-    whole = room.take("sum", -(-mask.size // 4) * 4)
-    whole[mask.size :] = 0
-    whole[: mask.size] = mask
-    words = whole.view(np.uint32)
-    seal(words)
-    file.put(2, first, mask, fold(int(seal(words))))
+    file.put(2, first, mask, fold(int(sum_words(_whole_words(mask)))))
+
+
+def _whole_words(mask: Mask) -> NDArray[np.uint32]:
+    """View bytes as words; the last ones of a file are filled up with zeros."""
+    return (mask if mask.size % 4 == 0 else np.pad(mask, (0, -mask.size % 4))).view(np.uint32)
 
 
 def _whole(job: Job, masters: Masters, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:

@@ -11,8 +11,8 @@ from pictor.imaging.calibration.rows import Held, Mixed, Rows, typical
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 
-TILE_PIXELS = 96_000
-"""Pixels of a tile: everything of it stays in the second cache of a processor."""
+TILE_PIXELS = 144_000
+"""Pixels of a tile: few calls for a frame, and all of a tile stays in the caches of a processor."""
 
 
 @dataclass(frozen=True, slots=True)

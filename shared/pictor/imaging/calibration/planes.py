@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -19,6 +20,7 @@ from pictor.imaging.fits.checksum import encode, fold, sum_bytes
 
 CHUNK_BYTES = 1 << 20
 _NO_SUM = b"CHECKSUM= '0000000000000000'"
+_NO_DATA = b"DATASUM = '0       '          "
 BITPIX = {"f4": -32, "u1": 8}
 
 
@@ -127,13 +129,9 @@ class PlaneFile:
     def _block(self, number: int, header: fits.Header) -> bytes:
         """Make the header of one plane."""
         name, kind = self.planes[number]
-        own = _structure(kind, self.shape, primary=number == 0)
-        if number == 0:
-            own.extend(header, strip=True, update=True)
-        own["EXTNAME"] = (name, "name of this plane")
-        own["CHECKSUM"] = ("0" * 16, "HDU checksum")
-        own["DATASUM"] = (str(self._sums[number]), "data unit checksum")
-        block = _bytes_of(own)
+        block = _extension(name, kind, self.shape) if number else _without_sums(name, kind, self.shape, header)
+        said = f"'{self._sums[number]:<8}'".ljust(20).encode("ascii")
+        block = block.replace(_NO_DATA, _NO_DATA[:10] + said, 1)
         told = encode(fold(sum_bytes(block) + self._sums[number])).encode("ascii")
         return block.replace(_NO_SUM, _NO_SUM.replace(b"0" * 16, told), 1)
 
@@ -149,8 +147,21 @@ def _make_room(file: BinaryIO, size: int) -> None:
         file.truncate(size)
 
 
-def _bytes_of(header: fits.Header) -> bytes:
-    text: str = header.tostring()
+@lru_cache
+def _extension(name: str, kind: str, shape: tuple[int, int]) -> bytes:
+    """Make the header of a plane that is not the first; its sums are zero."""
+    return _without_sums(name, kind, shape, None)
+
+
+def _without_sums(name: str, kind: str, shape: tuple[int, int], header: fits.Header | None) -> bytes:
+    """Make a header whose sums are zero; ``header`` has the further cards of the first plane, None is of another."""
+    own = _structure(kind, shape, primary=header is not None)
+    if header is not None:
+        own.extend(header, strip=True, update=True)
+    own["EXTNAME"] = (name, "name of this plane")
+    own["CHECKSUM"] = ("0" * 16, "HDU checksum")
+    own["DATASUM"] = ("0", "data unit checksum")
+    text: str = own.tostring()
     return text.encode("ascii")
 
 
