@@ -269,7 +269,7 @@ def _placed(
 
 def _rule(members: Sequence[Member], how: Settings) -> Rule:
     first = members[0]
-    level = 0.0 if first.subtract else first.level * first.scale + first.offset
+    level = 0.0 if first.subtract else (first.level * first.scale + first.offset) * first.resampler.area
     return Rule(_CODES.get(how.method, kernels.MEAN), how.sigma, level, noise_gain(how.kernel) ** 2)
 
 
@@ -281,13 +281,13 @@ def _finished(members: Sequence[Member], target: Grid | Transform, planes: Plane
         np.multiply(planes.variance, number * number, out=planes.variance)
     weight = np.divide(1, planes.variance, out=np.zeros_like(planes.variance), where=planes.nused > 0)
     err = np.sqrt(planes.variance, out=planes.variance)
-    gain = noise_gain(how.kernel)
-    header = coadd_header(members, target, str(how.method), correlation=1 / gain)
+    correlation = math.sqrt(sum(one.resampler.area / one.resampler.noise_left for one in members) / len(members))
+    header = coadd_header(members, target, str(how.method), correlation=correlation)
     exposures = [one.exposure_s for one in members]
     total = math.fsum(e for e in exposures if e is not None) if None not in exposures else None
     return Coadded(
         Frame(planes.value, err, planes.mask, header, members[0].source.unit), weight, planes.nused,
-        tuple(int(n) for n in planes.rejected), total, 1 / gain,
+        tuple(int(n) for n in planes.rejected), total, correlation,
         tuple(one.scale for one in members), tuple(one.weight for one in members),
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from pictor.imaging.frame import Frame
 from pictor.imaging.registration.stars import stars_of
 from pictor.imaging.resampling.mapping import Mapping
 from pictor.imaging.resampling.resampling import Resampler
+from pictor.imaging.resampling.weights import noise_gain
 from pictor.imaging.stars.starlist import StarList
 
 Floats = NDArray[np.float64]
@@ -83,7 +84,12 @@ class Member:
 
     @property
     def floor(self) -> float:
-        """Variance of the sky of the scaled frame, before interpolation."""
+        """Variance of the sky of the scaled frame in pixels of the grid, if interpolation took nothing of it."""
+        return self.own_floor * self.resampler.noise_left / noise_gain(self.resampler.kernel) ** 2
+
+    @property
+    def own_floor(self) -> float:
+        """Variance of the sky of the scaled frame in its own pixels."""
         return (self.noise * self.scale) ** 2
 
 
@@ -105,7 +111,7 @@ def member_of(source: Source, resampler: Resampler, *, stars: bool, seeing: bool
     found = stars_of(frame) if stars else None
     measured = found or (_middle_stars(frame) if seeing else None)
     source.forget()
-    width = measured.psf.fwhm * _grid_scale(resampler.mapping) if measured is not None and measured.psf else math.nan
+    width = measured.psf.fwhm / math.sqrt(resampler.area) if measured is not None and measured.psf else math.nan
     return Member(source, resampler, sky, sky.level, noise, exposure, egain, fwhm=width, stars=found)
 
 
@@ -157,8 +163,8 @@ def levelled(members: Sequence[Member], how: str) -> list[Member]:
     if how == "subtract":
         return [replace(one, subtract=True) for one in members]
     if how == "match":
-        first = members[0].level * members[0].scale
-        return [replace(one, offset=first - one.level * one.scale) for one in members]
+        first = members[0].level * members[0].scale * members[0].resampler.area
+        return [replace(one, offset=first / one.resampler.area - one.level * one.scale) for one in members]
     return list(members)
 
 
@@ -173,7 +179,11 @@ def weighted(members: Sequence[Member], weights: str | Sequence[float] | None) -
     if weights is None:
         return list(members)
     by_noise = isinstance(weights, str)
-    chosen = [1.0 / one.floor for one in members] if by_noise else [float(weight) for weight in weights]
+    chosen = (
+        [1.0 / (one.own_floor * one.resampler.area) for one in members]
+        if by_noise
+        else [float(weight) for weight in weights]
+    )
     if len(chosen) != len(members) or not all(math.isfinite(w) and w > 0 for w in chosen):
         raise ImagingError(
             f"{len(chosen)} weights were given for {len(members)} lights; one positive weight for each is needed",
@@ -234,13 +244,6 @@ def _zero_point(one: Member) -> float:
         f"{one.source.name} has no zero point (MAGZPT); measure it, or scale its flux by exposure or stars",
         reason="no-zero-point",
     )
-
-
-def _grid_scale(mapping: Mapping) -> float:
-    """Pixels of the grid per pixel of the frame."""
-    x, y = mapping.places(np.array([0.0, 1.0, 0.0]), np.array([0.0, 0.0, 1.0]))
-    area = abs((x[1] - x[0]) * (y[2] - y[0]) - (x[2] - x[0]) * (y[1] - y[0]))
-    return 1.0 / math.sqrt(area) if math.isfinite(area) and area > 0 else 1.0
 
 
 def _star_ratio(first: Member, other: Member) -> float:

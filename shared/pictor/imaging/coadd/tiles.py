@@ -164,8 +164,10 @@ class _Samples:
         window = _levelled(one, box)
         one.resampler.fill(window, window.marked, (tile[0].start, tile[1].start), out)
         if window.variance.size == 0:
-            sky = 0.0 if one.subtract else one.level * one.scale + one.offset
-            kernels.give_noise(out[0], out[1], sky, one.floor, 0.0 if one.egain is None else one.scale / one.egain)
+            area = one.resampler.area
+            sky = 0.0 if one.subtract else (one.level * one.scale + one.offset) * area
+            slope = 0.0 if one.egain is None else one.scale / (one.egain * area)
+            kernels.give_noise(out[0], out[1], sky, one.own_floor, slope)
         return True
 
 
@@ -177,8 +179,9 @@ def box_of(one: Member, tile: tuple[slice, slice]) -> tuple[slice, slice] | None
         return None
     ny, nx = one.source.shape
     whole = not known.all()
-    y0, y1 = (0, ny) if whole else (int(y.min()) - _MARGIN, int(y.max()) + _MARGIN + 1)
-    x0, x1 = (0, nx) if whole else (int(x.min()) - _MARGIN, int(x.max()) + _MARGIN + 1)
+    margin = _MARGIN + one.resampler.fine // 2
+    y0, y1 = (0, ny) if whole else (int(y.min()) - margin, int(y.max()) + margin + 1)
+    x0, x1 = (0, nx) if whole else (int(x.min()) - margin, int(x.max()) + margin + 1)
     y0, y1, x0, x1 = max(y0, 0), min(y1, ny), max(x0, 0), min(x1, nx)
     return (slice(y0, y1), slice(x0, x1)) if y0 < y1 and x0 < x1 else None
 

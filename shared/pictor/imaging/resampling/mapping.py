@@ -58,35 +58,40 @@ class Mapping:
         along, across = np.subtract(right, left), np.subtract(up, down)
         return np.asarray(np.abs(along[0] * across[1] - along[1] * across[0]))
 
-    def fineness(self, frame_shape: tuple[int, int], shape: tuple[int, int]) -> int:
-        """Say how many places along each side of a pixel must be averaged so that no pixel of the frame is missed.
-
-        Parameters
-        ----------
-        frame_shape, shape
-            Shapes (ny, nx) of frame and grid.
-
-        Raises
-        ------
-        ImagingError
-            If the pixels of the grid are more than 16 times as wide as those of the frame.
-        """
+    def usual_area(self, frame_shape: tuple[int, int], shape: tuple[int, int]) -> float:
+        """Give the median of the area where a grid of this shape meets the frame; 1 where they do not meet."""
         rows, columns = (v.ravel() for v in np.meshgrid(*(np.linspace(0, n - 1, 9) for n in shape), indexing="ij"))
         x, y = self.places(columns, rows)
         seen = (x > -1) & (y > -1) & (x < frame_shape[1]) & (y < frame_shape[0])
         areas = self.area(columns, rows)[seen & np.isfinite(x)]
-        wanted = max(1, math.ceil(math.sqrt(float(np.median(areas))) - _SPARED)) if areas.size else 1
-        if wanted > _FINEST_AVERAGE:
-            raise ImagingError(
-                f"the new pixels are {wanted} times as wide as the old ones, {_FINEST_AVERAGE} times is the most",
-                reason="too-coarse",
-            )
-        return wanted
+        return float(np.median(areas)) if areas.size else 1.0
 
     @property
     def packed(self) -> tuple[Floats, Floats, int]:
         """As the compiled loops take it."""
         return self.matrix, self.lattice, self.step
+
+
+def fineness(area: float) -> int:
+    """Say how many places along each side of a pixel must be averaged so that no pixel of the frame is missed.
+
+    Parameters
+    ----------
+    area
+        Pixels of the frame in a pixel of the grid.
+
+    Raises
+    ------
+    ImagingError
+        If the pixels of the grid are more than 16 times as wide as those of the frame.
+    """
+    wanted = max(1, math.ceil(math.sqrt(area) - _SPARED))
+    if wanted > _FINEST_AVERAGE:
+        raise ImagingError(
+            f"the new pixels are {wanted} times as wide as the old ones, {_FINEST_AVERAGE} times is the most",
+            reason="too-coarse",
+        )
+    return wanted
 
 
 def by_matrix(matrix: Floats, middle: tuple[float, float]) -> Mapping:

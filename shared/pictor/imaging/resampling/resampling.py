@@ -1,6 +1,8 @@
 """Frames resampled onto another grid, with error and mask."""
 
+import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,8 +19,8 @@ from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.registration.transform import Transform, inverted
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.kernels import average_tile, resample_tile
-from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix
-from pictor.imaging.resampling.weights import Kernel, squares_of, table_of
+from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix, fineness
+from pictor.imaging.resampling.weights import Kernel, noise_gain, squares_of, table_of
 from pictor.imaging.types import Mask
 
 Reals = NDArray[np.float32]
@@ -187,12 +189,15 @@ class Resampler:
         Places averaged along each side of a pixel.
     flux
         Whether values are multiplied by the area of the new pixels.
+    area
+        How many pixels of the frame a new one covers, usually.
     """
 
     mapping: Mapping
     kernel: Kernel
     fine: int = 1
     flux: bool = True
+    area: float = 1.0
 
     @classmethod
     def of(
@@ -205,7 +210,13 @@ class Resampler:
         flux: bool = True,
     ) -> "Resampler":
         """Choose the fineness for a frame of shape ``own`` and a grid of shape ``shape``."""
-        return cls(mapping, kernel, mapping.fineness(own, shape), flux)
+        area = mapping.usual_area(own, shape)
+        return cls(mapping, kernel, fineness(area), flux, area)
+
+    @property
+    def noise_left(self) -> float:
+        """Variance that is left of 1, the noise of independent pixels: what it is on average, over all places."""
+        return _noise_left(self.kernel, self.fine, self.area) * (self.area**2 if self.flux else 1.0)
 
     def fill(self, window: Window, marked: Reals, tile: tuple[int, int], out: tuple[Reals, Reals, Mask]) -> None:
         """Resample a window into a tile that begins at this row and column; without variance, unit noise is taken."""
@@ -225,6 +236,18 @@ class Resampler:
         made = Window(np.empty(shape, np.float32), np.empty(shape, np.float32), np.empty(shape, np.uint8), start)
         self.fill(window, window.marked, start, (made.values, made.variance, made.bits))
         return made
+
+
+@cache
+def _noise_left(kernel: Kernel, fine: int, area: float) -> float:
+    """Measure it on new pixels of this area beside each other."""
+    if fine == 1:
+        return noise_gain(kernel) ** 2
+    side = math.sqrt(area)
+    matrix = np.array([[side, 0.0, side + 1], [0.0, side, side + 1], [0.0, 0.0, 1.0]])
+    same = Resampler(Mapping(matrix, np.zeros((3, 0, 0))), kernel, fine, flux=False)
+    window = Window(np.zeros((math.ceil(18 * side) + 4,) * 2, np.float32), NOTHING, _NO_BITS)
+    return float(same.tile(window, (slice(0, 16), slice(0, 16))).variance.mean())
 
 
 def window_of(frame: Frame, number: int = 0) -> Window:
