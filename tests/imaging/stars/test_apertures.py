@@ -25,7 +25,7 @@ def measured() -> Measured:
 def test_the_light_of_clean_stars_is_the_truth_to_two_per_cent() -> None:
     sky, found = render(FIELD), measured()
     light = aperture_photometry(found, egain=FIELD.gain)
-    clean = np.flatnonzero((found.stars.flags == 0) & (found.stars.snr > 60))
+    clean = np.flatnonzero((found.stars.flags == 0) & (found.stars.snr > 60) & np.isfinite(light.flux))
     which = np.hypot(sky.x[:, None] - found.stars.x[clean], sky.y[:, None] - found.stars.y[clean]).argmin(axis=0)
     ratio = light.flux[clean] / sky.flux[which]
     pull = (light.flux[clean] - sky.flux[which]) / light.error[clean]
@@ -77,13 +77,19 @@ def test_masked_and_missing_pixels_give_finite_light_and_the_input_stays() -> No
     found = measure_frame(image)
     before = image.copy()
     light = aperture_photometry(found)
-    assert np.isfinite(light.flux).mean() > 0.95
+    nx, ny, reach = image.shape[1], image.shape[0], light.radius + 0.5
+    inside = (np.abs(2 * found.stars.x - nx + 1) < nx - 2 * reach) & (
+        np.abs(2 * found.stars.y - ny + 1) < ny - 2 * reach
+    )
+    assert np.isfinite(light.flux[inside]).all()
     assert np.array_equal(image, before, equal_nan=True)
 
 
 def test_a_mosaic_and_an_empty_frame_are_measured_too() -> None:
     grey, raw = measured(), measure_frame(mosaic(render(FIELD).image, FIELD.sky))
-    share = np.nanmedian(aperture_photometry(raw).flux[:20]) / np.nanmedian(aperture_photometry(grey).flux[:20])
+    one, other = aperture_photometry(raw), aperture_photometry(grey, radius=aperture_photometry(raw).radius)
+    apart = np.hypot(grey.stars.x[:, None] - raw.stars.x[:20], grey.stars.y[:, None] - raw.stars.y[:20])
+    share = np.nanmedian(one.flux[:20] / other.flux[apart.argmin(axis=0)])
     print(f"light of the mosaic {share:.3f} of grey (its filters pass 0.875)")
     assert share == pytest.approx(0.875, abs=0.08)
     assert len(aperture_photometry(measure_frame(np.full((100, 100), 5.0))).flux) == 0
@@ -96,3 +102,14 @@ def test_magnitudes_follow_pogson_and_know_no_light_below_zero() -> None:
     assert np.isnan(mag[2])
     with pytest.raises(ValueError, match=r"0\.0 s"):
         magnitudes(mag, error, exposure_s=0.0)
+
+
+def test_an_aperture_that_reaches_beyond_the_frame_gives_no_light() -> None:
+    sky = render(FIELD).image
+    found = measure_frame(sky[:, : round(float(measured().stars.x[0])) + 3])
+    light = aperture_photometry(found, radius=8.0)
+    cut = found.stars.x + 8.0 > found.image.shape[1] - 0.5
+    assert cut.any()
+    assert np.isnan(light.flux[cut]).all()
+    assert np.isnan(light.error[cut]).all()
+    assert np.isfinite(light.flux[(found.stars.flags == 0) & ~cut]).all()

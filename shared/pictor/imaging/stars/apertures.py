@@ -25,6 +25,8 @@ _POGSON = 2.5 / math.log(10.0)
 class Apertures:
     """Aperture photometry of the sources of a star list, in its order; NaN where nothing could be measured.
 
+    Nothing is where the aperture reaches beyond the frame, holds no usable pixel, or fewer than ten lie in the ring.
+
     Parameters
     ----------
     flux, error
@@ -87,16 +89,16 @@ def aperture_photometry(found: Measured, *, radius: float | None = None, egain: 
     missing = ~np.isfinite(image)
     err = found.frame.err
     noise = err if err is not None and shift == 0.0 else np.full(image.shape, found.sky.noise or 0.0, np.float32)
-    total, deviation, _ = sep.sum_circle(
+    total, deviation, flags = sep.sum_circle(
         np.where(missing, np.float32(0.0), image), x, y, size, err=np.ascontiguousarray(noise, dtype=np.float32),
         mask=missing, subpix=0,
     )  # fmt: skip
     area = math.pi * size**2
-    flux = total - area * sky
+    flux = np.where(flags & (sep.APER_TRUNC | sep.APER_ALLMASKED), np.nan, total - area * sky)
     variance = deviation**2 + (area * spread) ** 2 * (math.pi / 2.0) / np.maximum(count, 1)
     if egain is not None and err is None:
         variance += np.maximum(flux, 0.0) / egain
-    return Apertures(flux, np.sqrt(variance), sky, size, *rings)
+    return Apertures(flux, np.where(np.isfinite(flux), np.sqrt(variance), np.nan), sky, size, *rings)
 
 
 def magnitudes(flux: Floats, error: Floats, *, exposure_s: float) -> tuple[Floats, Floats]:
