@@ -25,7 +25,7 @@ def by_parity(scale: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.
     return scale[:, y & 1, x & 1]
 
 
-@pytest.mark.parametrize("n", [3, 6, 15])
+@pytest.mark.parametrize("n", [2, 3, 5, 6, 15, 20])
 def test_every_scaled_pixel_equals_the_plain_definition(n: int, rng: np.random.Generator, write: Writer) -> None:
     shape = (47, 131)
     levels = rng.uniform(8000, 24000, (n, 2, 2))

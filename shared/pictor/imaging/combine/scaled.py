@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.calm import Places, average_row
 from pictor.imaging.combine.kernels import (
     LANES,
     MAD_TO_SIGMA,
-    MEAN,
     MEDIAN,
     SAFE,
     SIGMA_CLIP,
@@ -16,12 +16,10 @@ from pictor.imaging.combine.kernels import (
     Samples,
     deviations,
     mad_of,
-    median_of,
     sort_rows,
 )
+from pictor.imaging.combine.singly import Frames, combine_pixel
 from pictor.imaging.compiling import njit
-
-Frames = NDArray[np.int64]
 
 
 @njit(cache=True, nogil=True)
@@ -51,95 +49,39 @@ def scale_reals(values: Reals, dark: Reals, scale: Reals, offset: Reals) -> None
 
 
 @njit(cache=True, nogil=True)
-def _gather(samples: Reals, scale: Reals, value: Samples, own: Samples, frame: Frames) -> int:
-    """Sort the finite samples of one pixel with scale and number of their frames; return how many there are."""
-    found = 0
-    for i in range(samples.shape[0]):
-        sample = np.float64(samples[i])
-        if not np.isfinite(sample):
-            continue
-        k = found
-        while k > 0 and value[k - 1] > sample:
-            value[k], own[k], frame[k] = value[k - 1], own[k - 1], frame[k - 1]
-            k -= 1
-        value[k], own[k], frame[k] = sample, np.float64(scale[i]), i
-        found += 1
-    return found
+def _deviation(block: Reals, lane: int, ends: tuple[int, int], centre: float, column: Samples) -> float:
+    """Return the median absolute deviation of some of the samples of one sorted pixel."""
+    for i in range(ends[0], ends[1]):
+        column[i] = block[i, lane]
+    return mad_of(column, ends[0], ends[1], centre)
 
 
 @njit(cache=True, nogil=True)
-def _clip(value: Samples, own: Samples, frame: Frames, n: int, rule: Samples, rejected: Frames) -> int:  # noqa: PLR0917
-    """Clip sorted samples, each against its own noise; survivors are moved to the front and counted.
-
-    Their deviation is asked for only where one of them is beyond its own noise, below which no threshold is.
-    """
-    for _ in range(int(rule[1])):
-        centre = median_of(value, 0, n)
-        signal = max(centre - rule[4], 0.0)
-        beyond = False
-        for i in range(n):
-            noise = np.sqrt(own[i] * own[i] * rule[2] + own[i] * rule[3] * signal)
-            beyond |= abs(value[i] - centre) > rule[0] * noise
-        if not beyond:
-            break
-        spread = MAD_TO_SIGMA * mad_of(value, 0, n, centre)
-        kept = 0
-        for i in range(n):
-            noise = np.sqrt(own[i] * own[i] * rule[2] + own[i] * rule[3] * signal)
-            if abs(value[i] - centre) <= rule[0] * max(spread, noise):
-                value[kept], own[kept], frame[kept] = value[i], own[i], frame[i]
-                kept += 1
-            else:
-                rejected[frame[i]] += 1
-        if kept == n:
-            break
-        n = kept
-    return n
-
-
-@njit(cache=True, nogil=True)
-def _combine_pixel(  # noqa: PLR0917
-    samples: Reals, method: int, rule: Samples, scale: Reals, scratch: Samples, frame: Frames, rejected: Frames
-) -> tuple[float, int]:
-    """Combine one pixel the long way; return its value and how many samples it rests on."""
-    value, own = scratch[0], scratch[1]
-    n = _gather(samples, scale, value, own, frame)
-    if n == 0:
-        return 0.0, 0
-    if method == MEDIAN:
-        return median_of(value, 0, n), n
-    kept = _clip(value, own, frame, n, rule, rejected) if method == SIGMA_CLIP else n
-    total = 0.0
-    for i in range(kept):
-        total += value[i]
-    return total / kept, kept
-
-
-@njit(cache=True, nogil=True)
-def _survivors(block: Reals, lane: int, rule: Samples, owns: Samples, column: Samples) -> tuple[int, int]:
-    """Clip one sorted pixel; the survivors are ``column[lo:hi]``, none where it depends on which frame a sample is of.
+def _survivors(  # noqa: PLR0917
+    block: Reals, lane: int, rule: Samples, owns: Samples, deviation: float, column: Samples
+) -> tuple[int, int]:
+    """Clip one sorted pixel; survivors are ``block[lo:hi, lane]``, none where it depends on which frame a sample is of.
 
     ``owns`` are the least and the largest scale: what is beyond the noise of both is rejected, what is inside both
-    is not.
+    is not. ``deviation`` is that of all samples.
     """
     lo, hi = 0, block.shape[0]
-    for i in range(hi):
-        column[i] = block[i, lane]
-    for _ in range(int(rule[1])):
+    for round_ in range(int(rule[1])):
         before = hi - lo
-        centre = median_of(column, lo, hi)
+        centre = 0.5 * (np.float64(block[lo + (before - 1) // 2, lane]) + np.float64(block[lo + before // 2, lane]))
         signal = max(centre - rule[4], 0.0)
         least = rule[0] * np.sqrt(owns[0] * owns[0] * rule[2] + owns[0] * rule[3] * signal)
-        most = rule[0] * np.sqrt(owns[1] * owns[1] * rule[2] + owns[1] * rule[3] * signal)
-        if max(column[hi - 1] - centre, centre - column[lo]) <= least:
+        if max(block[hi - 1, lane] - centre, centre - block[lo, lane]) <= least:
             break
-        spread = rule[0] * (MAD_TO_SIGMA * mad_of(column, lo, hi, centre))
+        most = rule[0] * np.sqrt(owns[1] * owns[1] * rule[2] + owns[1] * rule[3] * signal)
+        found = deviation if round_ == 0 else _deviation(block, lane, (lo, hi), centre, column)
+        spread = rule[0] * (MAD_TO_SIGMA * found)
         least, most = max(least, spread), max(most, spread)
-        while column[hi - 1] - centre > most:
+        while block[hi - 1, lane] - centre > most:
             hi -= 1
-        while centre - column[lo] > most:
+        while centre - block[lo, lane] > most:
             lo += 1
-        if max(column[hi - 1] - centre, centre - column[lo]) > least:
+        if max(block[hi - 1, lane] - centre, centre - block[lo, lane]) > least:
             return 0, 0
         if hi - lo == before:
             break
@@ -147,89 +89,133 @@ def _survivors(block: Reals, lane: int, rule: Samples, owns: Samples, column: Sa
 
 
 @njit(cache=True, nogil=True)
-def _clip_pixel(  # noqa: PLR0917
-    block: Reals, lane: int, samples: Reals, rule: Samples, owns: Samples, column: Samples, rejected: Frames
-) -> tuple[float, int]:
-    """Clip one sorted pixel; return the mean of the survivors and their number, 0 where it takes the long way."""
-    lo, hi = _survivors(block, lane, rule, owns, column)
-    if hi == 0:
-        return 0.0, 0
-    total = 0.0
-    for i in range(lo, hi):
-        total += column[i]
-    if hi - lo < block.shape[0]:
-        least, most = block[lo, lane], block[hi - 1, lane]
-        for i in range(samples.shape[0]):
-            rejected[i] += samples[i] < least or samples[i] > most
-    return total / (hi - lo), hi - lo
+def _average_between(plain: Reals, least: Reals, most: Reals, mean: Reals, rejected: Frames) -> None:
+    """Write the mean of the samples of each lane that are within its bounds, and count the others by their frame."""
+    total, count = np.zeros(LANES, np.float32), np.zeros(LANES, np.float32)
+    for i in range(plain.shape[0]):
+        row, outside = plain[i], 0
+        for lane in range(LANES):
+            out = (row[lane] < least[lane]) | (row[lane] > most[lane])
+            total[lane] += np.float32(0) if out else row[lane] - least[lane]
+            count[lane] += np.float32(0) if out else np.float32(1)
+            outside += out
+        rejected[i] += outside
+    for lane in range(LANES):
+        mean[lane] = least[lane] + total[lane] / count[lane]
 
 
 @njit(cache=True, nogil=True)
-def _load(tile: Reals, y: int, start: int, end: int, block: Reals, total: Samples) -> None:  # noqa: PLR0917
-    """Copy the samples of up to LANES pixels of one row and add them up."""
-    total[:] = 0.0
+def _gather_lanes(tile: Reals, y: int, columns: Places, block: Reals) -> None:
+    """Copy the samples of up to LANES pixels of one row, each pixel into a lane."""
     for i in range(tile.shape[0]):
-        row, source = block[i], tile[i, y][start:end]
-        for lane in range(source.shape[0]):
-            row[lane] = source[lane]
-        for lane in range(source.shape[0]):
-            total[lane] += np.float64(source[lane])
+        row, source = block[i], tile[i, y]
+        for lane in range(columns.shape[0]):
+            row[lane] = source[columns[lane]]
 
 
 @njit(cache=True, nogil=True)
-def _flag(block: Reals, rule: Samples, least: Samples, deviation: Reals, risky: NDArray[np.uint8]) -> None:
+def _flag(  # noqa: PLR0917
+    block: Reals, columns: Places, rule: Samples, owns: Samples, deviation: Reals, risky: NDArray[np.uint8]
+) -> None:
     """Flag the sorted pixels whose extremes may lie outside the threshold of the least noisy frame."""
     n = block.shape[0]
     bottom, low, high, top = block[0], block[(n - 1) // 2], block[n // 2], block[n - 1]
-    for lane in range(LANES):
+    for lane in range(columns.shape[0]):
         centre = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
         reach = max(np.float64(top[lane]) - centre, centre - np.float64(bottom[lane]))
-        own = least[lane & 1]
+        own = owns[columns[lane] & 1, 0]
         spread = MAD_TO_SIGMA * np.float64(deviation[lane])
         variance = max(spread * spread, own * own * rule[2] + own * rule[3] * max(centre - rule[4], 0.0))
         risky[lane] = not reach * reach <= SAFE * rule[0] * rule[0] * variance
 
 
 @njit(cache=True, nogil=True)
-def _combine_row(  # noqa: PLR0917
-    tile: Reals,
-    y: int,
-    method: int,
-    rule: Samples,
-    scale: Reals,
-    pairs: Comparators,
-    sci: Reals,
+def _clip_lanes(  # noqa: PLR0917
+    block: Reals, columns: Places, rule: Samples, owns: Samples, deviation: Reals, bounds: Reals, sci: Reals,
     nused: NDArray[np.uint8],
-    rejected: Frames,
-) -> None:
-    """Combine the samples of one row; ``scale`` is (n, 2) by frame and parity of the column."""
-    n, pixels = tile.shape[0], tile.shape[2]
-    block, total = np.zeros((n, LANES), np.float32), np.empty(LANES, np.float64)
-    risky, scratch, frame = np.zeros(LANES, np.uint8), np.empty((2, n), np.float64), np.empty(n, np.int64)
-    room, deviation = np.empty((2, LANES), np.float32), np.empty(LANES, np.float32)
-    owns = np.array([[scale[:, 0].min(), scale[:, 0].max()], [scale[:, 1].min(), scale[:, 1].max()]], np.float64)
-    for start in range(0, pixels, LANES):
-        end = min(start + LANES, pixels)
-        _load(tile, y, start, end, block, total)
-        if method != MEAN:
-            sort_rows(block, pairs)
-        if method == SIGMA_CLIP:
-            deviations(block, room, deviation)
-            _flag(block, rule, owns[:, 0].copy(), deviation, risky)
+) -> None:  # fmt: skip
+    """Clip the sorted pixels of a block; write least and largest survivor, and their number, 0 for the long way.
+
+    Pixels whose mean is no number are left alone.
+    """
+    n, column = block.shape[0], np.empty(block.shape[0], np.float64)
+    risky = np.zeros(LANES, np.uint8)
+    _flag(block, columns, rule, owns, deviation, risky)
+    bounds[0], bounds[1] = -np.inf, np.inf
+    for lane in range(columns.size):
+        x = columns[lane]
+        if risky[lane] and np.isfinite(sci[x]):
+            lo, hi = _survivors(block, lane, rule, owns[x & 1], deviation[lane], column)
+            nused[x] = hi - lo
+            if 0 < hi - lo < n:
+                bounds[0, lane], bounds[1, lane] = block[lo, lane], block[hi - 1, lane]
+
+
+@njit(cache=True, nogil=True)
+def _clip_listed(  # noqa: PLR0917
+    tile: Reals, y: int, rule: Samples, scale: Reals, owns: Samples, pairs: Comparators, listed: Places, sci: Reals,
+    nused: NDArray[np.uint8], rejected: Frames,
+) -> None:  # fmt: skip
+    """Clip some pixels of a row, LANES at a time; their mean may be no number."""
+    n = tile.shape[0]
+    plain, block, room = (
+        np.zeros((n, LANES), np.float32),
+        np.empty((n, LANES), np.float32),
+        np.empty((2, LANES), np.float32),
+    )
+    deviation, scratch, frame = np.empty(LANES, np.float32), np.empty((2, n), np.float64), np.empty(n, np.int64)
+    for start in range(0, listed.size, LANES):
+        columns = listed[start : min(start + LANES, listed.size)]
+        _gather_lanes(tile, y, columns, plain)
+        block[:] = plain
+        sort_rows(block, pairs)
+        deviations(block, room, deviation)
+        _clip_lanes(block, columns, rule, owns, deviation, room, sci, nused)
+        _average_between(plain, room[0], room[1], deviation, rejected)
+        for lane in range(columns.size):
+            x = columns[lane]
+            if not np.isfinite(sci[x]) or nused[x] == 0:
+                own = scale[:, x & 1]
+                sci[x], nused[x] = combine_pixel(plain[:, lane], SIGMA_CLIP, rule, own, scratch, frame, rejected)
+            elif nused[x] < n:
+                sci[x] = deviation[lane]
+
+
+@njit(cache=True, nogil=True)
+def _medians(tile: Reals, y: int, pairs: Comparators, sci: Reals) -> None:
+    """Write the medians of the pixels of a row."""
+    n, nx = tile.shape[0], tile.shape[2]
+    block, low, high = np.zeros((n, LANES), np.float32), (n - 1) // 2, n // 2
+    for start in range(0, nx, LANES):
+        end = min(start + LANES, nx)
+        for i in range(n):
+            row, source = block[i], tile[i, y][start:end]
+            for lane in range(source.shape[0]):
+                row[lane] = source[lane]
+        sort_rows(block, pairs)
         for lane in range(end - start):
-            x = start + lane
-            if method == MEDIAN:
-                sci[x] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
-            else:
-                sci[x] = total[lane] / n
-            if not (risky[lane] or not np.isfinite(total[lane])):
-                continue
-            samples, kept = tile[:, y, x], 0
-            if method == SIGMA_CLIP and np.isfinite(total[lane]):
-                sci[x], kept = _clip_pixel(block, lane, samples, rule, owns[lane & 1], scratch[0], rejected)
-                nused[x] = kept
-            if kept == 0:
-                sci[x], nused[x] = _combine_pixel(samples, method, rule, scale[:, lane & 1], scratch, frame, rejected)
+            sci[start + lane] = 0.5 * (np.float64(block[low, lane]) + np.float64(block[high, lane]))
+
+
+@njit(cache=True, nogil=True)
+def _combine_row(  # noqa: PLR0917
+    tile: Reals, y: int, method: int, rule: Samples, scale: Reals, pairs: Comparators, sci: Reals,
+    nused: NDArray[np.uint8], rejected: Frames,
+) -> None:  # fmt: skip
+    """Combine the samples of one row; ``scale`` is (n, 2) by frame and parity of the column."""
+    n, clip = tile.shape[0], method == SIGMA_CLIP
+    owns = np.array([[scale[:, 0].min(), scale[:, 0].max()], [scale[:, 1].min(), scale[:, 1].max()]], np.float64)
+    places, least = np.empty(tile.shape[2] + 1, np.int32), owns[:, 0].astype(np.float32)
+    found = average_row(tile, y, clip, rule.astype(np.float32), least, sci, places)
+    if clip:
+        _clip_listed(tile, y, rule, scale, owns, pairs, places[:found], sci, nused, rejected)
+        return
+    if method == MEDIAN:
+        _medians(tile, y, pairs, sci)
+    scratch, frame = np.empty((2, n), np.float64), np.empty(n, np.int64)
+    for k in range(found):
+        x = places[k]
+        sci[x], nused[x] = combine_pixel(tile[:, y, x], method, rule, scale[:, x & 1], scratch, frame, rejected)
 
 
 @njit(cache=True, nogil=True)
