@@ -11,7 +11,7 @@ from pictor.imaging.astrometry.photometry import (
     SYSTEM,
     limiting_magnitude,
     match,
-    matched_share,
+    measured_share,
     sky_brightness,
     zero_point,
 )
@@ -80,7 +80,7 @@ def photometry(
     radius_px = max(_LEAST_RADIUS_PX, _RADIUS_PER_RMS * solution.rms_px)
     star, known = match(solution.wcs, listed.x + 1, listed.y + 1, sky, radius_px=radius_px)
     clean = np.asarray(listed.flags == 0)
-    share = matched_share(listed.psf.beta) if listed.psf is not None else 1.0
+    share = measured_share(listed)
     zero = zero_point(listed.flux[star] / share, sky.mag[known], exposure_s=exposure_s, usable=clean[star])
     if zero is None:
         return None

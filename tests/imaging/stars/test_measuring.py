@@ -12,7 +12,8 @@ from scipy.spatial import cKDTree
 
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, NON_LINEAR, SATURATED, Frame
-from pictor.imaging.quality.frames import measure_quality
+from pictor.imaging.quality.frames import measure_quality, quality_of
+from pictor.imaging.quality.grading import NOTHING, Metrics, grade
 from pictor.imaging.stars.measuring import colour_pattern, measure_frame, measure_stars, usable_pixels
 from pictor.imaging.stars.starlist import StarFlag, StarList
 from tests.support.sky import Recipe, Sky, mosaic, render
@@ -202,3 +203,22 @@ def test_a_frame_says_when_its_steps_hide_the_noise_of_its_sky() -> None:
     assert fine.cautions == ()
     assert len(coarse.cautions) == 1
     assert "steps of 1," in coarse.cautions[0]
+
+
+@pytest.mark.parametrize(
+    ("image", "first"),
+    [
+        (np.full((200, 200), np.nan, np.float32), "100.0 % of the pixels have no value"),
+        (np.full((200, 200), 65535, np.uint16), "100.0 % of the pixels are saturated"),
+        (np.full((200, 200), 1234, np.uint16), "100 % of the pixels have one and the same value: electronics fault or"),
+        (np.random.default_rng(4).normal(1000.0, 10.0, (200, 200)), "no star was found: clouds, a closed cover"),
+    ],
+    ids=["no value", "saturated", "one value", "closed"],
+)
+def test_a_frame_without_stars_says_why_in_the_words_of_its_grade(image: np.ndarray, first: str) -> None:
+    found = measure_frame(image)
+    verdict = grade(Metrics.of(quality_of(found)), NOTHING)
+    print("; ".join(found.cautions))
+    assert found.cautions[0].startswith(first)
+    assert found.cautions == verdict.reasons
+    assert verdict.rejected

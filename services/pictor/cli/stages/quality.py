@@ -74,7 +74,8 @@ def table(rows: Sequence[Told]) -> str:
             for (_, name, form), size in zip(_COLUMNS, sizes, strict=True)
         ]
         lines.append(f"{row['file'].ljust(width)} {row['grade']['letter']:>5} {' '.join(cells)}")
-        lines += [f"{' ' * width}       {reason}" for reason in (*row["grade"]["reasons"], *row["cautions"])]
+        told = dict.fromkeys((*row["grade"]["reasons"], *row["cautions"]))
+        lines += [f"{' ' * width}       {reason}" for reason in told]
     return "\n".join(lines)
 
 

@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 
 from pictor.imaging.astrometry.projection import Floats, Wcs, sky_to_pixel
 from pictor.imaging.astrometry.stars import SkyStars
-from pictor.imaging.stars.starlist import GAUSSIAN_BETA
+from pictor.imaging.stars.starlist import GAUSSIAN_BETA, StarList
 
 SYSTEM = "VT, no colour term"
 """Magnitudes of the star index are Tycho-2 VT, whatever the filter of the frame."""
@@ -68,6 +68,24 @@ def match(wcs: Wcs, x: Floats, y: Floats, sky: SkyStars, *, radius_px: float) ->
     _, back = KDTree(measured).query(listed)
     star = np.flatnonzero((distance <= radius_px) & (back[nearest] == np.arange(len(x))))
     return star, inside[nearest[star]]
+
+
+def measured_share(stars: StarList) -> float:
+    """Tell which share of the light of its stars the fluxes of a star list hold.
+
+    Parameters
+    ----------
+    stars
+        Star list of a frame.
+
+    Returns
+    -------
+    float
+        What its profile measured; for lists without it, what follows from the exponent; 1 without a profile.
+    """
+    if stars.psf is None:
+        return 1.0
+    return stars.psf.share if stars.psf.share is not None else matched_share(stars.psf.beta)
 
 
 def matched_share(beta: float) -> float:

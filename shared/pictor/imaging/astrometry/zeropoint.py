@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.geometry import scale_of
-from pictor.imaging.astrometry.photometry import ZeroPoint, limiting_magnitude, match, matched_share, sky_brightness
+from pictor.imaging.astrometry.photometry import ZeroPoint, limiting_magnitude, match, measured_share, sky_brightness
 from pictor.imaging.astrometry.projection import Floats, Wcs
 from pictor.imaging.astrometry.standards import StandardStars, standard_stars
 from pictor.imaging.astrometry.stars import SkyStars
@@ -110,7 +110,7 @@ def zero_point_of(
         raise ImagingError(f"a zero point needs an exposure time; {exposure_s} s is none", reason="no-exposure")
     known = table if isinstance(table, StandardStars) else standard_stars(table)
     star, row = match(wcs, stars.x + 1, stars.y + 1, SkyStars(known.ra, known.dec, known.mag), radius_px=radius_px)
-    share = matched_share(stars.psf.beta) if stars.psf is not None else 1.0
+    share = measured_share(stars)
     good = (stars.flags[star] == 0) & (stars.flux[star] > 0)
     if known.colour is not None:
         good &= np.isfinite(known.colour[row])

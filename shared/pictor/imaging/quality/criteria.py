@@ -157,14 +157,15 @@ def _brighter(_: Measured, value: float, usual: float) -> str:
 # five per cent of saturated pixels is the limit of the LCO pipeline; half of one value is more than a sky with a
 # noise of one unit shows; radii are those
 # at which even 0.5 arcsec pixels show a defocus or seeing of 4.5, 6 and 9 arcsec.
+# What is wrong with the pixels comes first: it is why there are no stars.
 ABSOLUTE: tuple[Limits, ...] = (
+    Limits("non_finite_fraction", (0.02, 0.2, 0.5), _broken),
+    Limits("saturated_fraction", (0.01, 0.02, 0.05), _saturated),
+    Limits("repeated_fraction", (None, 0.5, 0.97), _repeated),
     Limits("star_count", (20, 10, 2), _no_stars, low=True),
     Limits("eccentricity", (0.62, 0.75, 0.87), _trailed),
     Limits("hfr_px", (4.5, 6.0, 9.0), _defocused),
     Limits("fwhm_px", (9.0, 12.0, 18.0), _wide),
-    Limits("saturated_fraction", (0.01, 0.02, 0.05), _saturated),
-    Limits("repeated_fraction", (None, 0.5, 0.97), _repeated),
-    Limits("non_finite_fraction", (0.02, 0.2, 0.5), _broken),
     Limits("pattern_noise", (1.0, None, None), _pattern),
     Limits("trail_count", (1.0, 4.0, None), _trails),
 )

@@ -17,9 +17,13 @@ _FEWEST_PILOTS = 5
 # In units of the typical star: narrower than this across is no starlight, wider than that is no point source.
 _NARROWEST = 0.75
 _WIDEST = 2.2
-# Faint stars scatter: their limit is lower by this much over the signal-to-noise ratio.
-_NARROWER = 1.0
+# Faint stars scatter: their limit is lower by this much over the signal-to-noise ratio. A hit is one pixel across,
+# with its noise at most this many pixels (standard deviation): only what is as narrow as that is judged less mildly.
+_NARROWER, _NARROWER_HIT = 2.0, 1.0
+_HIT_SIGMA = 0.6
 _MOST_ELLIPTICAL = 0.6
+# The same for the ratio of the axes of stars below a signal-to-noise ratio of ten.
+_ROUNDEST_FAINT = (1.25, 2.5, 0.7)
 _ELLIPTICITY_SPREAD = 0.2
 # Neighbours closer than this (in FWHM) with a tenth of the light disturb each other; closer than that are one.
 _BLEND_REACH = 2.0
@@ -174,14 +178,22 @@ def _flags(
     flags[table[:, _STATUS] == SPIKE] |= StarFlag.HOT_PIXEL
     saturated = (flags & StarFlag.SATURATED) > 0
     snr = table[:, _FLUX] / np.maximum(table[:, _ERROR], 1e-12)
-    narrowest = np.clip(_NARROWEST - _NARROWER / np.maximum(snr, 1.0), 0.5, _NARROWEST)
-    narrow = (minor < narrowest * frame.usual.minor) & ~saturated
+    narrow = (minor < _narrowest(snr, frame.usual.minor)) & ~saturated
     flags[narrow] |= StarFlag.COSMIC_RAY
     flags[(np.sqrt(major * minor) > _WIDEST * frame.usual.sigma)] |= StarFlag.EXTENDED
     roundest = 1.0 - max(_MOST_ELLIPTICAL, frame.usual.ellipticity + _ELLIPTICITY_SPREAD)
-    elongated = (minor / np.maximum(major, 1e-9) < roundest) & ~narrow & ~saturated
+    most, per_noise, least = _ROUNDEST_FAINT
+    milder = np.clip(most - per_noise / np.maximum(snr, 1.0), least, 1.0)
+    elongated = (minor / np.maximum(major, 1e-9) < roundest * milder) & ~narrow & ~saturated
     flags[elongated] |= StarFlag.EXTENDED
     return flags
+
+
+def _narrowest(snr: NDArray[np.float64], usual: float) -> NDArray[np.float64]:
+    """Smallest width across a star of this signal-to-noise ratio (standard deviation), in pixels."""
+    noise = 1.0 / np.maximum(snr, 1.0)
+    hit = np.clip(_NARROWEST - _NARROWER_HIT * noise, 0.5, _NARROWEST) * usual
+    return np.asarray(np.maximum((_NARROWEST - _NARROWER * noise) * usual, np.minimum(hit, _HIT_SIGMA)))
 
 
 def _width(table: NDArray[np.float64]) -> NDArray[np.float64]:

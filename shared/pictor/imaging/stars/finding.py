@@ -26,6 +26,9 @@ _PER_WANTED = 2
 _SHARPEST_SIGMA = 0.5
 _FEWEST_SHARP = 20
 _SINGLES_PER_PAIR = 6.0
+# Where nothing is this many times above the threshold nothing shows that there are stars: of ten stars at the
+# threshold six are above it, of maxima of noise and of what is left of hits none.
+_STANDS_OUT = 1.6
 # Stars wider than this (FWHM in pixels) may be filaments: a mesh of finer cells then shows three times as many stars.
 _WIDE_FWHM = 10.0
 _FINE_CELLS = (32, 12)
@@ -148,7 +151,7 @@ def _find_on_plane(
     if usual is None:
         return replace(StarList.empty(sky.shape), saturation=ceiling, spike_count=found.spikes)
     stars = _measured(pixels, sky, found, Frame(sky.shape, usual, ceiling), most)
-    if sharp:
+    if sharp or not (stars.snr >= _STANDS_OUT * threshold).any():
         return replace(stars, flags=stars.flags | np.int32(StarFlag.COSMIC_RAY))
     if most is not None:
         return stars

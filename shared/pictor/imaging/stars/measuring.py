@@ -11,6 +11,8 @@ from pictor.imaging.calibration.repair import repair_bad_pixels
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import BAD, HIT, NON_LINEAR, SATURATED, Frame
 from pictor.imaging.pixels import as_pixels, quantum
+from pictor.imaging.quality.defects import find_defects
+from pictor.imaging.quality.grading import NOTHING, Metrics, grade
 from pictor.imaging.quality.sky import sky_of
 from pictor.imaging.stars.bayer import PATTERNS, shown_pattern
 from pictor.imaging.stars.finding import find_stars
@@ -51,16 +53,24 @@ class Measured:
 
     @property
     def cautions(self) -> tuple[str, ...]:
-        """Why the numbers should be trusted less, as sentences: values stored in steps that hide the noise."""
+        """Why the numbers should be trusted less, as sentences: no stars and why, steps that hide the noise."""
+        nothing = self._without_stars()
         step, noise, level = quantum(as_pixels(self.frame.data)), self.sky.noise, self.sky.level
-        if noise is None or level is None or noise >= _UNRESOLVED * step:
-            return ()
+        if noise is None or level is None or noise >= _UNRESOLVED * step or len(nothing) > 1:
+            return nothing
         said = (
             f"the values are stored in steps of {step:g}, wider than the noise of the sky ({noise:.2f}, mostly that of "
             f"rounding): its level of {round(level, 2) + 0.0:g} is known to half a step and faint stars are lost; "
             "store such frames with more bits"
         )
-        return (said,)
+        return (*nothing, said)
+
+    def _without_stars(self) -> tuple[str, ...]:
+        """Why there is no star, in the words of the grades; nothing where there are some."""
+        if self.stars.star_count > 0:
+            return ()
+        defects = find_defects(as_pixels(self.image), self.sky, self.stars.saturation, bayer=self.bayer is not None)
+        return grade(replace(Metrics.of(defects), star_count=0), NOTHING).reasons
 
 
 def measure_stars(

@@ -10,6 +10,7 @@ from pictor.imaging.background import Background
 from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.pixels import Pixels, as_pixels
+from pictor.imaging.stars.moffat import least_squares, recorded
 from pictor.imaging.stars.stamps import local_value
 from pictor.imaging.stars.starlist import GAUSSIAN_BETA, Psf, StarList
 
@@ -25,7 +26,15 @@ _REACH = 3.0
 _RINGS_PER_FWHM = 8.0
 _FINEST_RING = 0.25
 _GROUPS = 5
-_BETA_LIMITS = (1.1, GAUSSIAN_BETA)
+# Light is followed further: a Moffat function of beta 2.5 has two per cent of it beyond three FWHM.
+_LIGHT_REACH = 4.0
+# Rings are trusted to a share of their value and of the top, so that the wings have their say.
+_LIGHT_TRUST, _LIGHT_FLOOR = 0.01, 5e-4
+_LIGHT_ROUNDS = 2
+# A Moffat function this steep has the light of a Gaussian to 0.05 %.
+_STEEPEST = 1000.0
+# Shares beyond these are no stellar profile, but a fit gone astray: beta 1.9 has 0.7.
+_SHARES = (0.7, 1.02)
 
 
 def fit_profile(image: NDArray[Any], background: Background, stars: StarList) -> Psf | None:
@@ -33,7 +42,9 @@ def fit_profile(image: NDArray[Any], background: Background, stars: StarList) ->
 
     Each star is scaled by its flux and its pixels are sorted by elliptical radius (the radius of the circle
     of the same area), so the width found is the geometric mean of both axes. Rings take the median over
-    stars, which hides neighbours. The FWHM is that of the recorded profile, pixel included.
+    stars, which hides neighbours. The FWHM is that of the recorded profile, pixel included. The share of the light
+    that fluxes hold is one over the integral of the profile, which a second fit finds: to four FWHM, with the weight
+    on the wings, of a Moffat function that pixels and rings have averaged.
 
     Parameters
     ----------
@@ -65,10 +76,11 @@ def fit_profile(image: NDArray[Any], background: Background, stars: StarList) ->
         return None
     typical = float(np.median(chosen.fwhm))
     width = max(_FINEST_RING, typical / _RINGS_PER_FWHM)
-    rings = math.ceil(_REACH * typical / width)
-    values, radii = np.zeros((len(chosen), rings)), np.zeros((len(chosen), rings))
+    followed, rings = math.ceil(_LIGHT_REACH * typical / width), math.ceil(_REACH * typical / width)
+    all_values, all_radii = np.zeros((len(chosen), followed)), np.zeros((len(chosen), followed))
     columns = np.column_stack([chosen.x, chosen.y, chosen.flux, chosen.ellipticity, np.radians(chosen.theta)])
-    _rings(as_pixels(image), background.levels, columns, width, (values, radii))
+    _rings(as_pixels(image), background.levels, columns, width, (all_values, all_radii))
+    values, radii = all_values[:, :rings], all_radii[:, :rings]
     fit = _fit(values, radii, typical)
     if fit is None:
         return None
@@ -77,7 +89,7 @@ def fit_profile(image: NDArray[Any], background: Background, stars: StarList) ->
     enough = len(chosen) >= _GROUPS * _FEWEST_STARS and len(betas) == _GROUPS
     beta_scatter = float(np.std(betas, ddof=1)) / math.sqrt(_GROUPS) if enough else None
     scatter = 1.4826 * float(np.median(np.abs(chosen.fwhm - typical))) * fit[0] / typical
-    return Psf(fit[0], scatter, fit[1], beta_scatter, len(chosen))
+    return Psf(fit[0], scatter, fit[1], beta_scatter, len(chosen), _share(all_values, all_radii, width, fit))
 
 
 def choose(stars: StarList) -> NDArray[np.intp]:
@@ -105,18 +117,13 @@ def warm() -> None:
 
 def _fit(values: Floats, radii: Floats, typical: float) -> tuple[float, float] | None:
     """FWHM and beta of the median profile; None when the fit does not settle."""
-    counts = np.count_nonzero(np.isfinite(values), axis=0)
-    enough = counts >= max(2, 0.3 * len(values))
-    if np.count_nonzero(enough) < 6:
+    stacked = _stacked(values, radii)
+    if stacked is None:
         return None
-    seen, r = np.nanmedian(values[:, enough], axis=0), np.nanmedian(radii[:, enough], axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(values[:, enough] - seen), axis=0) / np.sqrt(counts[enough])
+    r, seen, spread = stacked
     top = float(seen.max())
-    if top <= 0.0:
-        return None
-    weight = 1.0 / np.hypot(spread, 0.004 * top)
     start = np.array([top, math.log(0.5 * typical / math.sqrt(2 ** (1 / 4.0) - 1.0)), math.log(4.0), 0.0])
-    found = _least_squares(start, r, seen, weight)
+    found = least_squares(start, r, seen, 1.0 / np.hypot(spread, 0.004 * top), steepest=GAUSSIAN_BETA)
     if found is None:
         return None
     alpha, beta = math.exp(found[1]), math.exp(found[2])
@@ -124,42 +131,36 @@ def _fit(values: Floats, radii: Floats, typical: float) -> tuple[float, float] |
     return (fwhm, beta) if 0.4 * typical < fwhm < 2.0 * typical else None
 
 
-def _least_squares(start: Floats, r: Floats, seen: Floats, weight: Floats) -> Floats | None:
-    """Levenberg-Marquardt for amplitude, log alpha, log beta and a constant."""
-    now, damping = start, 1e-2
-    model, slopes = _moffat(now, r)
-    cost = float(np.sum((weight * (seen - model)) ** 2))
-    for _ in range(60):
-        weighted = slopes * weight[:, None]
-        normal, gradient = weighted.T @ weighted, weighted.T @ (weight * (seen - model))
-        try:
-            step = np.linalg.solve(normal + damping * np.diag(np.diag(normal)), gradient)
-        except np.linalg.LinAlgError:
+def _share(values: Floats, radii: Floats, width: float, fit: tuple[float, float]) -> float | None:
+    """Share of the light of a star that its flux holds: one over the integral of what is left of the sky."""
+    stacked = _stacked(values, radii)
+    if stacked is None:
+        return None
+    r, seen, spread = stacked
+    top, (fwhm, beta) = float(seen.max()), fit
+    alpha = 0.5 * fwhm / math.sqrt(2.0 ** (1.0 / beta) - 1.0)
+    found, model = np.array([top, math.log(alpha), math.log(beta), 0.0]), recorded(width)
+    for _ in range(_LIGHT_ROUNDS):
+        light = _LIGHT_TRUST * (model(found, r)[0] - found[3])
+        weight = 1.0 / np.sqrt(spread**2 + light**2 + (_LIGHT_FLOOR * top) ** 2)
+        again = least_squares(found, r, seen, weight, steepest=_STEEPEST, model=model)
+        if again is None:
             return None
-        trial = now + np.clip(step, -np.array([np.inf, 0.5, 0.7, np.inf]), np.array([np.inf, 0.5, 0.7, np.inf]))
-        trial[2] = np.clip(trial[2], *np.log(_BETA_LIMITS))
-        new_model, new_slopes = _moffat(trial, r)
-        new_cost = float(np.sum((weight * (seen - new_model)) ** 2))
-        if new_cost <= cost:
-            settled = cost - new_cost < 1e-7 * cost
-            now, model, slopes, cost, damping = trial, new_model, new_slopes, new_cost, damping * 0.3
-            if settled:
-                break
-        else:
-            damping *= 5.0
-            if damping > 1e8:
-                break
-    return now if np.isfinite(now).all() else None
+        found = again
+    beta = math.exp(found[2])
+    share = (beta - 1.0) / (math.pi * found[0] * math.exp(2.0 * found[1])) if found[0] > 0.0 else math.inf
+    return share if _SHARES[0] <= share <= _SHARES[1] else None
 
 
-def _moffat(parameters: Floats, r: Floats) -> tuple[Floats, Floats]:
-    amplitude, log_alpha, log_beta, constant = parameters
-    alpha2, beta = math.exp(2.0 * log_alpha), math.exp(log_beta)
-    base = 1.0 + r**2 / alpha2
-    shape = base**-beta
-    to_alpha = amplitude * shape * 2.0 * beta * (r**2 / alpha2) / base
-    to_beta = -amplitude * shape * beta * np.log(base)
-    return amplitude * shape + constant, np.column_stack([shape, to_alpha, to_beta, np.ones_like(r)])
+def _stacked(values: Floats, radii: Floats) -> tuple[Floats, Floats, Floats] | None:
+    """Radius, median and error of rings that enough stars have; None where they show no profile."""
+    counts = np.count_nonzero(np.isfinite(values), axis=0)
+    enough = counts >= max(2, 0.3 * len(values))
+    if np.count_nonzero(enough) < 6:
+        return None
+    seen, r = np.nanmedian(values[:, enough], axis=0), np.nanmedian(radii[:, enough], axis=0)
+    spread = 1.4826 * np.nanmedian(np.abs(values[:, enough] - seen), axis=0) / np.sqrt(counts[enough])
+    return (r, seen, spread) if float(seen.max()) > 0.0 else None
 
 
 @njit(cache=True, nogil=True)

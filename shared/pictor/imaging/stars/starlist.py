@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.errors import UnreadableFrameError
 
-METHOD = "pictor-stars 2"
+METHOD = "pictor-stars 3"
 """Name and version of the method, written with every list."""
 
 SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
@@ -55,6 +55,8 @@ class Psf:
         Exponent of the wings and its scatter over groups of stars; None scatter for too few stars.
     star_count
         Stars in the stack.
+    share
+        Share of the light of a star that its flux holds, wings counted to infinity; None where it is not known.
     """
 
     fwhm: float
@@ -62,6 +64,7 @@ class Psf:
     beta: float
     beta_scatter: float | None
     star_count: int
+    share: float | None = None
 
     @property
     def alpha(self) -> float:
@@ -200,14 +203,8 @@ class StarList:
         if self.saturation is not None:
             cards.append(("SATURATE", self.saturation, "[adu] saturation level"))
         if self.psf is not None:
-            cards += [
-                ("PSFFWHM", self.psf.fwhm, "[pix] FWHM of the stacked profile"),
-                ("PSFWSCAT", self.psf.fwhm_scatter, "[pix] scatter of single stars"),
-                ("PSFBETA", self.psf.beta, "Moffat beta of the stacked profile"),
-                ("PSFSTARS", self.psf.star_count, "stars in the stack"),
-            ]
-            if self.psf.beta_scatter is not None:
-                cards.append(("PSFBSCAT", self.psf.beta_scatter, "scatter of beta over groups"))
+            told = [(card, getattr(self.psf, name), comment) for card, name, comment in _PROFILE]
+            cards += [entry for entry in told if entry[1] is not None]
         return cards
 
     @classmethod
@@ -248,13 +245,9 @@ def _from_table(empty: L, header: fits.Header, data: NDArray[np.void]) -> L:
         attribute: np.asarray(data[name], dtype=np.int32 if form == "J" else np.float64) - offset
         for name, attribute, form, _, offset in _TABLE
     }
-    psf = None
-    if "PSFFWHM" in header:
-        scatter = header.get("PSFBSCAT")
-        psf = Psf(header["PSFFWHM"], header["PSFWSCAT"], header["PSFBETA"], scatter, header["PSFSTARS"])
     return replace(
         empty,
-        psf=psf,
+        psf=Psf(**{name: header.get(card) for card, name, _ in _PROFILE}) if "PSFFWHM" in header else None,
         spike_count=header["NSPIKES"],
         trail_count=header["NTRAILS"],
         saturation=header.get("SATURATE"),
@@ -276,6 +269,14 @@ _TABLE = (
     ("ELLIPTICITY", "ellipticity", "E", "", 0),
     ("THETA", "theta", "E", "deg", 0),
     ("FLAGS", "flags", "J", "", 0),
+)
+_PROFILE = (
+    ("PSFFWHM", "fwhm", "[pix] FWHM of the stacked profile"),
+    ("PSFWSCAT", "fwhm_scatter", "[pix] scatter of single stars"),
+    ("PSFBETA", "beta", "Moffat beta of the stacked profile"),
+    ("PSFSTARS", "star_count", "stars in the stack"),
+    ("PSFBSCAT", "beta_scatter", "scatter of beta over groups"),
+    ("PSFSHARE", "share", "share of the light that FLUX holds"),
 )
 _PLAIN = {"D": ">f8", "1D": ">f8", "E": ">f4", "1E": ">f4", "J": ">i4", "1J": ">i4"}
 _COMMENTS = (
