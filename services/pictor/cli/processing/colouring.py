@@ -1,6 +1,6 @@
 """Colour pictures of coadds, and lines without their continuum; run in a child."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +55,7 @@ def compose(
 
 
 def subtract_continuum(
-    *, narrow: str, broad: str, name: str, out: str, pictures: str, scratch: str
+    *, narrow: str, broad: str, others: Sequence[str], own: bool, name: str, out: str, pictures: str, scratch: str
 ) -> dict[str, object]:
     """Subtract from a narrowband coadd the continuum of a broadband one.
 
@@ -63,6 +63,10 @@ def subtract_continuum(
     ----------
     narrow, broad
         Paths of the coadds.
+    others
+        Paths of line images whose light the broadband holds too.
+    own
+        Whether the broadband lets the line itself through.
     name, out, pictures
         Of the products, and the folders they go into.
     scratch
@@ -71,13 +75,22 @@ def subtract_continuum(
     Returns
     -------
     dict
-        ``scale``, ``scale_error``, ``star_count`` and ``outputs``.
+        ``scale``, ``scale_error``, ``star_count``, ``shares`` of the other lines and ``own_share`` of the line in the
+        broadband (0 where the exposures are not known), and ``outputs``.
     """
-    paths: Mapping[str, Path] = {"narrow": Path(narrow), "broad": Path(broad)}
-    frames = {place: Frame.from_fits(path) for place, path in paths.items()}
-    made = continuum_subtract(frames["narrow"], align(frames["broad"], frames["narrow"]))
+    paths = [Path(one) for one in (narrow, broad, *others)]
+    line, wide, *lines = (Frame.from_fits(path) for path in paths)
+    shares = [share_of(one, wide) for one in lines]
+    own_share = share_of(line, wide) if own else 0.0
+    made = continuum_subtract(
+        line, align(wide, line), line_in_broad=own_share,
+        other_lines=[(align(one, line), share) for one, share in zip(lines, shares, strict=True) if share],
+    )  # fmt: skip
     folder = Path(scratch)
-    provenance = Provenance("contsub", [Input.of(path) for path in paths.values()], {}, SOFTWARE)
+    settings = {"line_in_broad": round(own_share, 6) or None} | {
+        f"light of {path.name} in the broadband": round(share, 6) for path, share in zip(paths[2:], shares, strict=True)
+    }
+    provenance = Provenance("contsub", [Input.of(path) for path in paths], settings, SOFTWARE)
     write_product(folder / "line.fits", made.line, provenance)
     preview, _ = render_small(np.ascontiguousarray(made.line.data), scratch=folder)
     outputs = {"fits": str(Path(out) / f"{name}.fits"), "picture": str(Path(pictures) / f"{name}.png")}
@@ -86,5 +99,22 @@ def subtract_continuum(
         source.replace(target)
     return {
         "scale": float(made.scale.value), "scale_error": float(made.scale.error),
-        "star_count": int(made.scale.star_count), "outputs": outputs,
+        "star_count": int(made.scale.star_count), "shares": shares, "own_share": own_share, "outputs": outputs,
     }  # fmt: skip
+
+
+def share_of(line: Frame, broad: Frame) -> float:
+    """Say how bright a line is in a broadband coadd where it is 1 in its own: by exposure and gain, 0 if not known.
+
+    Both filters are taken to let the same part of the line through.
+    """
+    ratio = _ratio(broad, line, "EXPTIME")
+    return 0.0 if ratio is None else ratio * (_ratio(line, broad, "EGAIN") or 1.0)
+
+
+def _ratio(one: Frame, other: Frame, keyword: str) -> float | None:
+    """Divide a card of two frames; None where it is not above zero in both."""
+    values = [frame.header.get(keyword) for frame in (one, other)]
+    if not all(isinstance(value, int | float) and value > 0 for value in values):
+        return None
+    return float(values[0]) / float(values[1])

@@ -1,4 +1,4 @@
-"""Sixth stage: what the coadds of a target allow: colour pictures, and lines without their continuum."""
+"""Sixth stage: the colour pictures the coadds of a target allow."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,10 @@ from typing import Any
 from pictor.cli.processing.coadds import band_of
 from pictor.cli.processing.crew import Order
 from pictor.cli.processing.rows import CoaddRow, Status
-from pictor.cli.processing.run import COADDS, PICTURES, Run
+from pictor.cli.processing.run import PICTURES, Run
 from pictor.cli.processing.sorting import slug
 from pictor.imaging.compositing.filters import CHANNELS, Palette
 from pictor.imaging.errors import ImagingError
-
-BROADBAND_OF = {"Ha": ("Red", "L"), "SII": ("Red", "L"), "OIII": ("Green", "L", "Blue")}
-"""Broadband that holds the continuum of a line, the nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +36,6 @@ def possible(coadds: Sequence[CoaddRow]) -> list[Picture]:
     return found
 
 
-def lines(coadds: Sequence[CoaddRow]) -> list[tuple[CoaddRow, CoaddRow]]:
-    """Pair every narrowband coadd with the broadband one that shows its continuum."""
-    bands = bands_of(coadds)
-    pairs = []
-    for name, broad in BROADBAND_OF.items():
-        partner = next((bands[one] for one in broad if one in bands), None)
-        if name in bands and partner is not None:
-            pairs.append((bands[name], partner))
-    return pairs
-
-
 def bands_of(coadds: Sequence[CoaddRow]) -> Mapping[str, CoaddRow]:
     """Find the coadd of every band that is known; the one with most exposure where there are several."""
     found: dict[str, CoaddRow] = {}
@@ -61,15 +47,13 @@ def bands_of(coadds: Sequence[CoaddRow]) -> Mapping[str, CoaddRow]:
 
 
 async def make_colours(run: Run) -> None:
-    """Make the colour pictures of every target, and subtract continua where asked for."""
+    """Make the colour pictures of every target."""
     groups: dict[tuple[str, str], list[CoaddRow]] = defaultdict(list)
     for row in run.report.coadds:
         groups[row.target.casefold(), row.rig].append(row)
     wanted: list[tuple[CoaddRow, Order]] = []
     for members in groups.values():
         wanted += [_composed(run, members, picture) for picture in possible(members)]
-        if run.wish.contsub:
-            wanted += [_subtracted(run, narrow, broad) for narrow, broad in lines(members)]
 
     async def one(task: tuple[CoaddRow, Order]) -> None:
         row, order = task
@@ -86,9 +70,7 @@ async def make_colours(run: Run) -> None:
 
 
 def _told(result: Mapping[str, Any]) -> str:
-    if "white" in result:
-        return f"white balance {', '.join(f'{one:.3f}' for one in result['white'])} by {result['star_count']} stars"
-    return f"{result['scale']:.5f} times the broadband coadd taken off, by {result['star_count']} stars"
+    return f"white balance {', '.join(f'{one:.3f}' for one in result['white'])} by {result['star_count']} stars"
 
 
 def _composed(run: Run, members: Sequence[CoaddRow], picture: Picture) -> tuple[CoaddRow, Order]:
@@ -108,18 +90,6 @@ def _composed(run: Run, members: Sequence[CoaddRow], picture: Picture) -> tuple[
         "palette": picture.palette.value, "luminance": None if bright is None else run.keys[f"coadd/{bright.name}"],
     }  # fmt: skip
     return row, Order("compose", arguments, content)
-
-
-def _subtracted(run: Run, narrow: CoaddRow, broad: CoaddRow) -> tuple[CoaddRow, Order]:
-    name = f"{narrow.name}_line"
-    row = CoaddRow(name, "line", narrow.target, f"{narrow.filter} - {broad.filter}", rig=narrow.rig)
-    row.frames, row.exposure_s = narrow.frames, narrow.exposure_s
-    arguments = {
-        "narrow": _path(run, narrow), "broad": _path(run, broad), "name": name, "out": str(run.wish.out / COADDS),
-        "pictures": str(run.wish.out / PICTURES),
-    }  # fmt: skip
-    keys = [run.keys[f"coadd/{one.name}"] for one in (narrow, broad)]
-    return row, Order("subtract_continuum", arguments, {**run.basis, "coadds": keys, "name": name})
 
 
 def _path(run: Run, row: CoaddRow) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from pictor.cli.processing.coadds import CoaddGroup, coadd_groups
 from pictor.cli.processing.colours import make_colours
 from pictor.cli.processing.crew import Order
+from pictor.cli.processing.emission import make_lines
 from pictor.cli.processing.journal import Done, content_key
 from pictor.cli.processing.panels import number_panels
 from pictor.cli.processing.rows import CoaddRow, Row, Status
@@ -32,6 +33,8 @@ async def make_coadds(run: Run, lights: Mapping[str, Seen]) -> None:
 
     await run.each(by_target.values(), one, "coadds")
     await make_colours(run)
+    if run.wish.contsub:
+        await make_lines(run)
     run.report.coadds.sort(key=lambda row: (row.target.casefold(), _SHOWN.index(row.kind), row.name))
 
 

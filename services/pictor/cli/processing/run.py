@@ -18,7 +18,7 @@ from pictor.runtime.version import VERSION
 
 T = TypeVar("T")
 
-STEPS = 2
+STEPS = 3
 """Counts up when a step gives another result for the same inputs and settings."""
 
 LIGHTS, MASTERS, COADDS, PICTURES = "calibrated", "masters", "coadds", "pictures"

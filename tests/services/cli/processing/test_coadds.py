@@ -5,8 +5,9 @@ import pytest
 from astropy.io import fits
 
 from pictor.cli.processing.coadds import band_of, coadd_groups, usual_name
-from pictor.cli.processing.colours import lines, possible
+from pictor.cli.processing.colours import possible
 from pictor.cli.processing.combining import MIXED, leave_mixed_out
+from pictor.cli.processing.emission import lines
 from pictor.cli.processing.placing import halved, onto_halves
 from pictor.cli.processing.rows import CoaddRow, Row, Status
 from pictor.cli.processing.splitting import colour_of, offset_of, red_place, wcs_of_colour
