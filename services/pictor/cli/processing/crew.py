@@ -7,16 +7,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from secrets import token_hex
+from textwrap import shorten
 from types import TracebackType
 from typing import Any, Self
 
 from pictor.cli.client import CommandError
 from pictor.cli.processing.journal import Done, Journal, content_key
 from pictor.imaging.errors import ImagingError
-from pictor.runtime.child.errors import ChildCancelled, ChildFailed, ChildTimeout
+from pictor.runtime.child.errors import ChildCancelled, ChildError, ChildFailed, ChildTimeout
 from pictor.runtime.child.pool import ChildPool
 
 WORK = ".work"
+ERRORS = "errors.log"
+"""What steps that failed told, whole; written only when one did."""
+
+FAILED = frozenset({"step-failed", "timeout"})
+"""Reasons of steps that failed, not of frames that are unfit."""
+
+_SHOWN = 200
 _FULL = frozenset({"scratch-full", "file-limit"})
 _WORDS = {"oom": "it needs more memory than a frame may have", "garbage": "the child's answer made no sense"}
 
@@ -68,6 +76,7 @@ class Crew:
         self._work = journal.folder / WORK
         shutil.rmtree(self._work, ignore_errors=True)
         self._work.mkdir()
+        (journal.folder / ERRORS).unlink(missing_ok=True)
 
     async def __aenter__(self) -> Self:
         return self
@@ -115,7 +124,7 @@ class Crew:
                 f"it took longer than {seconds:g} s; --frame-seconds allows more", reason="timeout"
             ) from error
         except ChildFailed as error:
-            raise self._refusal(error) from error
+            raise self.refusal(order.step, error) from error
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         outputs = [str(Path(one).relative_to(self.journal.folder)) for one in _outputs(result)]
@@ -128,11 +137,17 @@ class Crew:
                 await self._pool.start()
                 self._started = True
 
-    def _refusal(self, error: ChildFailed) -> Exception:
+    def refusal(self, step: str, error: ChildFailed) -> Exception:
+        """Turn what a step failed with into what is told of its files."""
         if error.reason in _FULL:
             return CommandError(
                 f"{self.journal.folder} is full: {error.message}; make room and run the same command again"
             )
+        if isinstance(error, ChildError) and error.reason not in _WORDS:
+            with (self.journal.folder / ERRORS).open("a", encoding="utf-8") as file:
+                file.write(f"{step}: {error.message}\n{error.traceback}\n")
+            short = shorten(error.message, _SHOWN, placeholder=" ...")
+            return ImagingError(f"a fault of the program, told whole in {ERRORS}: {short}", reason="step-failed")
         return ImagingError(_WORDS.get(error.reason, error.message), reason="step-failed")
 
 

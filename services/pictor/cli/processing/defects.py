@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pictor.cli.processing.choosing import Choice
-from pictor.cli.processing.crew import Order
+from pictor.cli.processing.crew import FAILED, Order
 from pictor.cli.processing.finding import Source
 from pictor.cli.processing.reading import source_of
-from pictor.cli.processing.rows import MasterRow
+from pictor.cli.processing.rows import NOT_MADE_BY_FAULT, MasterRow
 from pictor.cli.processing.run import MASTERS, Ready, Run
 from pictor.cli.processing.seen import Seen
 from pictor.imaging.errors import ImagingError
@@ -112,6 +112,7 @@ async def find_defects(
             )
         except ImagingError as error:
             shown.note = str(error)
+            shown.verdict = NOT_MADE_BY_FAULT if error.reason in FAILED else shown.verdict
             run.report.masters.append(shown)
             return
         told = done.result

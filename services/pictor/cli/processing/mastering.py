@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pictor.cli.processing.choosing import bias_of, dark_of_flats, master_names
-from pictor.cli.processing.crew import Order
+from pictor.cli.processing.crew import FAILED, Order
 from pictor.cli.processing.finding import Source
 from pictor.cli.processing.journal import Done, sha256_of
 from pictor.cli.processing.reading import source_of
-from pictor.cli.processing.rows import MasterRow, Row, by_label
+from pictor.cli.processing.rows import NOT_MADE_BY_FAULT, MasterRow, Row, by_label
 from pictor.cli.processing.run import MASTERS, Ready, Run
 from pictor.cli.processing.seen import Seen, master_of
 from pictor.cli.processing.sorting import Individuals, Sorted, slug
@@ -109,7 +109,7 @@ async def _make(
             seconds=run.wish.frame_seconds + SECONDS_PER_FRAME * len(group.members),
         )
     except ImagingError as error:
-        _give_up(shown, mine, str(error))
+        _give_up(shown, mine, str(error), failed=error.reason in FAILED)
         return
     _settle(run, name, shown, mine, done)
 
@@ -154,10 +154,12 @@ def _member(one: Seen, source: Source) -> dict[str, Any]:
     return {"label": one.label, "source": source_of(source), "told": told}
 
 
-def _give_up(shown: MasterRow, members: Sequence[Row], why: str) -> None:
+def _give_up(shown: MasterRow, members: Sequence[Row], why: str, *, failed: bool = False) -> None:
     shown.note = why
+    shown.verdict = NOT_MADE_BY_FAULT if failed else shown.verdict
     for row in members:
-        row.skip(f"no master was made of it: {why.splitlines()[0]}")
+        tell = row.fail if failed else row.skip
+        tell(f"no master was made of it: {why.splitlines()[0]}")
 
 
 def _settle(run: Run, name: str, shown: MasterRow, members: Sequence[Row], done: Done) -> None:

@@ -61,6 +61,10 @@ class Row:
         self.status, self.reason = Status.ERROR, why
 
 
+NOT_MADE_BY_FAULT = "failed"
+"""Verdict of a master or map whose step failed, not its frames."""
+
+
 @dataclass(slots=True)
 class MasterRow:
     """One master: made in this run or found ready."""
@@ -128,7 +132,8 @@ class Report:
     @property
     def failed(self) -> bool:
         """Whether anything ended as an error."""
-        return Status.ERROR in {*(row.status for row in self.rows), *(coadd.status for coadd in self.coadds)}
+        ended = {*(row.status for row in self.rows), *(coadd.status for coadd in self.coadds)}
+        return Status.ERROR in ended or any(master.verdict == NOT_MADE_BY_FAULT for master in self.masters)
 
     def told(self) -> dict[str, Any]:
         """Give it as JSON values."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pictor.cli.processing.report.text import link, number, text
 from pictor.cli.processing.rows import MasterRow, Report
 
-_VERDICTS = {"active": "OK", "ready": "OK", "found": "OK", "rejected": "ERROR"}
+_VERDICTS = {"active": "OK", "ready": "OK", "found": "OK", "rejected": "ERROR", "failed": "ERROR"}
 _HEAD = (
     ("Master", "f"), ("Verdict", ""), ("Kind", ""), ("Frames", "n"), ("Filter", ""), ("Exp. s", "n"), ("Temp. C", "n"),
     ("Read noise e-", "n"), ("Gain e-/ADU", "n"), ("Used by", "n"), ("What was found", "why"),
