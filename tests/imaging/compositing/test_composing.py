@@ -9,6 +9,7 @@ from astropy import units
 from astropy.nddata import CCDData
 from astropy.visualization import AsinhStretch
 from numpy.typing import NDArray
+from PIL import Image
 
 from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.projection import Wcs
@@ -208,6 +209,20 @@ def test_the_cube_is_linear_and_keeps_the_world_coordinates(channels: tuple[Fram
     assert cube.header["WHITE1"] == made.white[0]
     ratio = np.median(cube.data[0][made.linear[1] > 300] / cube.data[1][made.linear[1] > 300])
     assert ratio == pytest.approx(1.0, abs=0.03)
+
+
+def test_strips_are_not_seen_whole_or_shrunk(channels: tuple[Frame, Frame, Frame]) -> None:
+    made = composite(*channels)
+    at_once = made.painted.planes(slice(0, SHAPE[0]))
+    np.testing.assert_allclose(made.planes, at_once, atol=1e-6)
+    small = made.shrunk(100)
+    assert small.shape == small.planes.shape[1:] == (75, 100)
+    for plane, shrunk in zip(at_once, small.planes, strict=True):
+        plain = np.asarray(Image.fromarray(plane).resize((100, 75), Image.Resampling.BOX))
+        np.testing.assert_allclose(shrunk, plain, atol=2e-6)
+    assert small.pixels().shape == (75, 100, 3)
+    assert small.known.all()
+    assert small.cropped().shape == small.shape
 
 
 @pytest.mark.real

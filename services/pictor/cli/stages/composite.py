@@ -99,8 +99,8 @@ def _told(made: Composite, palette: Palette, colours: Mapping[str, Path]) -> Tol
             "star_count": made.star_count,
             "levels": [asdict(one) for one in made.levels],
             "sky": made.sky,
-            "width": made.known.shape[1],
-            "height": made.known.shape[0],
+            "width": made.shape[1],
+            "height": made.shape[0],
             "known": float(made.known.mean()),
         }
     )

@@ -1,20 +1,23 @@
-"""Channels made ready for a picture: holes filled, sky taken off."""
+"""Channels made ready for a picture: holes filled, sky taken off, some rows at a time."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from pictor.imaging.background import mesh_background
-from pictor.imaging.compositing.look import Planes, Sky
+from pictor.imaging.compositing.look import Sky
 from pictor.imaging.continuum.saturated import still_full
-from pictor.imaging.continuum.sky import sky_plane, subtract_plane
+from pictor.imaging.continuum.sky import plane_through, sky_mesh
 from pictor.imaging.errors import FrameMismatchError
-from pictor.imaging.frame import Frame
+from pictor.imaging.frame import NO_DATA, Frame
 
 # Holes up to this many pixels across are filled from their edge; wider ones stay black.
 _HOLE = 15
+# Pixels that levels are taken from.
+_SAMPLE = 1_000_000
 
 
 def require_plain(frames: Sequence[Frame]) -> None:
@@ -39,39 +42,98 @@ def require_plain(frames: Sequence[Frame]) -> None:
         )
 
 
-def flattened(
-    frames: Sequence[Frame], sky: Sky
-) -> tuple[Planes, tuple[tuple[float, float, float], ...], NDArray[np.float64]]:
-    """Take the sky off each channel; also what it was, and its noise."""
-    values = np.empty((len(frames), *frames[0].shape), np.float32)
-    skies, noises = [], []
-    for plane, frame in zip(values, frames, strict=True):
-        plane[:] = _filled(frame)
-        found = np.zeros(3) if sky is Sky.NONE else sky_plane(plane, tilted=sky is Sky.PLANE)
-        subtract_plane(plane, found)
-        skies.append((float(found[0]), float(found[1]), float(found[2])))
-        noises.append(max(mesh_background(plane).noise or 0.0, 1e-30))
-    return values, tuple(skies), np.array(noises)
+@dataclass(frozen=True, slots=True, eq=False)
+class Channel:
+    """A frame as one colour of a picture; its rows are made when they are asked for.
+
+    Parameters
+    ----------
+    values
+        Pixels as stored, small holes filled, shape (ny, nx).
+    hidden
+        Where the mask says that there are no data and holes were not filled; None: nowhere.
+    sky
+        Sky that is subtracted: level in the middle, rise over width and height.
+    noise
+        Standard deviation of the sky, of the values as stored.
+    full
+        Saturated pixels; None: none.
+    white
+        Factor of the white balance.
+    """
+
+    values: NDArray[Any]
+    hidden: NDArray[np.bool_] | None
+    sky: tuple[float, float, float]
+    noise: float
+    full: NDArray[np.bool_] | None = None
+    white: float = 1.0
+
+    @classmethod
+    def of(cls, frame: Frame, sky: Sky) -> Self:
+        """Fill the holes of a frame and measure its sky."""
+        values, hidden = _filled(frame)
+        shown = values if hidden is None else np.where(hidden, np.float32(np.nan), values)
+        mesh = sky_mesh(shown)
+        found = np.zeros(3) if sky is Sky.NONE else plane_through(mesh, tilted=sky is Sky.PLANE)
+        plane = (float(found[0]), float(found[1]), float(found[2]))
+        full = still_full(shown, frame.mask)
+        return cls(values, hidden, plane, max(mesh.noise or 0.0, 1e-30), full if full.any() else None)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.values.shape[0], self.values.shape[1]
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of the sky in the balanced channel."""
+        return self.noise * self.white
+
+    def part(self, rows: slice, columns: slice = slice(None)) -> NDArray[np.float32]:
+        """Give some rows and columns, sky-subtracted and balanced, as float32; NaN where nothing is known."""
+        made = self.values[rows, columns].astype(np.float32)
+        if self.hidden is not None:
+            made[self.hidden[rows, columns]] = np.nan
+        level, across, along = self.sky
+        v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in self.shape)
+        made -= (level + across * u[columns]).astype(np.float32)[None, :]
+        if along:
+            made -= (along * v[rows]).astype(np.float32)[:, None]
+        if self.white != 1.0:
+            made *= np.float32(self.white)
+        return made
+
+    def thinned(self) -> NDArray[np.float32]:
+        """Give every n-th row and column, about a million pixels."""
+        step = max(1, round((self.values.size / _SAMPLE) ** 0.5))
+        return self.part(slice(step // 2, None, step), slice(step // 2, None, step))
+
+    def unsaturated(self) -> NDArray[Any]:
+        """Give the pixels as stored, NaN where they are saturated or unknown."""
+        gone = [one for one in (self.hidden, self.full) if one is not None]
+        if not gone:
+            return self.values
+        return np.where(np.logical_or.reduce(gone), np.float32(np.nan), self.values.astype(np.float32, copy=False))
 
 
-def full_pixels(frame: Frame) -> NDArray[np.bool_]:
-    """Tell the saturated pixels of a frame."""
-    return still_full(frame.real().astype(np.float32, copy=False), frame.mask)
-
-
-def _filled(frame: Frame) -> NDArray[np.float32]:
-    """Give the pixels as float32 with small holes filled from their edges."""
-    values = frame.real().astype(np.float32, copy=False)
-    missing = ~np.isfinite(values)
-    if not missing.any():
-        return values
+def _filled(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Give the pixels with small holes filled from their edges, and where the others are unknown; None: nowhere."""
+    missing = None if frame.mask is None else (frame.mask & NO_DATA) != 0
+    if frame.data.dtype.kind == "f":
+        missing = ~np.isfinite(frame.data) if missing is None else missing | ~np.isfinite(frame.data)
+    if missing is None or not missing.any():
+        return frame.data, None
     core = ndimage.minimum_filter(missing.view(np.uint8), _HOLE, mode="constant", cval=0)
     wide = ndimage.maximum_filter(core, _HOLE, mode="constant", cval=0).view(np.bool_)
     small = missing & ~wide
     labels, count = ndimage.label(missing)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     small &= ~np.isin(labels, touching[touching > 0])
-    if count and small.any():
-        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
-        values[small] = values[nearest[0][small], nearest[1][small]]
-    return values
+    if not (count and small.any()):
+        return frame.data, missing
+    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+    values = frame.data.copy()
+    values[small] = values[nearest[0][small], nearest[1][small]]
+    missing &= ~small
+    return values, missing if missing.any() else None

@@ -7,45 +7,35 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
-from PIL import Image
 
-from pictor.imaging.background import mesh_background
 from pictor.imaging.compositing.aligning import align
-from pictor.imaging.compositing.channels import flattened, full_pixels, require_plain
+from pictor.imaging.compositing.channels import Channel, require_plain
 from pictor.imaging.compositing.filters import Palette
-from pictor.imaging.compositing.look import Levels, Look, Planes, levels_of, saturate, stretched
-from pictor.imaging.compositing.showing import REACH, certainty, channel_levels, sampled, shown
+from pictor.imaging.compositing.look import Levels, Look, Planes, Sky, levels_of
+from pictor.imaging.compositing.painting import Luminance, Painted, Painting, numbers, smaller, whole
+from pictor.imaging.compositing.showing import channel_levels
 from pictor.imaging.compositing.whitening import white_of_nebula, white_of_stars
 from pictor.imaging.errors import FrameMismatchError
 from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.frame import Frame
-from pictor.imaging.pixels import run_in_threads
 
 # An edge of a cropped picture may miss this share of its pixels.
 _EDGE = 0.002
-# Saturated pixels brighter than this lose their false colour.
-_BURNT = 0.8
 _COLOURS = 3
-_HALF = 0.5
-# Rows painted together.
-_ROWS = 128
 _BROAD = frozenset({Palette.RGB})
 DEFAULT_LOOK = Look()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Composite:
-    """A colour picture and how it was made.
+    """A colour picture and how it was made; its pixels are made when they are asked for.
 
     Parameters
     ----------
-    planes
-        Red, green and blue between 0 and 1, shape (3, ny, nx), float32, rows as in the frames; 0 where nothing is
-        known.
-    linear
-        The same before the curve: sky-subtracted and balanced, in the unit of the frames; NaN where nothing is known.
-    known
-        Where all channels have data, shape (ny, nx).
+    painted
+        What gives the rows of the picture.
+    box
+        Rows and columns of it that are shown.
     header
         Cards of the first frame, with its world coordinates.
     unit
@@ -60,9 +50,8 @@ class Composite:
         Sky subtracted from each channel: level in the middle, rise over width and height.
     """
 
-    planes: Planes
-    linear: Planes
-    known: NDArray[np.bool_]
+    painted: Painted
+    box: tuple[slice, slice]
     header: fits.Header
     unit: str
     white: tuple[float, float, float]
@@ -70,38 +59,46 @@ class Composite:
     levels: tuple[Levels, Levels, Levels]
     sky: tuple[tuple[float, float, float], ...]
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        return self.box[0].stop - self.box[0].start, self.box[1].stop - self.box[1].start
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Where all channels have data, shape (ny, nx)."""
+        return self.painted.known[self.box]
+
+    @property
+    def planes(self) -> Planes:
+        """Red, green and blue between 0 and 1, shape (3, ny, nx), rows as in the frames; 0 where nothing is known."""
+        return whole(self.painted, self.box, linear=False)
+
+    @property
+    def linear(self) -> Planes:
+        """The planes before the curve: sky-subtracted, balanced, in the unit of the frames; NaN where not known."""
+        return whole(self.painted, self.box, linear=True)
+
     def pixels(self, bits: int = 8, *, transparent: bool = False) -> NDArray[np.uint8] | NDArray[np.uint16]:
         """Give the picture as whole numbers, upright: shape (ny, nx, 3), or 4 with transparency, first row at the top.
 
         Rows are turned over unless ROWORDER says that the first row of the file is the top.
         """
-        top = 65535 if bits == 16 else 255
-        kind = np.uint16 if bits == 16 else np.uint8
-        shape = (*self.known.shape, 4 if transparent else 3)
-        made = np.empty(shape, dtype=kind)
-        for channel in range(3):
-            made[:, :, channel] = np.rint(self.planes[channel] * np.float32(top))
-        if transparent:
-            made[:, :, 3] = np.where(self.known, top, 0)
+        made = numbers(self.painted, self.box, 65535 if bits == 16 else 255, transparent=transparent)
         first_on_top = str(self.header.get("ROWORDER", "TOP-DOWN")).strip().upper() != "BOTTOM-UP"
         return made if first_on_top else made[::-1]
 
     def shrunk(self, edge: int) -> "Composite":
         """Give the picture with at most ``edge`` pixels a side, each the mean of an area; without world coordinates."""
-        ny, nx = self.known.shape
+        ny, nx = self.shape
         if max(ny, nx) <= edge:
             return self
         size = max(1, round(nx * edge / max(ny, nx))), max(1, round(ny * edge / max(ny, nx)))
-
-        def smaller(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-            return np.asarray(Image.fromarray(plane).resize(size, Image.Resampling.BOX), dtype=np.float32)
-
-        known = smaller(self.known.astype(np.float32)) > _HALF
-        planes, linear = (np.stack([smaller(plane) for plane in three]) for three in (self.planes, self.linear))
         header = self.header.copy()
         for keyword in [keyword for keyword in header if is_stale(keyword)]:
             header.remove(keyword, ignore_missing=True, remove_all=True)
-        return replace(self, planes=np.clip(planes, 0.0, 1.0), linear=linear, known=known, header=header)
+        held = smaller(self.painted, self.box, size)
+        return replace(self, painted=held, box=(slice(0, size[1]), slice(0, size[0])), header=header)
 
     def cropped(self) -> "Composite":
         """Cut away the edges that not all channels show; world coordinates stay true."""
@@ -110,9 +107,9 @@ class Composite:
         for keyword, first in (("CRPIX1", columns.start), ("CRPIX2", rows.start)):
             if keyword in header:
                 header[keyword] = float(header[keyword]) - first
-        part = (rows, columns)
-        planes, linear = self.planes[(slice(None), *part)], self.linear[(slice(None), *part)]
-        return replace(self, planes=planes, linear=linear, known=self.known[part], header=header)
+        down, right = self.box[0].start, self.box[1].start
+        box = slice(down + rows.start, down + rows.stop), slice(right + columns.start, right + columns.stop)
+        return replace(self, box=box, header=header)
 
     def cube(self) -> Frame:
         """Give the balanced linear planes as a frame of three planes with the world coordinates of the first."""
@@ -169,62 +166,24 @@ def composite(
     require_plain([*frames, *([] if luminance is None else [Frame.from_nddata(luminance)])])
     one, two, three = frames
     placed = [one, *(one if other is one else align(other, one) for other in (two, three))]
-    values, skies, noises = flattened(placed, look.sky)
-    full = [full_pixels(frame) for frame in placed]
+    channels = _channels(placed, look.sky)
     broad = Palette(palette) in _BROAD
-    white, star_count = _white(values, full, look, by_stars=broad)
-    for plane, factor in zip(values, white, strict=True):
-        np.multiply(plane, np.float32(factor), out=plane)
-    noises = noises * np.array(white)
-    levels = channel_levels(values, noises, look)
+    white, star_count = _white(channels, look, by_stars=broad)
+    channels = [replace(channel, white=factor) for channel, factor in zip(channels, white, strict=True)]
+    levels = channel_levels(channels, look)
     bright = None if luminance is None else _luminance(align(Frame.from_nddata(luminance), one), look)
-    painting = _Painting(values, noises, levels, look, bright, full, together=broad)
-    planes, known = painting.paint()
-    return Composite(planes, values, known, one.header.copy(), one.unit, white, star_count, levels, skies)
+    painting = Painting(channels, levels, look, bright, together=broad)
+    box = slice(0, one.shape[0]), slice(0, one.shape[1])
+    skies = tuple(channel.sky for channel in channels)
+    return Composite(painting, box, one.header.copy(), one.unit, white, star_count, levels, skies)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Painting:
-    """Channels that become a picture, some rows at a time, so that memory holds little beside channels and picture."""
-
-    values: Planes
-    noises: NDArray[np.float64]
-    levels: tuple[Levels, Levels, Levels]
-    look: Look
-    bright: NDArray[np.float32] | None
-    full: Sequence[NDArray[np.bool_]]
-    together: bool
-
-    def paint(self) -> tuple[Planes, NDArray[np.bool_]]:
-        """Make the picture, and tell where all channels have data."""
-        planes, ny = np.empty_like(self.values), self.values.shape[1]
-        known = np.empty(self.values.shape[1:], np.bool_)
-
-        def rows(first: int, last: int) -> None:
-            for start in range(first, last, _ROWS):
-                part = slice(start, min(start + _ROWS, last))
-                planes[:, part], known[part] = self._rows(part)
-
-        run_in_threads(rows, [0, ny // 2, ny])
-        return planes, known
-
-    def _rows(self, rows: slice) -> tuple[Planes, NDArray[np.bool_]]:
-        values, look = self.values[:, rows], self.look
-        bright = None if self.bright is None else self.bright[rows]
-        known = np.asarray(np.isfinite(values).all(axis=0))
-        if bright is not None:
-            known &= np.isfinite(bright)
-        planes = shown(values, self.levels, look, bright, together=self.together)
-        planes = saturate(planes, look.saturation * self._certainty(rows) if look.mute else look.saturation)
-        burnt = np.any([one[rows] for one in self.full], axis=0) & known & (planes.max(axis=0) > _BURNT)
-        planes[:, burnt] = planes.max(axis=0)[burnt]
-        planes[:, ~known] = 0.0
-        return planes, known
-
-    def _certainty(self, rows: slice) -> NDArray[np.float32]:
-        """Tell how sure the colours of some rows are; those around them matter."""
-        wide = slice(max(rows.start - REACH, 0), rows.stop + REACH)
-        return certainty(self.values[:, wide], self.noises)[rows.start - wide.start :][: rows.stop - rows.start]
+def _channels(frames: Sequence[Frame], sky: Sky) -> list[Channel]:
+    """Make channels of frames; one that is given twice is looked at once."""
+    made: dict[int, Channel] = {}
+    return [
+        made[id(frame)] if id(frame) in made else made.setdefault(id(frame), Channel.of(frame, sky)) for frame in frames
+    ]
 
 
 def planes_of(frame: Frame) -> tuple[Frame, Frame, Frame]:
@@ -266,25 +225,16 @@ def _full_part(known: NDArray[np.bool_]) -> tuple[slice, slice]:
     return slice(top, bottom), slice(left, right)
 
 
-def _white(
-    values: Planes, full: Sequence[NDArray[np.bool_]], look: Look, *, by_stars: bool
-) -> tuple[tuple[float, float, float], int]:
+def _white(channels: Sequence[Channel], look: Look, *, by_stars: bool) -> tuple[tuple[float, float, float], int]:
     if look.white is not None:
         return look.white, 0
     if not look.linked:
         return (1.0, 1.0, 1.0), 0
-    if not by_stars:
-        return white_of_nebula(values), 0
-    held = [plane[where] for plane, where in zip(values, full, strict=True)]
-    for plane, where in zip(values, full, strict=True):
-        plane[where] = np.nan
-    found = white_of_stars(values, [float(mesh_background(plane).noise or 1.0) for plane in values])
-    for plane, where, kept in zip(values, full, held, strict=True):
-        plane[where] = kept
-    return found
+    return white_of_stars(channels) if by_stars else (white_of_nebula(channels), 0)
 
 
-def _luminance(frame: Frame, look: Look) -> NDArray[np.float32]:
+def _luminance(frame: Frame, look: Look) -> Luminance:
     """Stretch a luminance frame by itself."""
-    values, _, noises = flattened([frame], look.sky)
-    return stretched(values[0], levels_of(sampled(values[0]), float(noises[0]), look), look.curve)
+    channel = Channel.of(frame, look.sky)
+    sample = channel.thinned()
+    return Luminance(channel, levels_of(sample[np.isfinite(sample)], channel.noise, look))

@@ -3,6 +3,7 @@
 import struct
 import zlib
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -21,7 +22,10 @@ DEEP = frozenset({".png", ".tif", ".tiff"})
 SHALLOW = frozenset({".jpg", ".jpeg", ".webp"})
 _COLOUR_TYPES = {1: 0, 3: 2, 4: 6}
 _JPEG_QUALITY = 92
-_STRIP_ROWS = 64
+_STRIP_ROWS, _TRIAL_ROWS, _THREADS = 64, 4, 2
+_FILTERS = (0, 1)
+# Level 1 takes a sixth of the time of level 6 and files a tenth larger.
+_LEVEL, _ZLIB_HEADER, _ADLER = 1, b"\x78\x01", 65521
 
 
 def write_picture(path: Path, pixels: Pixels, made: Provenance, *, overwrite: bool = False) -> None:
@@ -113,33 +117,54 @@ def png_info(made: Provenance) -> PngImagePlugin.PngInfo:
 
 
 def _write_png(path: Path, pixels: Pixels, made: Provenance) -> None:
-    """Write a PNG; Pillow knows no colours of 16 bits."""
+    """Write a PNG, its strips coded on two threads; Pillow knows no colours of 16 bits."""
     ny, nx, channels = pixels.shape
     bits = 8 * pixels.itemsize
-    coder = zlib.compressobj(6)
-    with path.open("wb") as file:
+    parts = [pixels[first : first + _STRIP_ROWS] for first in range(0, ny, _STRIP_ROWS)]
+    check, last = 1, len(parts) - 1
+    with path.open("wb") as file, ThreadPoolExecutor(_THREADS) as pool:
         file.write(b"\x89PNG\r\n\x1a\n")
         _chunk(file, b"IHDR", struct.pack(">IIBBBBB", nx, ny, bits, _COLOUR_TYPES[channels], 0, 0, 0))
         _chunk(file, b"sRGB", b"\0")
         for name, text in [*texts_of(made).items(), ("XML:com.adobe.xmp", xmp_of(made).decode())]:
             _chunk(file, b"iTXt", name.encode("latin-1") + b"\0\0\0\0\0" + text.encode())
-        for first in range(0, ny, _STRIP_ROWS):
-            file_data = coder.compress(_filtered(pixels[first : first + _STRIP_ROWS]))
-            if file_data:
-                _chunk(file, b"IDAT", file_data)
-        _chunk(file, b"IDAT", coder.flush())
+        coded = pool.map(lambda number: _coded(parts[number], end=number == last), range(len(parts)))
+        for number, (content, own, length) in enumerate(coded):
+            check = _joined(check, own, length)
+            tail = check.to_bytes(4, "big") if number == last else b""
+            _chunk(file, b"IDAT", (_ZLIB_HEADER if number == 0 else b"") + content + tail)
         _chunk(file, b"IEND", b"")
 
 
-def _filtered(rows: Pixels) -> bytes:
-    """Filter rows by the difference to the pixel on the left (filter type 1)."""
+def _coded(rows: Pixels, *, end: bool) -> tuple[bytes, int, int]:
+    """Filter and deflate rows so that they can follow others; also their Adler-32 sum, and the bytes it is of.
+
+    Noise is coded best as it is, smooth pictures by the differences to the pixel on the left: a few rows decide.
+    """
     big = np.ascontiguousarray(rows, dtype=rows.dtype.newbyteorder(">"))
-    lines = big.reshape(rows.shape[0], -1).view(np.uint8)
-    step = rows.shape[2] * rows.itemsize
-    out = np.ones((lines.shape[0], lines.shape[1] + 1), dtype=np.uint8)
-    out[:, 1 : step + 1] = lines[:, :step]
-    out[:, step + 1 :] = lines[:, step:] - lines[:, :-step]
-    return out.tobytes()
+    lines, step = big.reshape(rows.shape[0], -1).view(np.uint8), rows.shape[2] * rows.itemsize
+    trial = lines[:: max(1, len(lines) // _TRIAL_ROWS)]
+    sizes = [len(zlib.compress(_filtered(trial, step, kind).data, _LEVEL)) for kind in _FILTERS]
+    plain = _filtered(lines, step, _FILTERS[int(np.argmin(sizes))])
+    coder = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    content = coder.compress(plain.data) + coder.flush(zlib.Z_FINISH if end else zlib.Z_FULL_FLUSH)
+    return content, zlib.adler32(plain.data), plain.nbytes
+
+
+def _joined(first: int, second: int, length: int) -> int:
+    """Give the Adler-32 sum of bytes with the first sum, followed by ``length`` bytes with the second."""
+    low = ((first & 0xFFFF) + (second & 0xFFFF) - 1) % _ADLER
+    high = ((first >> 16) + (second >> 16) + length * ((first & 0xFFFF) - 1)) % _ADLER
+    return high << 16 | low
+
+
+def _filtered(lines: NDArray[np.uint8], step: int, kind: int) -> NDArray[np.uint8]:
+    """Filter rows of bytes: 0 leaves them, 1 takes the difference to the pixel on the left."""
+    out = np.full((lines.shape[0], lines.shape[1] + 1), kind, dtype=np.uint8)
+    out[:, 1:] = lines
+    if kind:
+        out[:, step + 1 :] -= lines[:, :-step]
+    return out
 
 
 def _chunk(file: Any, kind: bytes, content: bytes) -> None:  # noqa: ANN401 - a binary file
@@ -150,7 +175,8 @@ def _chunk(file: Any, kind: bytes, content: bytes) -> None:  # noqa: ANN401 - a 
 def _write_tiff(path: Path, pixels: Pixels, made: Provenance) -> None:
     """Write a TIFF of one strip per 64 rows, deflated after horizontal differencing; Pillow knows no 16-bit colour."""
     ny, nx, channels = pixels.shape
-    strips = [_deflated(pixels[first : first + _STRIP_ROWS]) for first in range(0, ny, _STRIP_ROWS)]
+    with ThreadPoolExecutor(_THREADS) as pool:
+        strips = list(pool.map(_deflated, (pixels[first : first + _STRIP_ROWS] for first in range(0, ny, _STRIP_ROWS))))
     description = "; ".join(made.history()).encode("ascii", "replace") + b"\0"
     software = f"{made.software} {made.stage}".encode("ascii", "replace") + b"\0"
     offsets = 8 + np.concatenate([[0], np.cumsum([len(strip) for strip in strips])])
@@ -177,7 +203,7 @@ def _deflated(rows: Pixels) -> bytes:
     """Difference each channel along the row in whole samples, as TIFF's predictor 2 does."""
     little = np.array(rows, dtype=rows.dtype.newbyteorder("<"), order="C")
     little[:, 1:] = rows[:, 1:] - rows[:, :-1]
-    return zlib.compress(little.tobytes(), 6)
+    return zlib.compress(little.data, _LEVEL)
 
 
 def _directory(entries: list[tuple[int, int, bytes]], at: int) -> bytes:

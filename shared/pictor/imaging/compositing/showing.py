@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pictor.imaging.compositing.channels import Channel
 from pictor.imaging.compositing.look import Curve, Levels, Look, Planes, levels_of, stretched
 
-_SAMPLE = 1_000_000
 # Colours fade to white where the brightest channel is this much above the top.
 _FADE = 1.0
 # Colours count where the light around a pixel is so many standard deviations of the sky above it.
@@ -17,25 +17,14 @@ REACH = 10
 """Rows that matter to the certainty of a row: the filter ends four standard deviations away."""
 
 
-def sampled(plane: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take about a million finite values of a plane."""
-    taken = _thinned(plane).ravel()
-    return taken[np.isfinite(taken)]
-
-
-def _thinned(planes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take every n-th row and column."""
-    step = max(1, round((planes.shape[-1] * planes.shape[-2] / _SAMPLE) ** 0.5))
-    return planes[..., step // 2 :: step, step // 2 :: step]
-
-
-def channel_levels(values: Planes, noises: NDArray[np.float64], look: Look) -> tuple[Levels, Levels, Levels]:
-    """Choose the curve of each channel; linked channels share that of their mean."""
+def channel_levels(channels: Sequence[Channel], look: Look) -> tuple[Levels, Levels, Levels]:
+    """Choose the curve of each channel from a sample; linked channels share that of their mean."""
+    samples, noises = [one.thinned() for one in channels], [one.deviation for one in channels]
     if look.linked:
-        mean = _thinned(values).mean(axis=0)
+        mean = np.mean(samples, axis=0)
         one = levels_of(mean[np.isfinite(mean)], float(np.sqrt(np.mean(np.square(noises)) / 3.0)), look)
         return one, one, one
-    first, second, third = (levels_of(sampled(p), float(n), look) for p, n in zip(values, noises, strict=True))
+    first, second, third = (levels_of(s[np.isfinite(s)], n, look) for s, n in zip(samples, noises, strict=True))
     return first, second, third
 
 

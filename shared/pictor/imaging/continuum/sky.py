@@ -1,18 +1,24 @@
 """The sky that is left in a line image: a plane through its faintest parts."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.background import mesh_background
+from pictor.imaging.background import Background, mesh_background
 from pictor.imaging.continuum.pairs import Floats
 
 _CELL = 32
 _QUANTILE = 0.1
-_ROWS = 256
 _ROUNDS = 30
 
 
-def sky_plane(image: NDArray[np.float32], *, tilted: bool = True) -> Floats:
+def sky_mesh(image: NDArray[Any]) -> Background:
+    """Measure the sky of an image on a mesh that is fine enough for `plane_through`; NaN is ignored."""
+    return mesh_background(image, cell=min(_CELL, max(8, min(image.shape) // 8)))
+
+
+def plane_through(mesh: Background, *, tilted: bool = True) -> Floats:
     """Fit a plane to the sky of an image of which a nebula may fill a large part.
 
     The plane that has a tenth of the mesh cells below it is found first (quantile regression by reweighted least
@@ -21,8 +27,8 @@ def sky_plane(image: NDArray[np.float32], *, tilted: bool = True) -> Floats:
 
     Parameters
     ----------
-    image
-        Shape (ny, nx); NaN is ignored.
+    mesh
+        Of the image.
     tilted
         False fits only a level.
 
@@ -31,7 +37,6 @@ def sky_plane(image: NDArray[np.float32], *, tilted: bool = True) -> Floats:
     ndarray
         Level in the middle of the image, and rise over its whole width and height, in the unit of the image.
     """
-    mesh = mesh_background(image, cell=min(_CELL, max(8, min(image.shape) // 8)))
     levels = mesh.levels.astype(np.float64)
     v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in levels.shape)
     design = np.column_stack([np.ones(levels.size), np.tile(u, v.size), np.repeat(v, u.size)])
@@ -58,15 +63,6 @@ def evaluate_plane(plane: Floats, shape: tuple[int, int]) -> NDArray[np.float32]
     """Evaluate a plane at every pixel, shape (ny, nx)."""
     v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
     return np.asarray(plane[0] + plane[1] * u[None, :] + plane[2] * v[:, None], dtype=np.float32)
-
-
-def subtract_plane(image: NDArray[np.float32], plane: Floats) -> None:
-    """Take a plane off an image in place, some rows at a time."""
-    v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in image.shape)
-    for first in range(0, len(v), _ROWS):
-        rows = slice(first, first + _ROWS)
-        part = plane[0] + plane[1] * u[None, :] + plane[2] * v[rows, None]
-        np.subtract(image[rows], part.astype(np.float32), out=image[rows])
 
 
 def _quantile_plane(design: Floats, values: Floats) -> Floats:

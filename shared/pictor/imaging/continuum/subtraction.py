@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pictor.imaging.continuum.matching import MatchingKernel
 from pictor.imaging.continuum.preparing import Matched, Pair
 from pictor.imaging.continuum.scaling import Scale
-from pictor.imaging.continuum.sky import evaluate_plane, sky_plane
+from pictor.imaging.continuum.sky import evaluate_plane, plane_through, sky_mesh
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import SATURATED, Frame
 
@@ -156,7 +156,7 @@ def _line(
     if sky == "none":
         return data, (0.0, 0.0, 0.0)
     tilted = sky == "plane"
-    ours, theirs = (sky_plane(side.values, tilted=tilted) for side in (matched.narrow, matched.broad))
+    ours, theirs = (plane_through(sky_mesh(side.values), tilted=tilted) for side in (matched.narrow, matched.broad))
     plane = (ours - scale * theirs) / left
     data -= evaluate_plane(plane, (data.shape[0], data.shape[1]))
     return data, (float(plane[0]), float(plane[1]), float(plane[2]))
