@@ -57,11 +57,12 @@ def to_indices(values: NDArray[np.float32], low: float, scale: float, out: Indic
 
 
 @njit(cache=True, nogil=True)
-def look_up(indices: Indices, table: NDArray[np.uint8], out: Pixels8, channel: int) -> None:
-    """Look every pixel, shape (ny, nx), up in one table and write one channel of ``out``."""
-    for y in range(indices.shape[0]):
-        for x in range(indices.shape[1]):
-            out[y, x, channel] = table[indices[y, x]]
+def look_up(indices: Indices, corner: tuple[int, int], table: NDArray[np.uint8], out: Pixels8, channel: int) -> None:
+    """Look pixels from ``corner`` (y, x) on up in one table and write one channel of ``out``."""
+    for y in range(out.shape[0]):
+        row = indices[corner[0] + y, corner[1] :]
+        for x in range(out.shape[1]):
+            out[y, x, channel] = table[row[x]]
 
 
 @njit(cache=True, nogil=True)
@@ -127,7 +128,7 @@ def warm() -> None:
     indices = np.zeros((4, 4), np.uint16)
     tables = np.zeros((3, 65536), np.uint8)
     to_indices(np.zeros((4, 4), np.float32), 0.0, 1.0, indices)
-    look_up(indices, tables[0], np.zeros((4, 4, 1), np.uint8), 0)
+    look_up(indices, (0, 0), tables[0], np.zeros((4, 4, 1), np.uint8), 0)
     look_up_bayer(indices, tables, (0, 0), np.zeros((2, 2, 3), np.uint8))
     spans = Spans.of(2.0, range(2), 4)
     average_areas(np.zeros((4, 4, 1), np.uint8), spans, spans, 2.0, np.zeros((2, 2, 1), np.uint8))

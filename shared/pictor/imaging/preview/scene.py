@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.preview.bayer import red_parity
-from pictor.imaging.preview.kernels import Pixels8, Tables, look_up, look_up_bayer
+from pictor.imaging.preview.kernels import Indices, Pixels8, Tables, look_up, look_up_bayer
 from pictor.imaging.preview.levels import Levels, sample
 from pictor.imaging.preview.stretch import ChannelStretch, StretchKind, make_tables
 
@@ -73,8 +73,15 @@ class Scene:
             return self._bayer_piece((top, bottom, left, right), self.red)
         out = np.empty((bottom - top, right - left, len(self.planes)), dtype=np.uint8)
         for channel, plane in enumerate(self.planes):
-            look_up(self.levels.indices(plane[top:bottom, left:right]), self.tables[channel], out, channel)
+            found, corner = self._rows(plane, (top, bottom, left, right))
+            look_up(found, corner, self.tables[channel], out, channel)
         return out
+
+    def _rows(self, plane: NDArray[np.number], box: tuple[int, int, int, int]) -> tuple[Indices, tuple[int, int]]:
+        """Give the rows of the table for a rectangle, and where it begins in them: of the plane itself if it can be."""
+        if plane.dtype == np.uint16 and plane.flags.c_contiguous:
+            return self.levels.indices(plane), (box[0], box[2])
+        return self.levels.indices(plane[box[0] : box[1], box[2] : box[3]]), (0, 0)
 
     def _bayer_piece(self, box: tuple[int, int, int, int], red: tuple[int, int]) -> Pixels8:
         """Interpolate colour, with a border of one pixel that the frame's edge mirrors (so colours stay in place)."""

@@ -4,14 +4,20 @@ The archive is an SZI file: a zip whose entries are stored, not compressed, hold
 SZI open it as it is; a server needs only the index to serve one tile as one ranged read.
 """
 
-import io
 import json
+import os
 import struct
+import tempfile
 import zipfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
+from io import FileIO
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from pictor.imaging.preview.kernels import Pixels8
@@ -24,6 +30,9 @@ QUALITY = 85
 """JPEG quality: errors stay near one grey value where the frame is noise."""
 
 NAME = "tiles"
+AT_ONCE = 10
+"""Tiles that a thread makes and codes before it is asked again."""
+
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
 
@@ -104,16 +113,21 @@ def write_tiles(scene: Scene, path: Path, *, quality: int = QUALITY) -> Image.Im
         The picture at half resolution, from which smaller products are made.
     """
     levels = (max(scene.width, scene.height) - 1).bit_length() + 1
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive, ThreadPoolExecutor(2) as pool:
-        writer = _Writer(archive, quality, pool)
+    with ExitStack() as stack:
+        files = [stack.enter_context(tempfile.TemporaryFile(dir=path.parent, buffering=0)) for _ in range(2)]
+        archive = stack.enter_context(zipfile.ZipFile(path, "w", zipfile.ZIP_STORED))
+        writer = _Writer(archive, quality, stack.enter_context(ThreadPoolExecutor(len(files))), files)
         writer.describe(scene.width, scene.height, levels)
-        half = _write_full_level(scene, writer, levels - 1)
-        level = half
+        half = level = writer.add_level(levels - 1, (scene.height, scene.width, len(scene.tables)), scene.piece)
         for number in range(levels - 2, -1, -1):
-            for top in range(0, level.height, TILE):
-                writer.add_row(number, top // TILE, level.crop((0, top, level.width, min(top + TILE, level.height))))
-            level = level.reduce(2)
-    return half
+            shown = partial(_piece, level)
+            level = writer.add_level(number, (level.shape[0], level.shape[1], level.shape[2]), shown)
+    return as_image(half)
+
+
+def _piece(level: Pixels8, rows: slice, columns: slice) -> Pixels8:
+    """Copy a rectangle of a picture."""
+    return np.ascontiguousarray(level[rows, columns])
 
 
 def as_image(pixels: Pixels8) -> Image.Image:
@@ -121,23 +135,14 @@ def as_image(pixels: Pixels8) -> Image.Image:
     return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _write_full_level(scene: Scene, writer: "_Writer", number: int) -> Image.Image:
-    """Write the tiles of the full resolution and give the picture at half of it."""
-    half: Image.Image | None = None
-    for top in range(0, scene.height, TILE):
-        strip = as_image(scene.piece(slice(top, top + TILE)))
-        writer.add_row(number, top // TILE, strip)
-        if half is None:
-            half = Image.new(strip.mode, ((scene.width + 1) // 2, (scene.height + 1) // 2))
-        half.paste(strip.reduce(2), (0, top // 2))
-    return half or Image.new("L", (1, 1))
-
-
 @dataclass(frozen=True, slots=True)
 class _Writer:
+    """An archive being written; each thread codes into a file, for only then Pillow lets the other one run."""
+
     archive: zipfile.ZipFile
     quality: int
     pool: ThreadPoolExecutor
+    files: list[FileIO]
 
     def describe(self, width: int, height: int, levels: int) -> None:
         """Write the Deep Zoom description, and ours."""
@@ -150,16 +155,36 @@ class _Writer:
         size = {"width": width, "height": height, "tile_size": TILE, "levels": levels}
         self._store(f"{NAME}/size.json", json.dumps(size).encode())
 
-    def add_row(self, level: int, row: int, strip: Image.Image) -> None:
-        """Write one row of tiles; two threads code them."""
-        boxes = [(left, 0, min(left + TILE, strip.width), strip.height) for left in range(0, strip.width, TILE)]
-        for column, coded in enumerate(self.pool.map(lambda box: self._coded(strip.crop(box)), boxes)):
-            self._store(f"{NAME}/{NAME}_files/{level}/{column}_{row}.jpg", coded)
+    def add_level(self, number: int, shape: tuple[int, int, int], piece: Callable[[slice, slice], Pixels8]) -> Pixels8:
+        """Write the tiles of a level, two threads some of a row at a time; return the picture at half its size."""
+        height, width, channels = shape
+        half = np.empty(((height + 1) // 2, (width + 1) // 2, channels), np.uint8)
 
-    def _coded(self, tile: Image.Image) -> bytes:
-        encoded = io.BytesIO()
-        tile.save(encoded, "JPEG", quality=self.quality)
-        return encoded.getvalue()
+        def code(start: tuple[int, int]) -> list[bytes]:
+            top, left = start
+            shown = as_image(piece(slice(top, top + TILE), slice(left, left + AT_ONCE * TILE)))
+            smaller = np.asarray(shown.reduce(2)).reshape(-1, (shown.width + 1) // 2, channels)
+            half[top // 2 : top // 2 + smaller.shape[0], left // 2 : left // 2 + smaller.shape[1]] = smaller
+            return self._coded(shown)
+
+        starts = [(top, left) for top in range(0, height, TILE) for left in range(0, width, AT_ONCE * TILE)]
+        for (top, left), coded in zip(starts, self.pool.map(code, starts), strict=True):
+            for column, tile in enumerate(coded, left // TILE):
+                self._store(f"{NAME}/{NAME}_files/{number}/{column}_{top // TILE}.jpg", tile)
+        return half
+
+    def _coded(self, strip: Image.Image) -> list[bytes]:
+        """Code the tiles of a strip."""
+        file, coded = self.files.pop(), []
+        try:
+            for left in range(0, strip.width, TILE):
+                file.seek(0)
+                tile = strip.crop((left, 0, min(left + TILE, strip.width), strip.height))
+                tile.save(file, "JPEG", quality=self.quality)
+                coded.append(os.pread(file.fileno(), file.tell(), 0))
+        finally:
+            self.files.append(file)
+        return coded
 
     def _store(self, name: str, content: bytes) -> None:
         self.archive.writestr(zipfile.ZipInfo(name, _WRITTEN), content)
