@@ -30,3 +30,22 @@ def test_levels_from_strips_are_those_of_the_whole_box(
     box = central_quarter(SHAPE)
     expected = [channel_levels((f - below if dark else f).astype(np.float32)[box], bayer=bayer) for f in frames]
     np.testing.assert_allclose(found, expected, rtol=2e-4)
+
+
+@pytest.mark.parametrize("bayer", [False, True])
+def test_levels_of_large_flats_are_right_to_each_other(
+    rng: np.random.Generator, tmp_path: Path, *, bayer: bool
+) -> None:
+    shape, shares = (1500, 2000), (0.93, 1.0, 1.11)
+    y, x = np.mgrid[-1 : 1 : shape[0] * 1j, -1 : 1 : shape[1] * 1j]
+    pattern = (1 - 0.2 * (x * x + y * y)) * (1 + 0.01 * rng.standard_normal(shape))
+    paths = [tmp_path / f"flat{i}.fits" for i in range(len(shares))]
+    for path, share in zip(paths, shares, strict=True):
+        light = 20_000 * share * pattern
+        fits.writeto(path, np.rint(light + 500 + rng.standard_normal(shape) * np.sqrt(light)).astype(np.uint16))
+    with Sources(paths) as sources:
+        found = flat_levels(sources, np.full(shape, 500.0, np.float32), bayer=bayer)
+    off = found / found[1] / np.array(shares)[:, None, None] - 1
+    print(f"levels of flats of 3 MP, to each other: off by {np.abs(off).max():.1e}")
+    assert np.abs(off).max() < 5e-5
+    np.testing.assert_allclose(found[1], 20_000 * pattern[central_quarter(shape)].mean(), rtol=1e-3)

@@ -14,10 +14,10 @@ from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.saturation import mark_saturated
 from pictor.imaging.calibration.splitting import Difference, compare
 from pictor.imaging.combine.combining import Combined, combine
-from pictor.imaging.combine.flats import central_quarter, flat_levels, normalise
+from pictor.imaging.combine.flats import flat_levels, flat_variance, normalise
 from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
-from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample, sample_rows
+from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample
 from pictor.imaging.combine.sources import Sources, shape_of
 from pictor.imaging.types import Image
 
@@ -148,14 +148,7 @@ def _prepare_flat(sources: Sources, recipe: Recipe, dark: Image | None) -> Prepa
     """Flats: bring every frame to one level; noise is measured in the central quarter, where the levels are."""
     levels = flat_levels(sources, dark, bayer=recipe.bayer)
     scale = levels.mean(axis=0) / levels
-    middle, columns = central_quarter(sources.shape)
-    rows = sample_rows(sources.shape)
-    inside = (rows >= middle.start) & (rows < middle.stop)
-    samples, rows = sample(sources)[:, inside, columns], rows[inside]
-    if dark is not None:
-        samples -= dark[rows, columns]
-    samples *= scale[:, rows[:, None] & 1, np.arange(samples.shape[2]) & 1].astype(np.float32)
-    seen = pair_variance(samples, scale.mean(axis=(1, 2)))
+    seen = flat_variance(sources, dark, scale)
     noise, ratio, source = _flat_noise(recipe, seen, float(levels.mean()))
     return Preparation(noise, levels.mean(axis=(1, 2)), scale, None, ratio, source)
 

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.compiling import njit
 from pictor.imaging.pixels import run_in_threads
-from pictor.imaging.types import Image
+from pictor.imaging.types import Image, Mask
 
 IMPULSE_SIGMA = 16.0
 """Far beyond pixel response non-uniformity, near enough for hot pixels the dark left behind."""
@@ -15,48 +15,68 @@ LEAST_IMPULSE = 0.02
 """Relative; below two percent a pixel does no harm whatever its significance."""
 
 SAMPLED_ROWS = 64
+BAD = np.uint8(1)
+WORD = 8
+"""Flags looked at together."""
 
 
 @njit(cache=True, nogil=True)
 def _ring(image: Reals, y: int, x: int, step: int, ring: Reals) -> float:
-    """Fill ``ring`` with the neighbours at distance ``step``, mirrored at the border; return their median."""
+    """Return the median of the neighbours at distance ``step``, mirrored at the border; ``ring`` is room for them."""
     ny, nx = image.shape
-    k = 0
+    found = 0
     for dy in (-step, 0, step):
         for dx in (-step, 0, step):
             if dy != 0 or dx != 0:
                 j = y + dy if 0 <= y + dy < ny else y - dy
                 i = x + dx if 0 <= x + dx < nx else x - dx
-                ring[k] = image[j, i]
-                k += 1
-    return float(np.median(ring))
+                value, k = image[j, i], found
+                value = np.float32(np.inf) if np.isnan(value) else value
+                while k > 0 and ring[k - 1] > value:
+                    ring[k] = ring[k - 1]
+                    k -= 1
+                ring[k] = value
+                found += 1
+    return 0.5 * (np.float64(ring[3]) + np.float64(ring[4]))
 
 
 @njit(cache=True, nogil=True)
 def _residuals(image: Reals, rows: NDArray[np.int64], step: int) -> Reals:
-    """Return value minus median of the ring for every pixel of some rows."""
-    out = np.empty((len(rows), image.shape[1]), np.float32)
+    """Return value minus median of the ring for every third pixel, of all colours, of some rows."""
+    out = np.empty((len(rows), -(-image.shape[1] // 3)), np.float32)
     ring = np.empty(8, np.float32)
     for k in range(len(rows)):
-        for x in range(image.shape[1]):
-            out[k, x] = image[rows[k], x] - _ring(image, rows[k], x, step, ring)
+        for x in range(0, image.shape[1], 3):
+            out[k, x // 3] = image[rows[k], x] - _ring(image, rows[k], x, step, ring)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _mark(image: Reals, step: int, limit: float, rows: tuple[int, int], out: NDArray[np.bool_]) -> None:
-    """Mark pixels farther than ``limit`` from the median of the ring; most are cleared by their row neighbours."""
+def _apart(row: Reals, above: Reals, below: Reals, step: int, limit: np.float32, out: NDArray[np.uint8]) -> None:  # noqa: PLR0917
+    """Flag the pixels of a row that are farther than ``limit`` from a neighbour, and those at its ends."""
+    nx, inner = row.size, out[step : row.size - step]
+    here, left, right = row[step : nx - step], row[: nx - 2 * step], row[2 * step :]
+    over, under, corner = above[step : nx - step], below[step : nx - step], above[: nx - 2 * step]
+    for x in range(here.size):
+        beside = max(abs(here[x] - left[x]), abs(here[x] - right[x]))
+        inner[x] = not max(beside, abs(here[x] - over[x]), abs(here[x] - under[x]), abs(here[x] - corner[x])) <= limit
+    out[:step], out[nx - step : nx] = 1, 1
+
+
+@njit(cache=True, nogil=True)
+def _mark(image: Reals, step: int, limit: float, first: int, last: int, mask: Mask) -> None:  # noqa: PLR0917
+    """Mark pixels farther than ``limit`` from the median of the ring; most are cleared by their neighbours."""
     ny, nx = image.shape
-    ring = np.empty(8, np.float32)
-    for y in range(rows[0], rows[1]):
+    ring, apart = np.empty(8, np.float32), np.zeros(-(-nx // WORD) * WORD, np.uint8)
+    words = apart.view(np.uint64)
+    for y in range(first, last):
         up, down = y - step if y >= step else y + step, y + step if y + step < ny else y - step
-        for x in range(nx):
-            v, near = image[y, x], 0
-            left, right = x - step if x >= step else x + step, x + step if x + step < nx else x - step
-            for n in (image[y, left], image[y, right], image[up, x], image[down, x], image[up, left]):
-                near += abs(v - n) <= limit
-            if near < 5:
-                out[y, x] = not abs(v - _ring(image, y, x, step, ring)) <= limit
+        _apart(image[y], image[up], image[down], step, np.float32(limit), apart)
+        for k in range(words.size):
+            if words[k]:
+                for x in range(k * WORD, min(k * WORD + WORD, nx)):
+                    if apart[x] and not abs(image[y, x] - _ring(image, y, x, step, ring)) <= limit:
+                        mask[y, x] |= BAD
 
 
 def find_impulses(image: Image, *, step: int, sigma: float = IMPULSE_SIGMA) -> NDArray[np.bool_]:
@@ -76,17 +96,21 @@ def find_impulses(image: Image, *, step: int, sigma: float = IMPULSE_SIGMA) -> N
     numpy.ndarray
         True where a pixel stands out, shape (ny, nx).
     """
+    found = np.zeros(image.shape, np.uint8)
+    mark_impulses(np.ascontiguousarray(image, dtype=np.float32), found, step=step, sigma=sigma)
+    return found.view(np.bool_)
+
+
+def mark_impulses(image: Reals, mask: Mask, *, step: int, sigma: float = IMPULSE_SIGMA) -> None:
+    """Mark in a mask, as bad, the pixels `find_impulses` finds in a plane of float32."""
     ny, nx = image.shape
-    found = np.zeros((ny, nx), np.bool_)
     if min(ny, nx) <= 2 * step:
-        return found
-    values = np.ascontiguousarray(image, dtype=np.float32)
+        return
     rows = np.unique(np.linspace(0, ny - 1, SAMPLED_ROWS).astype(np.int64))
-    residuals = _residuals(values, rows, step)
+    residuals = _residuals(image, rows, step)
     spread = 1.4826 * float(np.nanmedian(np.abs(residuals - np.nanmedian(residuals))))
     limit = max(sigma * spread, LEAST_IMPULSE)
-    run_in_threads(lambda first, last: _mark(values, step, limit, (first, last), found), [0, ny // 2, ny])
-    return found
+    run_in_threads(lambda first, last: _mark(image, step, limit, first, last, mask), [0, ny // 2, ny])
 
 
 def warm() -> None:
