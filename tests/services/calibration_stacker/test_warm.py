@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from pictor.calibration_stacker import compute
-from pictor.imaging.calibration import agreement, badindark, calibrating, repair
-from pictor.imaging.combine import impulses, kernels, scaled
+from pictor.imaging.calibration import badindark, calibrating, looking, repair
+from pictor.imaging.combine import clipping, impulses, kernels, scaled
 from tests.imaging.calibration.camera import make_camera
 
 
 def compiled() -> dict[str, int]:
     """Signatures of every kernel of the stacker."""
     found = {}
-    for module in (kernels, scaled, impulses, agreement, badindark, calibrating, repair):
+    for module in (kernels, clipping, scaled, impulses, looking, badindark, calibrating, repair):
         for name, kernel in vars(module).items():
             if isinstance(kernel, numba.core.registry.CPUDispatcher):
                 found[f"{module.__name__}.{name}"] = len(kernel.signatures)
@@ -26,7 +26,7 @@ def compiled() -> dict[str, int]:
 def test_a_warm_stacker_compiles_nothing(stored: str, rng: np.random.Generator, tmp_path: Path) -> None:
     compute.warm()
     before = compiled()
-    assert all(before[f"{kernels.__name__}.{name}"] for name in ("combine_integers", "decode_words"))
+    assert all(before[f"{kernels.__name__}.{name}"] for name in ("average_integers", "decode_words"))
     camera = make_camera(rng, side=64)
     darks, flats = [camera.expose(2.0) for _ in range(4)], [camera.expose(2.0, 30_000.0) for _ in range(4)]
     darks[0][5, 5] = 40_000

@@ -1,4 +1,4 @@
-"""Compiled loops over pixels: sort the samples of 64 pixels at once, look closer only where something sticks out."""
+"""Compiled loops over pixels: the samples of many pixels are sorted at once."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,116 +145,19 @@ def _load(tile: Integers, start: int, end: int, block: Integers, total: NDArray[
 
 
 @njit(cache=True, nogil=True)
-def _flag(block: Integers, rule: Samples, deviation: Reals, risky: NDArray[np.uint8]) -> None:
-    """Flag the sorted pixels whose extremes may lie outside the threshold."""
-    n = block.shape[0]
-    bottom, low, high, top = block[0], block[(n - 1) // 2], block[n // 2], block[n - 1]
-    for lane in range(LANES):
-        centre = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
-        reach = max(np.float64(top[lane]) - centre, centre - np.float64(bottom[lane]))
-        spread = MAD_TO_SIGMA * np.float64(deviation[lane])
-        variance = max(spread * spread, rule[2] + rule[3] * max(centre - rule[4], 0.0))
-        risky[lane] = reach * reach > SAFE * rule[0] * rule[0] * variance
-
-
-@njit(cache=True, nogil=True)
-def _deviation(block: Integers, lane: int, ends: tuple[int, int], centre: float, column: Samples) -> float:
-    """Return the median absolute deviation of some of the samples of one sorted pixel."""
-    for i in range(ends[0], ends[1]):
-        column[i] = block[i, lane]
-    return mad_of(column, ends[0], ends[1], centre)
-
-
-@njit(cache=True, nogil=True)
-def _survivors(block: Integers, lane: int, rule: Samples, deviation: float, column: Samples) -> tuple[int, int]:
-    """Clip one sorted pixel, of which ``deviation`` is known; the survivors are ``block[lo:hi, lane]``.
-
-    That of the survivors is asked for only where one of them is beyond the noise, below which no threshold is.
-    """
-    lo, hi = 0, block.shape[0]
-    for round_ in range(int(rule[1])):
-        before = hi - lo
-        centre = 0.5 * (np.float64(block[lo + (before - 1) // 2, lane]) + np.float64(block[lo + before // 2, lane]))
-        noise = np.sqrt(rule[2] + rule[3] * max(centre - rule[4], 0.0))
-        if max(block[hi - 1, lane] - centre, centre - block[lo, lane]) <= rule[0] * noise:
-            break
-        found = deviation if round_ == 0 else _deviation(block, lane, (lo, hi), centre, column)
-        limit = rule[0] * max(MAD_TO_SIGMA * found, noise)
-        while block[hi - 1, lane] - centre > limit:
-            hi -= 1
-        while centre - block[lo, lane] > limit:
-            lo += 1
-        if hi - lo == before:
-            break
-    return lo, hi
-
-
-@njit(cache=True, nogil=True)
-def _clip_pixel(  # noqa: PLR0917
-    block: Integers, lane: int, rule: Samples, total: np.uint32, deviation: float, column: Samples
-) -> tuple[float, int, int, int]:
-    """Clip one sorted pixel; return the mean of the survivors and their number, the least and the largest of them."""
-    n = block.shape[0]
-    lo, hi = _survivors(block, lane, rule, deviation, column)
-    left = np.int64(total)
-    for i in range(lo):
-        left -= np.int64(block[i, lane])
-    for i in range(hi, n):
-        left -= np.int64(block[i, lane])
-    return left / (hi - lo), hi - lo, block[lo, lane], block[hi - 1, lane]
-
-
-@njit(cache=True, nogil=True)
-def _count_outside(tile: Integers, start: int, least: Integers, most: Integers, rejected: NDArray[np.int64]) -> None:
-    """Count by frame the samples outside the bounds of their pixel, from pixel ``start`` on."""
-    for i in range(tile.shape[0]):
-        row, count = tile[i][start : start + least.shape[0]], np.uint16(0)
-        for lane in range(row.shape[0]):
-            count = np.uint16(count + ((row[lane] < least[lane]) | (row[lane] > most[lane])))
-        rejected[i] += np.int64(count)
-
-
-@njit(cache=True, nogil=True)
-def combine_integers(  # noqa: PLR0917
-    tile: Integers,
-    method: int,
-    rule: Samples,
-    pairs: Comparators,
-    sci: Reals,
-    nused: NDArray[np.uint8],
-    rejected: NDArray[np.int64],
-) -> None:
-    """Combine native integer samples, shape (n, pixels).
-
-    ``rule`` is (sigma, iterations, floor, slope, pedestal); ``rejected`` counts the rejected samples of each frame.
-    """
+def average_integers(tile: Integers, median: bool, pairs: Comparators, sci: Reals) -> None:  # noqa: FBT001
+    """Write the mean, or the median, of native integer samples, shape (n, pixels)."""
     n, pixels = tile.shape
     block, total = np.zeros((n, LANES), np.uint16), np.empty(LANES, np.uint32)
-    room, deviation = np.empty((2, LANES), np.uint16), np.empty(LANES, np.float32)
-    risky, column = np.zeros(LANES, np.uint8), np.empty(n, np.float64)
-    nused[:] = n
+    low, high = block[(n - 1) // 2], block[n // 2]
     for start in range(0, pixels, LANES):
         end = min(start + LANES, pixels)
         out = sci[start:end]
         _load(tile, start, end, block, total)
-        for lane in range(end - start):
-            out[lane] = total[lane] / n
-        if method == MEAN:
-            continue
-        sort_rows(block, pairs)
-        if method == MEDIAN:
+        if median:
+            sort_rows(block, pairs)
             for lane in range(end - start):
-                out[lane] = 0.5 * (np.float64(block[(n - 1) // 2, lane]) + np.float64(block[n // 2, lane]))
-            continue
-        deviations(block, room, deviation)
-        _flag(block, rule, deviation, risky)
-        room[0], room[1] = block[0], block[n - 1]
-        found = 0
-        for lane in range(end - start):
-            if risky[lane]:
-                out[lane], nused[start + lane], room[0, lane], room[1, lane] = _clip_pixel(
-                    block, lane, rule, total[lane], deviation[lane], column
-                )
-                found += n - nused[start + lane]
-        if found:
-            _count_outside(tile, start, room[0][: end - start], room[1][: end - start], rejected)
+                out[lane] = 0.5 * (np.float64(low[lane]) + np.float64(high[lane]))
+        else:
+            for lane in range(end - start):
+                out[lane] = total[lane] / n

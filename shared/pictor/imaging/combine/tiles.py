@@ -8,12 +8,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.clipping import clip_integers
 from pictor.imaging.combine.kernels import (
+    MEDIAN,
     NO_DATA,
     SATURATED,
     SIGMA_CLIP,
     Comparators,
-    combine_integers,
+    average_integers,
     decode_words,
     sorting_network,
 )
@@ -24,17 +26,34 @@ from pictor.imaging.types import Image, Mask
 TILE_BYTES = 1 << 20
 """Bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
 
+LEAST_ROWS = 4
+"""Rows of a tile of integers, however many frames: pieces of a frame that are smaller take longer to read."""
+
 WHOLE_ROWS = 32
 """One thread combines so many rows, from a multiple of this on: whoever watches sees whole blocks."""
 
 Values = NDArray[np.uint16] | NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Tile:
+    """Some rows of all frames, from row ``first`` on, and what was combined of them.
+
+    ``values`` has shape (n, rows, nx), ``sci`` (rows, nx); ``ends``, of integers that were clipped, (2, rows, nx): the
+    least and the largest sample of each pixel.
+    """
+
+    first: int
+    values: Values
+    sci: NDArray[np.float32]
+    ends: NDArray[np.uint16] | None = None
+
+
 class Seeing(Protocol):
     """What one thread shows every tile to."""
 
-    def see(self, first: int, values: Values, sci: NDArray[np.float32]) -> None:
-        """See the samples (n, rows, nx) from row ``first`` on, and what was combined of them."""
+    def see(self, tile: Tile) -> None:
+        """See the samples of a tile, and what was combined of them."""
 
 
 class Watch(Protocol):
@@ -84,6 +103,7 @@ class Room:
     raw: NDArray[np.uint16]
     values: NDArray[np.float32]
     dark: NDArray[np.float32]
+    ends: NDArray[np.uint16]
 
     @classmethod
     def of(cls, plan: Plan, height: int) -> "Room":
@@ -92,7 +112,8 @@ class Room:
         samples = len(plan.sources.frames) * height * nx
         reals = 0 if plan.integers else samples
         dark = np.zeros((height, nx), np.float32)
-        return cls(np.empty(words_of(samples) * 4, np.uint16), np.empty(reals, np.float32), dark)
+        ends = np.empty(2 * height * nx if plan.integers else 0, np.uint16)
+        return cls(np.empty(words_of(samples) * 4, np.uint16), np.empty(reals, np.float32), dark, ends)
 
 
 def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = None) -> Planes:
@@ -105,7 +126,8 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = Non
         np.empty((total, nx), np.uint8),
         np.zeros(count, np.int64),
     )
-    height = _height(max(2, TILE_BYTES // ((2 if plan.integers else 6) * nx * count)))
+    least, size = (LEAST_ROWS, 2) if plan.integers else (2, 6)
+    height = _height(max(least, TILE_BYTES // (size * nx * count)))
     shares = _shares(_tiles(ranges, height))
     pairs = sorting_network(count)
 
@@ -114,13 +136,13 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = Non
         seeing = None if watch is None else watch.part()
         for first, rows in share:
             part = done.part(rows)
-            values = (_integer_tile if plan.integers else _real_tile)(plan, first, room, pairs, part)
+            tile = (_integer_tile if plan.integers else _real_tile)(plan, first, room, pairs, part)
             part.mask[part.nused == 0] |= NO_DATA
             if plan.saturation < np.inf:
                 part.mask[part.sci >= plan.saturation] |= SATURATED
             rejected += part.rejected
             if seeing is not None:
-                seeing.see(first, values, part.sci)
+                seeing.see(tile)
         return rejected
 
     with ThreadPoolExecutor(2) as pool:
@@ -157,18 +179,21 @@ def _shares(tiles: list[tuple[int, slice]]) -> list[list[tuple[int, slice]]]:
     return shares
 
 
-def _integer_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Values:
-    """Combine one tile of stored integers; return them."""
-    tile = plan.sources.read_integers(first, len(out.sci), room.raw)
-    combine_integers(
-        tile.reshape(len(tile), -1), plan.method, plan.rule, pairs,
-        out.sci.reshape(-1), out.nused.reshape(-1), out.rejected,
-    )  # fmt: skip
-    return tile
+def _integer_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Tile:
+    """Combine one tile of stored integers."""
+    stored = plan.sources.read_integers(first, len(out.sci), room.raw)
+    samples, sci = stored.reshape(len(stored), -1), out.sci.reshape(-1)
+    if plan.method != SIGMA_CLIP:
+        average_integers(samples, plan.method == MEDIAN, pairs, sci)
+        out.nused[:] = len(stored)
+        return Tile(first, stored, out.sci)
+    ends = room.ends[: 2 * sci.size].reshape(2, -1)
+    clip_integers(samples, plan.rule, pairs, sci, out.nused.reshape(-1), out.rejected, ends)
+    return Tile(first, stored, out.sci, ends.reshape(2, *out.sci.shape))
 
 
-def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Values:
-    """Combine one tile of scaled or real samples; return them."""
+def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Planes) -> Tile:
+    """Combine one tile of scaled or real samples."""
     rows, nx = out.sci.shape
     count = len(plan.sources.frames)
     values = room.values[: count * rows * nx].reshape(count, rows, nx)
@@ -185,7 +210,7 @@ def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Plan
     combine_reals(
         values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected,
     )  # fmt: skip
-    return values
+    return Tile(first, values, out.sci)
 
 
 def warm() -> None:
@@ -200,4 +225,6 @@ def warm() -> None:
     scale_reals(values, dark, scale, np.zeros(3, np.float32))
     combine_reals(values, SIGMA_CLIP, rule, scale, pairs, sci, nused, rejected)
     flat_sci, flat_nused = sci.reshape(-1), nused.reshape(-1)
-    combine_integers(raw.reshape(3, -1), SIGMA_CLIP, rule, pairs, flat_sci, flat_nused, rejected)
+    samples, ends = raw.reshape(3, -1), np.empty((2, 16), np.uint16)
+    average_integers(samples, True, pairs, flat_sci)
+    clip_integers(samples, rule, pairs, flat_sci, flat_nused, rejected, ends)
