@@ -8,7 +8,7 @@ import numpy as np
 
 from pictor.imaging.calibration.building import Built, Recipe
 from pictor.imaging.calibration.masters import Kind
-from pictor.imaging.calibration.measuring import conversion_gain, dark_current, read_noise_adu
+from pictor.imaging.calibration.measuring import BLOCK, MOST_BLOCKS, conversion_gain, dark_current, read_noise_adu
 from pictor.imaging.combine.flats import central_quarter
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.errors import ImagingError
@@ -41,7 +41,7 @@ def detector_facts(
     Parameters
     ----------
     paths
-        Individual frames; the central quarters of the first two are the pair.
+        Individual frames; strips of the central quarters of the first two are the pair.
     built, recipe
         The master made of them and how.
     dark
@@ -63,14 +63,16 @@ def detector_facts(
         return DetectorFacts(dark_current_e_per_s=found.electrons_per_s, hot_pixels=found.hot_pixels)
     if len(paths) < 2:
         return DetectorFacts()
-    one, two = _pair(paths[:2], scratch)
+    with Sources(list(paths[:2]), scratch=scratch) as sources:
+        parts, columns = _strips(sources.shape, 2 if recipe.bayer else 1)
+        one, two = (_pixels(sources, index, parts, columns) for index in (0, 1))
     if recipe.kind is Kind.BIAS:
         noise = read_noise_adu(one, two)
         return DetectorFacts(read_noise_adu=noise, read_noise_e=noise * recipe.egain if recipe.egain else None)
     known = (recipe.read_noise_e or 0.0) / recipe.egain if recipe.egain else 0.0
     below = np.broadcast_to(np.float32(0), one.shape)
     if dark is not None:
-        below = dark[central_quarter((dark.shape[0], dark.shape[1]))]
+        below = np.concatenate([dark[rows][:, columns] for rows in parts])
     return DetectorFacts(egain=_gain(one, two, below, known, bayer=recipe.bayer))
 
 
@@ -87,8 +89,17 @@ def _gain(one: Pixels, two: Pixels, dark: Image, read_noise: float, *, bayer: bo
     return float(np.mean(found)) if found else None
 
 
-def _pair(paths: Sequence[Path], scratch: Path | None) -> tuple[Pixels, Pixels]:
-    """Read the central quarters of two frames."""
-    with Sources(list(paths), scratch=scratch) as sources:
-        rows, columns = central_quarter(sources.shape)
-        return as_pixels(sources.read_box(0, rows)[:, columns]), as_pixels(sources.read_box(1, rows)[:, columns])
+def _strips(shape: tuple[int, int], step: int) -> tuple[list[slice], slice]:
+    """Choose strips of the central quarter with as many blocks of each colour as are looked at, and its columns."""
+    rows, columns = central_quarter(shape)
+    height, across = BLOCK * step, max(1, (columns.stop - columns.start) // (BLOCK * step))
+    there, wanted = (rows.stop - rows.start) // height, -(-MOST_BLOCKS // across)
+    if there <= wanted:
+        return [rows], columns
+    starts = np.linspace(0, there - 1, wanted).astype(np.int64) * height + rows.start
+    return [slice(int(first), int(first) + height) for first in starts], columns
+
+
+def _pixels(sources: Sources, index: int, parts: Sequence[slice], columns: slice) -> Pixels:
+    """Read strips of one frame, one below the other."""
+    return as_pixels(np.concatenate([sources.read_box(index, rows)[:, columns] for rows in parts]))

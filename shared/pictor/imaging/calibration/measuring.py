@@ -10,7 +10,9 @@ from pictor.imaging.calibration.badpixels import pixel_limits
 from pictor.imaging.calibration.planes import row_chunks
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import CLIP, SUBSAMPLE, clipped_moments
+from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.types import Image
 
 BLOCK = 32
@@ -158,26 +160,45 @@ def _net(flat: NDArray[np.number], dark: NDArray[np.number], part: tuple[slice, 
 def _block_moments(one: Doubles, two: Doubles) -> tuple[Doubles, Doubles]:
     """Return median signal and clipped variance of the difference of blocks (n, pixels) that are half numbers.
 
-    The clipping is that of `clipped_moments`, of all blocks at once.
+    The clipping is that of `clipped_moments`, of each block by itself.
     """
-    difference = one - two
-    good = np.isfinite(difference)
-    known = 2 * np.count_nonzero(good, axis=1) >= difference.shape[1]
-    one, difference, good = one[known], difference[known], good[known]
-    median = np.median
-    if not good.all():
-        one, difference, median = np.where(good, one, np.nan), np.where(good, difference, np.nan), np.nanmedian
-    centre = median(difference, axis=1, keepdims=True)
-    width = np.maximum(1.4826 * median(np.abs(difference - centre), axis=1, keepdims=True), LEAST_WIDTH)
+    found = np.full((2, len(one)), np.nan)
+    run_in_threads(lambda first, last: _measure_blocks(one, two, found, first, last), [0, len(one) // 2, len(one)])
+    known = np.isfinite(found[0])
+    return found[0, known], found[1, known]
+
+
+@njit(cache=True, nogil=True)
+def _measure_blocks(one: Doubles, two: Doubles, out: Doubles, first: int, last: int) -> None:
+    """Write median signal and clipped variance of the difference of each of some blocks that is half numbers."""
+    pixels = one.shape[1]
+    signal, difference = np.empty(pixels), np.empty(pixels)
+    for block in range(first, last):
+        count = 0
+        for k in range(pixels):
+            signal[count], difference[count] = one[block, k], one[block, k] - two[block, k]
+            count += int(np.isfinite(difference[count]))
+        if count > 0 and 2 * count >= pixels:
+            out[0, block], out[1, block] = np.median(signal[:count]), _clipped_variance(difference[:count])
+
+
+@njit(cache=True, nogil=True)
+def _clipped_variance(values: NDArray[np.float64]) -> float:
+    """Return the variance within five standard deviations, in at most six rounds from the median on."""
+    centre = np.median(values)
+    width = max(1.4826 * np.median(np.abs(values - centre)), LEAST_WIDTH)
     for _ in range(6):
-        inside = np.abs(difference - centre) <= CLIP * width
-        count = np.count_nonzero(inside, axis=1, keepdims=True)
-        mean = np.where(inside, difference, 0.0).sum(axis=1, keepdims=True) / count
-        square = np.where(inside, np.square(difference - mean), 0.0).sum(axis=1, keepdims=True) / count
-        before, centre, width = width, mean, np.sqrt(square)
-        if np.array_equal(before, width):
+        count, total, square = 0, 0.0, 0.0
+        for value in values:
+            above = value - centre if abs(value - centre) <= CLIP * width else 0.0
+            count += int(abs(value - centre) <= CLIP * width)
+            total += above
+            square += above * above
+        mean, before = total / count, width
+        centre, width = centre + mean, np.sqrt(max(square / count - mean * mean, 0.0))
+        if width in (0.0, before):
             break
-    return median(one, axis=1), np.square(width[:, 0])
+    return float(width * width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,3 +246,8 @@ def dark_current(
     known = bias_level is not None and egain is not None and exposure_s and np.isfinite(some).any()
     current = (level - float(bias_level or 0)) * float(egain or 0) / float(exposure_s or 1) if known else None
     return DarkCurrent(current, hot, level)
+
+
+def warm() -> None:
+    """Compile the kernel."""
+    _block_moments(np.zeros((1, 4)), np.ones((1, 4)))
