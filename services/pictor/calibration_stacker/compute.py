@@ -12,11 +12,9 @@ from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.agreement import warm as warm_agreement
 from pictor.imaging.calibration.badindark import warm as warm_bad
 from pictor.imaging.calibration.building import Recipe
-from pictor.imaging.calibration.calibrating import warm as warm_calibrate
 from pictor.imaging.calibration.facts import pixel_facts
-from pictor.imaging.calibration.files import calibrate_file
-from pictor.imaging.calibration.lightcards import Told
 from pictor.imaging.calibration.masters import Kind
+from pictor.imaging.calibration.measuring import warm as warm_measuring
 from pictor.imaging.combine.flats import warm as warm_flats
 from pictor.imaging.combine.impulses import warm as warm_impulses
 from pictor.imaging.combine.tiles import warm as warm_combine
@@ -109,6 +107,9 @@ def calibrate(
     ``masters`` maps bias, dark, flat and bad_pixels to paths; ``identities`` the same kinds to the text for the header,
     ``sha256s`` to the hashes of their files; ``sensor`` is as for `stack`.
     """
+    from pictor.imaging.calibration.files import calibrate_file  # noqa: PLC0415 - a stack calibrates no light
+    from pictor.imaging.calibration.lightcards import Told  # noqa: PLC0415 - as above
+
     place = sensor or {}
     files = {kind: Path(found) for kind, found in masters.items()}
     done = calibrate_file(
@@ -184,9 +185,13 @@ def _truth(said: object) -> bool | None:
 
 def warm() -> None:
     """Compile every kernel of the stacker before the first order."""
+    from pictor.imaging.calibration.calibrating import warm as warm_calibrate  # noqa: PLC0415 - a stack alone needs
+    from pictor.imaging.calibration.files import calibrate_file  # noqa: F401, PLC0415 - neither of both
+
     warm_combine()
     warm_agreement()
     warm_bad()
     warm_flats()
     warm_impulses()
+    warm_measuring()
     warm_calibrate()

@@ -5,6 +5,7 @@ constants it takes from them, are compiled into it all the same. After an update
 would go on with the old one, beside callers of the new one.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +13,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from numba import njit  # noqa: TID251 - here is where all take it from
+from numba import (
+    config,
+    njit,  # noqa: TID251 - here is where all take it from
+)
 from numba.core import caching
 
 __all__ = ["njit"]
@@ -68,6 +72,20 @@ def _source(path: Path) -> _Source:
     return _Source(sha256(text).digest(), _COMPILES in text, files)
 
 
+_writable: set[tuple[object, str, str]] = set()
+"""Kinds of places and folders of sources that were seen to work: numba writes a file to learn it, for each kernel."""
+
+
+@cache
+def _stamp(file: str) -> bytes:
+    return digest(Path(file).resolve())
+
+
+@cache
+def _ours(file: str) -> bool:
+    return Path(file).resolve().is_relative_to(_LIBRARY)
+
+
 class _Whole:
     """A place in numba's cache for functions of this library; those of others are left to numba's own classes."""
 
@@ -75,14 +93,20 @@ class _Whole:
 
     def get_source_stamp(self) -> bytes:
         """Tell what the compiled function was made from."""
-        return digest(Path(self._py_file).resolve())
+        return _stamp(self._py_file)
 
     @classmethod
     def from_function(cls, function: Any, file: str) -> Any:  # noqa: ANN401 - they are numba's
         """Give a place for a function of this library, or none."""
-        if not Path(file).resolve().is_relative_to(_LIBRARY):
+        if not _ours(file):
             return None
-        return super().from_function(function, file)  # type: ignore[misc]
+        folder = cls, os.path.dirname(file), str(vars(config)["CACHE_DIR"])  # noqa: PTH120 - for each kernel of a start
+        if folder in _writable:
+            return cls(function, file)  # type: ignore[call-arg]
+        place = super().from_function(function, file)  # type: ignore[misc]
+        if place is not None:
+            _writable.add(folder)
+        return place
 
 
 def _places() -> list[Any]:

@@ -3,13 +3,14 @@
 import re
 import warnings as python_warnings
 
-from astropy import units as u
-
 _ALIASES = {
     **dict.fromkeys(("adu", "adus", "count", "counts", "ct", "cts", "dn"), "adu"),
     **dict.fromkeys(("electron", "electrons", "e-", "e", "photoelectron", "photoelectrons"), "electron"),
     **dict.fromkeys(("sec", "second", "seconds"), "s"),
 }
+_OWN = ("", "adu", "electron", "adu / s", "electron / s")
+"""How units of frames are spelled already, for which astropy's need not be imported."""
+
 _WORD = re.compile(r"(?<![\w.])(?:e-|[A-Za-z]+)")
 
 
@@ -34,6 +35,10 @@ def spelled(text: str) -> str:
     ('adu', 'adu / s', 'electron', 'mJy')
     """
     plain = text.strip()
+    if plain in _OWN or _ALIASES.get(plain.lower()) in _OWN:
+        return _ALIASES.get(plain.lower(), plain)
+    from astropy import units as u  # noqa: PLC0415 - most frames need none
+
     named = _WORD.sub(lambda word: _ALIASES.get(word[0].lower(), word[0]), plain)
     with python_warnings.catch_warnings():
         python_warnings.simplefilter("ignore")

@@ -1,6 +1,7 @@
 """The version every product records."""
 
-from importlib.metadata import version
+from pictor.imaging.version import VERSION
 
-VERSION = version("pictor")
+__all__ = ["SOFTWARE", "VERSION"]
+
 SOFTWARE = f"pictor {VERSION}"

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from astropy.io import fits
@@ -28,6 +27,7 @@ from pictor.imaging.combine.combining import Statistics
 from pictor.imaging.combine.method import Method
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.types import Mask
+from pictor.imaging.version import VERSION
 
 NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -227,7 +227,7 @@ def header_of(
     notes: Sequence[str] = (),
 ) -> fits.Header:
     """Write down what a master is made of."""
-    cards = master_cards(built, recipe, group.inputs, settings, version("pictor"))
+    cards = master_cards(built, recipe, group.inputs, settings, VERSION)
     if dark is not None:
         cards.append(("DARKSHA", digest_of(dark), ""))
     return master_header(group.first, cards, notes)
