@@ -220,6 +220,26 @@ def test_the_same_frame_in_another_scale_has_the_same_hits(rng: np.random.Genera
     assert here.sum() > 100
 
 
+@pytest.mark.parametrize("stated", [{}, {"EGAIN": 257 * EGAIN, "RDNOISE": READ_NOISE_E, "CALSTAT": "BD"}])
+def test_steps_wider_than_the_noise_hide_faint_hits_only_and_are_told(
+    rng: np.random.Generator, stated: dict[str, Any]
+) -> None:
+    light, truth = with_hits(rng, field(rng, 2.5)[0])
+    header = fits.Header(stated)
+    fine = clean_cosmics(Frame(light.round().clip(0, 65535).astype(np.uint16)))
+    coarse = clean_cosmics(Frame((light / 257).round().clip(0, 255).astype(np.uint8), header=header))
+    bright = truth & (light - ndimage.median_filter(light, 5) > 3 * 257)
+    found, far = hits_of(coarse), hits_of(coarse) & (ndimage.distance_transform_edt(~truth) > 1.5)
+    print(
+        f"8 bit ({coarse.header['CR_NOISE']}): {found[bright].sum()} of {bright.sum()} pixels of more than 3 steps, "
+        f"{far.sum()} false"
+    )
+    assert "CR_STEP" not in fine.header
+    assert coarse.header["CR_STEP"] == 1
+    assert found[bright].mean() > 0.95
+    assert far.sum() <= 2
+
+
 def test_the_noise_of_the_sky_is_measured(rng: np.random.Generator) -> None:
     scene, _ = field(rng, 2.5)
     light, _ = with_hits(rng, scene)

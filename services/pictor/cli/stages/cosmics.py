@@ -58,7 +58,8 @@ def _one(path: Path, wish: Wish) -> Told:
         "sigma": wish.sigma, "share": wish.share, "contrast": wish.contrast, "passes": wish.passes, "egain": wish.egain,
         "read noise": wish.read_noise_e, "colour pattern": bayer, "noise": done.header["CR_NOISE"],
     }  # fmt: skip
-    made = Provenance("cosmics", [Input.of(path)], settings, SOFTWARE)
+    cautions = _cautions(done)
+    made = Provenance("cosmics", [Input.of(path)], settings, SOFTWARE, cautions)
     hit = np.zeros(frame.shape, np.uint8) if done.mask is None else (done.mask & HIT) // HIT
     made_of = {
         "clean": done,
@@ -68,8 +69,24 @@ def _one(path: Path, wish: Wish) -> Told:
     for suffix in wish.suffixes:
         write_product(named(path, suffix, wish.out), made_of[suffix], made, overwrite=wish.overwrite)
     outputs = {suffix: str(named(path, suffix, wish.out)) for suffix in wish.suffixes}
-    return {"hit": done.header["CR_NPIX"], "noise": done.header["CR_NOISE"], "bayer": bayer, "outputs": outputs}
+    return {
+        "hit": done.header["CR_NPIX"], "noise": done.header["CR_NOISE"], "bayer": bayer, "outputs": outputs,
+        "cautions": cautions,
+    }  # fmt: skip
+
+
+def _cautions(done: Frame) -> list[str]:
+    """Say where the values of a frame are too coarse for faint hits."""
+    step = done.header.get("CR_STEP")
+    if step is None:
+        return []
+    said = (
+        f"the values are stored in steps of {step:g}, wider than their noise: hits fainter than a few steps cannot "
+        "be told from rounding; look for hits before a frame is brought to so few bits"
+    )
+    return [said]
 
 
 def _line(told: Told) -> str:
-    return f"{told['outputs']['clean']}: {told['hit']} pixels hit; noise from {told['noise']}"
+    line = f"{told['outputs']['clean']}: {told['hit']} pixels hit; noise from {told['noise']}"
+    return "\n  ".join([line, *told["cautions"]])

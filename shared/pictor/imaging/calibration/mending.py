@@ -129,7 +129,9 @@ def clean_cosmics(
     Returns
     -------
     Frame
-        Hits have bit 8 of the mask. Cards CR_CLEAN, CR_NPIX and CR_NOISE say what was done.
+        Hits have bit 8 of the mask. Cards CR_CLEAN, CR_NPIX and CR_NOISE say what was done; CR_STEP the step in which
+        the values are kept where it is wider than their noise, as in most frames of 8 bits: hits fainter than a few
+        steps are then no longer there to be found.
 
     Raises
     ------
@@ -158,4 +160,6 @@ def clean_cosmics(
     done.header["CR_CLEAN"] = (repair, "pixels hit by cosmic rays were replaced")
     done.header["CR_NPIX"] = (int(np.count_nonzero(hit)), "pixels hit by cosmic rays, bit 8 of MASK")
     done.header["CR_NOISE"] = (noise.basis, "noise from")
+    if noise.step:
+        done.header["CR_STEP"] = (noise.step, "step of the values, wider than their noise")
     return done

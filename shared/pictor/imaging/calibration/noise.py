@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pictor.imaging.background import mesh_background
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
+from pictor.imaging.pixels import as_pixels, quantum, step_of
 from pictor.imaging.types import Image
 
 LEAST_EGAIN, LARGEST_EGAIN = 0.05, 2.0
@@ -18,6 +19,9 @@ FULL_SCALE = 65535
 
 LARGEST_SHARE, LARGEST_ADU = 4.0, 2.0**26
 """Reals that stay below the one are shares of full scale, flats having divided some; no camera counts to the other."""
+
+UNRESOLVED = 0.8
+"""Noise of a quarter to half a step, kept in steps, is measured as about this many of them."""
 
 _GAINS, _READ_NOISES = ("EGAIN", "CALEGAIN"), ("RDNOISE", "READNOIS", "CALRN")
 
@@ -37,12 +41,15 @@ class Noise:
         Electrons per unit of the frame.
     basis
         Where the numbers come from, in words.
+    step
+        Step in which the values are kept where it hides their noise, in the unit of the frame; 0 where it does not.
     """
 
     floor: NDArray[np.float64]
     level: NDArray[np.float64]
     egain: float
     basis: str
+    step: float = 0.0
 
     def err(self, pixels: Image) -> NDArray[np.float32]:
         """Give the standard deviation of every pixel.
@@ -107,9 +114,20 @@ def noise_of(
     known = read_noise_e or (_stated(frame, _READ_NOISES) if _without_bias(frame) else None)
     if gain is not None and known is not None:
         told = f"gain {gain:.4g}, read noise {known:.4g} e-{_scale_in_words(adu)}"
-        gain *= adu
-        return Noise(np.full((step, step), known / gain), np.zeros((step, step)), gain, told)
+        gain, coarse = gain * adu, coarseness(frame.data)
+        floor = np.hypot(np.full((step, step), known / gain), coarse / np.sqrt(12))
+        return Noise(floor, np.zeros((step, step)), gain, told, _hiding(coarse, floor))
     return _by_sky(frame, gain, adu, step)
+
+
+def coarseness(values: NDArray[np.generic]) -> float:
+    """Find the step in which a frame keeps its values, in its own unit; 0 where they are continuous."""
+    return quantum(as_pixels(values)) or step_of(values)
+
+
+def _hiding(step: float, floor: NDArray[np.float64]) -> float:
+    """Return the step of the values if it is wider than the noise that they would have without it, else 0."""
+    return step if float(np.median(floor)) < UNRESOLVED * step else 0.0
 
 
 def adu_per_unit(frame: Frame) -> float:
@@ -160,9 +178,11 @@ def _by_sky(frame: Frame, gain: float | None, adu: float, step: int) -> Noise:
                 reason="no-noise",
             )
         floor[y, x], level[y, x] = sky.noise, sky.level
+    hiding = _hiding(coarseness(frame.data), floor)
     if gain is not None:
         told = f"sky of the frame, gain {gain:.4g}{_scale_in_words(adu)}"
-        return Noise(floor, level, gain * adu, told)
+        return Noise(floor, level, gain * adu, told, hiding)
     guess = float(np.median(level / np.square(floor))) / adu
     gain = min(max(guess, LEAST_EGAIN), LARGEST_EGAIN)
-    return Noise(floor, level, gain * adu, f"sky of the frame, gain guessed {gain:.2g}{_scale_in_words(adu)}")
+    told = f"sky of the frame, gain guessed {gain:.2g}{_scale_in_words(adu)}"
+    return Noise(floor, level, gain * adu, told, hiding)

@@ -54,6 +54,17 @@ def test_hits_are_replaced_marked_and_told(light: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(fits.getdata(tmp_path / "out" / "light_difference.fits"), raw - clean, atol=1e-3)
 
 
+def test_values_too_coarse_for_faint_hits_are_told(light: Path, tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "byte.fits", (fits.getdata(light) // 64).astype(np.uint8), fits.getheader(light))
+    done = cosmics(light, tmp_path / "byte.fits", "-o", tmp_path / "out", "--json")
+    fine, coarse = json.loads(done.stdout)
+    assert fine["cautions"] == []
+    assert "steps of 1, wider than their noise" in coarse["cautions"][0]
+    said = "".join(fits.getheader(tmp_path / "out" / "byte_clean.fits")["HISTORY"])
+    assert "hits fainter than a few steps" in said
+    assert "steps of 1" in cosmics(tmp_path / "byte.fits", "-o", tmp_path / "again").stdout
+
+
 def test_the_error_plane_of_a_product_is_the_noise_and_is_carried(light: Path, tmp_path: Path) -> None:
     data = fits.getdata(light).astype(np.float32)
     write_product(tmp_path / "p.fits", Frame(data, np.full(SHAPE, 17, np.float32)), Provenance("test"))
