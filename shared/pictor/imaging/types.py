@@ -1,5 +1,7 @@
 """Array types shared by the pixel functions."""
 
+from typing import Protocol
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,3 +10,16 @@ Image = NDArray[np.floating]
 
 Mask = NDArray[np.uint8]
 """Bit mask, shape (ny, nx): 1 bad, 2 saturated, 4 low flat, 8 cosmic ray, 16 no data, 32 non-linear."""
+
+
+class Rowed(Protocol):
+    """A plane whose rows are there when they are asked for; an array is one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape (ny, nx)."""
+        ...
+
+    def __getitem__(self, rows: slice, /) -> NDArray[np.floating]:
+        """Return some rows, shape (rows, nx)."""
+        ...

@@ -13,7 +13,7 @@ from pictor.imaging.combine.flats import central_quarter
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.pixels import Pixels, as_pixels
-from pictor.imaging.types import Image
+from pictor.imaging.types import Image, Rowed
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ def detector_facts(
     built: Built,
     recipe: Recipe,
     *,
-    dark: Image | None = None,
+    dark: Rowed | None = None,
     exposure_s: float | None = None,
     scratch: Path | None = None,
 ) -> DetectorFacts:

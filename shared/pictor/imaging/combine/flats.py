@@ -11,9 +11,9 @@ from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.combine.sampling import MAX_PAIRS, PAIR_SAMPLES, clipped_moments, pair_variance
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.compiling import njit
-from pictor.imaging.errors import ImagingError
+from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.pixels import run_in_threads
-from pictor.imaging.types import Image, Mask
+from pictor.imaging.types import Image, Mask, Rowed
 
 LEVEL_CLIP = 3.5
 LOW_FLAT = 0.2
@@ -76,7 +76,7 @@ def _sum_inside(values: Reals, bounds: Reals) -> tuple[float, float]:
     return total, count
 
 
-def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray[np.float64]:
+def flat_levels(sources: Sources, dark: Rowed | None, *, bayer: bool) -> NDArray[np.float64]:
     """Measure the level of every flat in its central quarter above the dark, shape (n, 2, 2), in ADU.
 
     Of more than half a million pixels the same pairs of rows of every frame are looked at: the levels of frames of one
@@ -84,9 +84,13 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
 
     Raises
     ------
+    FrameMismatchError
+        If the dark has another shape.
     ImagingError
         If a flat holds no light above its dark.
     """
+    if dark is not None and tuple(dark.shape) != sources.shape:
+        raise FrameMismatchError(f"the dark has shape {dark.shape}, the frames {sources.shape}")
     parts, columns = _middle(sources.shape, LEVEL_PIXELS)
     below = None if dark is None else _rows_of(dark, parts, columns)
 
@@ -102,7 +106,7 @@ def flat_levels(sources: Sources, dark: Image | None, *, bayer: bool) -> NDArray
     return levels
 
 
-def flat_variance(sources: Sources, dark: Image | None, scale: NDArray[np.float64]) -> float:
+def flat_variance(sources: Sources, dark: Rowed | None, scale: NDArray[np.float64]) -> float:
     """Measure the variance of one sample of a flat of scale 1 in the central quarter, in ADU^2.
 
     Parameters
@@ -133,7 +137,7 @@ def _middle(shape: tuple[int, int], pixels: int) -> tuple[list[slice], slice]:
     return [slice(int(first), int(first) + 2) for first in starts], columns
 
 
-def _rows_of(plane: Image, parts: list[slice], columns: slice) -> NDArray[np.float32]:
+def _rows_of(plane: Rowed, parts: list[slice], columns: slice) -> NDArray[np.float32]:
     return np.concatenate([plane[rows][:, columns] for rows in parts]).astype(np.float32, copy=False)
 
 

@@ -21,7 +21,7 @@ from pictor.imaging.combine.kernels import (
 )
 from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_reals
 from pictor.imaging.combine.sources import Sources, words_of
-from pictor.imaging.types import Image, Mask
+from pictor.imaging.types import Mask, Rowed
 
 TILE_BYTES = 1 << 20
 """Bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
@@ -72,7 +72,7 @@ class Plan:
     rule: NDArray[np.float64]
     scale: NDArray[np.float32]
     offset: NDArray[np.float32]
-    dark: Image | None
+    dark: Rowed | None
     saturation: float
 
     @property
