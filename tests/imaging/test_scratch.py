@@ -52,12 +52,13 @@ def test_what_a_killed_process_left_is_gone_after_the_next_work(
     assert (tmp_path / "result.txt").read_text() == "whole"
 
 
-def test_other_folders_and_files_are_left_alone(tmp_path: Path) -> None:
+def test_folders_of_other_machines_and_other_things_are_left_alone(tmp_path: Path) -> None:
     (tmp_path / ".pictor-mine").mkdir()
+    (tmp_path / f".{NAME}0ther000-ab12cd34").mkdir()
     (tmp_path / f".{NAME}file").write_text("a file of that name")
     (tmp_path / f".{NAME}link").symlink_to(tmp_path / ".pictor-mine")
     assert sweep(tmp_path) == []
-    assert len(list(tmp_path.iterdir())) == 3
+    assert len(list(tmp_path.iterdir())) == 4
 
 
 def test_a_folder_is_gone_when_the_work_raised(tmp_path: Path) -> None:

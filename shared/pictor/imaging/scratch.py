@@ -1,6 +1,7 @@
 """Folders for work in progress: gone when the work ends, and swept by the next work when its process was killed."""
 
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -10,6 +11,9 @@ from pathlib import Path
 
 NAME = "pictor-scratch-"
 """How folders begin; beside products they are hidden by a dot before it."""
+
+_MACHINE = hashlib.sha256(os.uname().nodename.encode()).hexdigest()[:8]
+"""Follows in the name: on a share, the locks of other machines may not be seen here."""
 
 _swept: set[Path] = set()
 
@@ -50,7 +54,7 @@ def scratch_folder(parent: Path | None = None) -> Iterator[Path]:
 def sweep(place: Path) -> list[Path]:
     """Remove the scratch folders in a folder whose processes are gone.
 
-    Folders of other people, and those of file systems that know no locks, are left alone.
+    Folders of other people and other machines, and those of file systems that know no locks, are left alone.
 
     Parameters
     ----------
@@ -63,7 +67,7 @@ def sweep(place: Path) -> list[Path]:
         What was removed.
     """
     with os.scandir(place) as entries:
-        found = [Path(one.path) for one in entries if one.name.removeprefix(".").startswith(NAME)]
+        found = [Path(one.path) for one in entries if one.name.removeprefix(".").startswith(f"{NAME}{_MACHINE}-")]
     return [folder for folder in found if _removed(folder)]
 
 
@@ -87,7 +91,7 @@ def _removed(folder: Path) -> bool:
 def _made(place: Path, *, hidden: bool) -> tuple[Path, int]:
     """Make a folder and hold it; one that was swept before it was held is made again."""
     while True:
-        folder = Path(tempfile.mkdtemp(prefix=f"{'.' * hidden}{NAME}", dir=place))
+        folder = Path(tempfile.mkdtemp(prefix=f"{'.' * hidden}{NAME}{_MACHINE}-", dir=place))
         try:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         except FileNotFoundError:

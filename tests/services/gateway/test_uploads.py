@@ -124,7 +124,7 @@ async def test_a_hostile_header_is_refused_with_the_card_that_is_wrong(api: Api)
     body = tiny_frame(7).replace(f"NAXIS   = {2:>20}".encode(), f"NAXIS   = {338069165:>20}".encode())
     answer = await api.upload(body)
     assert (answer.status_code, answer.json()["code"]) == (422, "bad-naxis")
-    assert "NAXIS is 338069165; a frame has 0 to 3 axes." in answer.json()["detail"]
+    assert "NAXIS is 338069165; a frame has 2 axes, or 3 with colour." in answer.json()["detail"]
 
 
 async def test_a_form_with_a_broken_frame_is_refused(api: Api) -> None:

@@ -82,6 +82,8 @@ def _one(path: Path, wish: Wish, members: list[Member], found: list[BadLines]) -
 def _frame(member: Member) -> Frame:
     """Read a frame; pixels without data do not count, those a mask calls bad are what is looked for."""
     frame = Frame.from_fits(member.plain).plane()
+    if not np.isfinite(frame.data).any():
+        raise CommandError(f"{member.path}: no pixel has a value, all are NaN")
     return frame if frame.mask is None else replace(frame, mask=frame.mask & np.uint8(NO_DATA))
 
 

@@ -10,7 +10,7 @@ from astropy.io import fits
 
 from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.client import CommandError
-from pictor.cli.stages.members import Member, read_members, require_alike
+from pictor.cli.stages.members import Member, frame_of, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.badlist import parse_bad_pixels
@@ -19,7 +19,7 @@ from pictor.imaging.calibration.badpixels import PIXEL_SIGMA
 from pictor.imaging.calibration.measuring import dark_current
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.frame import BAD, Frame
-from pictor.imaging.products import Input, Provenance, product_header, write_whole
+from pictor.imaging.products import Input, Provenance, card_name, product_header, write_whole
 from pictor.imaging.scratch import scratch_folder
 from pictor.imaging.types import Mask
 from pictor.runtime.version import SOFTWARE
@@ -59,7 +59,7 @@ def _make(wish: Wish, scratch: Path) -> Told:
     darks, flats = members[: len(wish.darks)], members[len(wish.darks) :]
     require_alike(members, "camera", exposures=False)
     frames = [_dark(member) for member in darks]
-    light = [Frame.from_fits(member.plain) for member in flats]
+    light = [frame_of(member) for member in flats]
     listed = None if wish.user is None else read_list(wish.user, darks[0], frames[0].shape)
     bayer = any(member.described.bayer for member in flats)
     found = map_bad_pixels(frames, flats=light, listed=listed, sigma=wish.sigma, bayer=bayer)
@@ -83,7 +83,7 @@ def _dark(member: Member) -> Frame:
 
     The others are what the dark itself shows, and are looked for again with the threshold of this call.
     """
-    frame = Frame.from_fits(member.plain)
+    frame = frame_of(member)
     if frame.mask is None or "CALROLE" not in frame.header:
         return frame
     again = (bad_pixel_map(frame.real()) != 0) & ((frame.mask & BAD) != 0)
@@ -124,10 +124,10 @@ def _header(wish: Wish, members: Sequence[Member], first: Frame, found: BadPixel
     cards["NBAD"] = (found.bad, "bad pixels")
     cards["NBADAUTO"] = (found.automatic, "bad pixels found (bit 1)")
     cards["NBADUSER"] = (found.listed, "bad pixels listed (bit 2)")
-    cards["DATAFILE"] = (inputs[0].name[-68:], "first frame they were found in")
+    cards["DATAFILE"] = card_name(inputs[0].name)
     if wish.user is not None:
         inputs.append(Input.of(wish.user))
-        cards["USERFILE"] = (wish.user.name[-68:], "list of a person")
+        cards["USERFILE"] = card_name(wish.user.name)
     settings = {"sigma": wish.sigma, "darks": len(wish.darks), "flats": len(wish.flats)}
     return product_header(
         Frame(found.bits, None, None, cards, ""), Provenance("bad-pixels", inputs, settings, SOFTWARE)

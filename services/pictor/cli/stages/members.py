@@ -1,15 +1,19 @@
 """Which frames belong together: files and folders, what their headers say, and where they differ."""
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+
+import numpy as np
 
 from pictor.cli.client import CommandError
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_cards
 from pictor.imaging.fits.unpack import unpack
+from pictor.imaging.frame import Frame
 from pictor.imaging.headers.describe import describe
 from pictor.imaging.headers.description import FrameDescription
 from pictor.imaging.products import Input
@@ -65,7 +69,9 @@ def read_members(paths: Sequence[Path], scratch: Path) -> list[Member]:
     CommandError
         If a file is no frame, or two are the same.
     """
-    members = [read_member(path, scratch / f"{number:04d}") for number, path in enumerate(paths)]
+    rooms = [scratch / f"{number:04d}" for number in range(len(paths))]
+    with ThreadPoolExecutor(2) as pool:
+        members = list(pool.map(read_member, paths, rooms))
     seen: dict[str, Path] = {}
     for member in members:
         other = seen.setdefault(member.input.sha256, member.path)
@@ -91,6 +97,25 @@ def read_member(path: Path, room: Path) -> Member:
         return Member(path, plain, Input.of(path), describe(read_cards(plain, prescan_file(plain)), name=path.name))
     except ImagingError as error:
         raise CommandError(f"{path}: {error}") from error
+
+
+def frame_of(member: Member) -> Frame:
+    """Read the pixels of a frame of two axes; a cube of colour planes is told with its name.
+
+    Raises
+    ------
+    CommandError
+        If it cannot be read, has colour planes, or no pixel that has a value.
+    """
+    try:
+        frame = Frame.from_fits(member.plain)
+    except ImagingError as error:
+        raise CommandError(f"{member.path}: {error}") from error
+    if frame.data.ndim != 2:
+        raise CommandError(f"{member.path} has {frame.data.shape[0]} colour planes; give frames of one plane")
+    if not np.isfinite(frame.data).any():
+        raise CommandError(f"{member.path}: no pixel has a value, all are NaN")
+    return frame
 
 
 def kind_of(members: Sequence[Member], asked: str | None) -> tuple[str, list[str]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.members import Member, differing, read_members, require_alike
+from pictor.cli.stages.members import Member, differing, frame_of, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.imaging.calibration.pairs import (
     difference_histogram,
@@ -118,7 +118,7 @@ def _no_gain(pair: Sequence[Member]) -> str:
 
 def _frame(member: Member) -> Frame:
     """Read a frame with its pedestal applied, so that levels count from zero."""
-    frame = Frame.from_fits(member.plain)
+    frame = frame_of(member)
     pedestal = member.described.pedestal or 0.0
     if not pedestal:
         return frame

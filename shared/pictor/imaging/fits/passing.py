@@ -155,7 +155,8 @@ class PassingScan:
                 return bytes(block[: start + CARD])
         if len(block) >= most:
             raise UnreadableFrameError(
-                f"The header has no END card within {self._limits.cards} cards.", reason="too-many-cards"
+                f"The header has more than the {self._limits.cards} cards that are read, or no card END.",
+                reason="too-many-cards",
             )
         self._scanned = len(block) // CARD * CARD
         return None

@@ -45,7 +45,8 @@ class Scaling:
         zero, scale = _number(values.get("BZERO"), 0.0), _number(values.get("BSCALE"), 1.0)
         if scale == 0 or not (math.isfinite(zero) and math.isfinite(scale)):
             raise UnreadableFrameError(
-                f"BSCALE {values.get('BSCALE')!r} and BZERO {values.get('BZERO')!r} do not scale pixels.",
+                f"BSCALE {values.get('BSCALE')!r} and BZERO {values.get('BZERO')!r} do not scale pixels; "
+                "where pixels stand for themselves the cards are 1 and 0, or not there.",
                 reason="bad-scaling",
             )
         if bitpix < 0 and zero:

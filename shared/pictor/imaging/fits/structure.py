@@ -106,7 +106,8 @@ def read_header(read: ByteReader, offset: int, limits: Limits) -> tuple[bytes, b
                 return block[: start + CARD], True
         if len(block) >= most:
             raise UnreadableFrameError(
-                f"The header has no END card within {limits.cards} cards.", reason="too-many-cards"
+                f"The header has more than the {limits.cards} cards that are read, or no card END.",
+                reason="too-many-cards",
             )
         if len(block) < min(size, most):
             return block, False
@@ -170,7 +171,9 @@ class Structure:
         if count > most and self.flag("GROUPS"):
             raise UnreadableFrameError("The file holds random groups, not an image.", reason="random-groups")
         if not 0 <= count <= most:
-            raise UnreadableFrameError(f"{prefix}NAXIS is {count}; a frame has 0 to 3 axes.", reason="bad-naxis")
+            raise UnreadableFrameError(
+                f"{prefix}NAXIS is {count}; a frame has 2 axes, or 3 with colour.", reason="bad-naxis"
+            )
         lengths = tuple(self.integer(f"{prefix}NAXIS{axis}") for axis in range(1, count + 1))
         if any(length < 0 for length in lengths):
             raise UnreadableFrameError(f"An axis has a negative length: {lengths}.", reason="bad-naxis")

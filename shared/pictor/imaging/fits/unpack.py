@@ -52,9 +52,11 @@ def unpack(path: Path, scratch: Path, *, limits: Limits = DEFAULT_LIMITS) -> Unp
     Raises
     ------
     UnreadableFrameError
-        ``archive`` for zip, bz2, xz and others; ``gzip-damaged``, ``gzip-truncated``, the reasons of the prescan and
-        of XISF for the rest.
+        ``not-a-file`` for folders and pipes, ``archive`` for zip, bz2, xz and others; ``gzip-damaged``,
+        ``gzip-truncated``, the reasons of the prescan and of XISF for the rest.
     """
+    if path.exists() and not path.is_file():
+        raise UnreadableFrameError("It is a folder, a pipe or a device; a frame is a file.", reason="not-a-file")
     with path.open("rb") as stream:
         container = sniff(stream.read(_SNIFF))
         stream.seek(0)
