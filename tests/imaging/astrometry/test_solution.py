@@ -7,7 +7,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from cdshealpix import nested
 
-from pictor.imaging.astrometry.geometry import position_angle, separation
+from pictor.imaging.astrometry.geometry import healpix_of, position_angle, separation
 from pictor.imaging.astrometry.projection import pixel_to_sky
 from pictor.imaging.astrometry.refit import refit
 from pictor.imaging.astrometry.solution import Solution, Source, describe, wcs_cards
@@ -86,6 +86,15 @@ def test_the_footprint_covers_the_frame_and_little_more(rng: np.random.Generator
     middle = nested.lonlat_to_healpix(SkyCoord(found.ra_deg, found.dec_deg, unit="deg").ra[None],
                                       SkyCoord(found.ra_deg, found.dec_deg, unit="deg").dec[None], 29)  # fmt: skip
     assert found.healpix29 == int(middle[0])
+
+
+def test_the_cell_of_a_direction_is_the_one_the_healpix_library_finds(rng: np.random.Generator) -> None:
+    ra, dec = rng.uniform(0, 360, 3000), np.degrees(np.arcsin(rng.uniform(-1, 1, 3000)))
+    dec[:500] = 90 - 10 ** rng.uniform(-9, 1, 500)
+    dec[500:1000] = -dec[:500]
+    where = SkyCoord(ra, dec, unit="deg")
+    cells = nested.lonlat_to_healpix(where.ra, where.dec, 29).astype(np.int64)
+    assert [healpix_of(point) for point in zip(ra.tolist(), dec.tolist(), strict=True)] == cells.tolist()
 
 
 def test_zone_maxima_are_known_where_stars_are(rng: np.random.Generator) -> None:

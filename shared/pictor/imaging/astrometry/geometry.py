@@ -72,13 +72,26 @@ def separation(first: SkyPoint, second: SkyPoint) -> float:
 
 
 def healpix_of(point: SkyPoint) -> int:
-    """Nested HEALPix cell of order 29 of a direction: one number for cone searches."""
-    from astropy.coordinates import Latitude, Longitude  # noqa: PLC0415 - a second to import, needed once per solution
-    from cdshealpix import nested  # noqa: PLC0415
+    """Nested HEALPix cell of order 29 of a direction [1]_: one number for cone searches.
 
-    where = Longitude([point[0]], "deg"), Latitude([point[1]], "deg")
-    cell = nested.lonlat_to_healpix(*where, _HEALPIX_ORDER, num_threads=1)
-    return int(cell[0])
+    References
+    ----------
+    .. [1] Gorski K. M. et al., 2005, ApJ 622, 759.
+    """
+    last, quarter, dec = (1 << _HEALPIX_ORDER) - 1, (point[0] % 360.0) / 90.0, math.radians(point[1])
+    if abs(math.sin(dec)) <= 2 / 3:
+        along, across = (last + 1) * (0.5 + quarter), (last + 1) * 0.75 * math.sin(dec)
+        falling, rising = int(along - across), int(along + across)
+        one, two = falling >> _HEALPIX_ORDER, rising >> _HEALPIX_ORDER
+        face = one | 4 if one == two else (one if one < two else two + 8)
+        x, y = rising & last, last - (falling & last)
+    else:
+        sector = min(3, int(quarter))
+        from_pole = (last + 1) * math.sqrt(6) * math.sin((math.pi / 2 - abs(dec)) / 2)
+        left, right = (min(last, int(part * from_pole)) for part in (quarter - sector, 1 - (quarter - sector)))
+        face, x, y = (sector, last - right, last - left) if dec > 0 else (sector + 8, left, right)
+    # the binary digits of a number, read in base four, are its bits with room between them for those of the other
+    return (face << 2 * _HEALPIX_ORDER) + int(f"{x:b}", 4) + 2 * int(f"{y:b}", 4)
 
 
 def footprint_of(corners: tuple[SkyPoint, ...]) -> str:
@@ -98,7 +111,7 @@ def footprint_of(corners: tuple[SkyPoint, ...]) -> str:
     ----------
     .. [1] Fernique P. et al., 2022, MOC: HEALPix Multi-Order Coverage map, IVOA.
     """
-    from astropy.coordinates import Latitude, Longitude  # noqa: PLC0415
+    from astropy.coordinates import Latitude, Longitude  # noqa: PLC0415 - a second to import, needed once per solution
     from cdshealpix import nested  # noqa: PLC0415
 
     side = min(separation(corners[0], corners[1]), separation(corners[1], corners[2]))
