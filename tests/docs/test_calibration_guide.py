@@ -103,7 +103,7 @@ def left_out() -> Iterator[str]:
     yield from unlike_the_others(lost, [str(i) for i in range(9)], 1000).values()
     apart = Preparation(NoiseModel(16.0), np.array([500.0, 540.0]), None, None, None, "measured")
     combined = Combined(agreement.rows, agreement.unstable, agreement.unstable, lost, Method.MEAN, apart.noise)
-    yield two_levels(Built(combined, apart, None, agreement), ["a", "b"], Kind.DARK)["a"]
+    yield two_levels(Built(combined, apart, agreement), ["a", "b"], Kind.DARK)["a"]
 
 
 def test_every_reason_a_frame_is_not_stacked_is_explained_and_no_other() -> None:

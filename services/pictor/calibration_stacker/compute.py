@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pictor.calibration_stacker import premade
 from pictor.calibration_stacker.drawing import draw
+from pictor.calibration_stacker.drawing import told as told_pictures
 from pictor.calibration_stacker.foreign import Given
 from pictor.calibration_stacker.stacking import Order, report, stack_group
 from pictor.imaging.calibration.agreement import warm as warm_agreement
@@ -60,8 +61,8 @@ def stack(  # noqa: PLR0913 - the arguments are the order
         bad_pixel_list, None if sensor is None else sensor["binning"], _origin(sensor or {}), expected_level_adu,
         tuple(accepted_cameras),
     )  # fmt: skip
-    told = report(stack_group(order))
-    return finite({**told, "pictures": draw(str(told["master_path"]), scratch)})
+    done = stack_group(order)
+    return finite({**report(done), "pictures": told_pictures(done.pictures)})
 
 
 def _origin(sensor: Mapping[str, int]) -> tuple[int, int]:

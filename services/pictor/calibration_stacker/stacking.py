@@ -1,6 +1,7 @@
 """One stack from frames to files: what `compute.stack` does with its arguments."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,20 +11,21 @@ from astropy.io import fits
 
 from pictor.calibration_stacker.expected import beside_active, beside_expected, level_range
 from pictor.calibration_stacker.gate import GateResult, Level, Measured, expected_rejected_share, judge
-from pictor.calibration_stacker.refusing import MOST_REFUSED, unlike_frames
+from pictor.calibration_stacker.refusing import MOST_REFUSED, Unlike, unlike_frames
 from pictor.imaging.calibration import stackfiles
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badpixels import read_bad_pixel_list
-from pictor.imaging.calibration.building import Built, Recipe, build, write_built
-from pictor.imaging.calibration.cards import Inputs, mean_of
+from pictor.imaging.calibration.below import Below, dark_for_flats
+from pictor.imaging.calibration.building import Built, Recipe, build, split_halves, write_built
+from pictor.imaging.calibration.cards import mean_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
 from pictor.imaging.calibration.masters import (
     Card,
     Kind,
-    Master,
     master_header,
     write_map,
 )
+from pictor.imaging.calibration.picturing import MasterPictures, picture_planes
 from pictor.imaging.calibration.sameness import cameras, differences
 from pictor.imaging.calibration.splitting import Difference
 from pictor.imaging.calibration.stackfiles import Group
@@ -71,6 +73,7 @@ class Stacked:
     built: Built
     facts: DetectorFacts
     gate: GateResult
+    pictures: MasterPictures
     kind: Kind
     refused: Mapping[str, str] = field(default_factory=dict)
     cameras: tuple[str, ...] = ()
@@ -112,17 +115,34 @@ def stack_group(order: Order) -> Stacked:
         order, inputs = _without(order, left_out), inputs.without(left_out)
         built = _build(order, dark)
         unlike = unlike_frames(built, order.frame_ids, order.recipe.kind, most=most - len(found))
+    against = _beside_active(built, order)
+    with ThreadPoolExecutor(1) as beside:
+        judged = beside.submit(_judge, order, built, replace(group, inputs=inputs), dark, unlike, against)
+        bad_path = _mark_bad(order, built, group.first)
+        path = order.scratch / "master.fits"
+        write_built(path, built, _header(order, built, replace(group, inputs=inputs), dark))
+        facts, gate, pictures = judged.result()
+    return Stacked(path, bad_path, built, facts, gate, pictures, order.recipe.kind, found, cameras(inputs.descriptions))
+
+
+def _judge(  # noqa: PLR0917
+    order: Order, built: Built, group: Group, dark: Below | None, unlike: Unlike, against: Difference | None
+) -> tuple[DetectorFacts, GateResult, MasterPictures]:
+    """Draw, measure and judge a master; of the mask, which is marked meanwhile, nothing is read."""
+    inputs, recipe, done = group.inputs, order.recipe, built.combined
+    row_order = next((value for key, value, _ in group.first if key == "ROWORDER"), None)
+    pictures = picture_planes(
+        done.sci, done.nused, done.statistics.frames, row_order=row_order, scratch=order.scratch
+    )  # fmt: skip
     exposure = mean_of(inputs.headers, "EXPTIME") or mean_of(inputs.headers, "EXPOSURE")
     pixels = None if dark is None else dark.sci
-    facts = detector_facts(order.paths, built, order.recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
-    differing = differences(inputs.descriptions, order.recipe.kind, order.policy)
+    facts = detector_facts(order.paths, built, recipe, dark=pixels, exposure_s=exposure, scratch=order.scratch)
+    split = split_halves(order.paths, recipe, built.preparation, dark=pixels, scratch=order.scratch)
+    differing = differences(inputs.descriptions, recipe.kind, order.policy)
     serials = cameras(inputs.descriptions)
-    measured = replace(measure(built, order), differences=differing, cameras=serials, disputed=dict(unlike.disputed))
-    gate = judge(replace(measured, accepted_cameras=order.accepted_cameras))
-    bad_path = _mark_bad(order, built, group.first)
-    path = order.scratch / "master.fits"
-    write_built(path, built, _header(order, built, inputs, group))
-    return Stacked(path, bad_path, built, facts, gate, order.recipe.kind, found, serials)
+    measured = measure(built, order, split, against)
+    measured = replace(measured, differences=differing, cameras=serials, disputed=dict(unlike.disputed))
+    return facts, judge(replace(measured, accepted_cameras=order.accepted_cameras)), pictures
 
 
 def in_order(order: Order) -> tuple[Order, Group]:
@@ -132,7 +152,7 @@ def in_order(order: Order) -> tuple[Order, Group]:
     return replace(order, paths=group.paths, frame_ids=inputs.frame_ids, sha256s=inputs.sha256s), group
 
 
-def _build(order: Order, dark: Master | None) -> Built:
+def _build(order: Order, dark: Below | None) -> Built:
     pixels, err = (None, None) if dark is None else (dark.sci, dark.err)
     return build(order.paths, order.recipe, dark=pixels, dark_err=err, scratch=order.scratch)
 
@@ -148,19 +168,28 @@ def _only(order: Order, places: Sequence[int]) -> Order:
     )  # fmt: skip
 
 
-def _dark_of(order: Order) -> Master | None:
-    """Read the dark of a flat, which must still hold its bias."""
+def _dark_of(order: Order) -> Below | None:
+    """Open the dark of a flat, which must still hold its bias."""
     if order.recipe.kind is not Kind.FLAT:
         return None
-    return stackfiles.dark_for_flats(order.dark_path, order.recipe.bias_level)
+    return dark_for_flats(order.dark_path, order.recipe.bias_level)
 
 
-def measure(built: Built, order: Order) -> Measured:
-    """Collect the numbers the gate judges."""
+def _beside_active(built: Built, order: Order) -> Difference | None:
+    """Compare a master with the one in use, where both are of one kind."""
+    if order.active_path is None or _unlike_active(order):
+        return None
+    return compare_with_active(built, order.active_path)
+
+
+def _unlike_active(order: Order) -> bool:
+    return order.recipe.kind is not Kind.FLAT and _without_bias(order.active_path)
+
+
+def measure(built: Built, order: Order, split: Difference | None, against: Difference | None) -> Measured:
+    """Collect the numbers the gate judges: of the master, of its halves, and of it beside the one in use."""
     statistics = built.combined.statistics
-    unlike_active = order.recipe.kind is not Kind.FLAT and _without_bias(order.active_path)
-    against = None if order.active_path is None or unlike_active else compare_with_active(built, order.active_path)
-    split, clips = built.split, order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
+    clips = order.recipe.method is Method.SIGMA_CLIP and statistics.can_reject
     flat = order.recipe.kind is Kind.FLAT
     noise = None if flat else built.combined.noise.floor**0.5
     drifted = drift(built.agreement, flat=flat)
@@ -176,7 +205,7 @@ def measure(built: Built, order: Order) -> Measured:
         active_block_share=None if against is None else against.block_share,
         level_range=None if noise is None else level_range(built.preparation, order.recipe),
         level=_level(built, order, against, noise),
-        active_without_bias=unlike_active,
+        active_without_bias=_unlike_active(order),
         hot_pixels_kept=_hot_pixels_kept(built, order),
         drift=None if drifted is None else drifted.largest,
         drift_share=None if drifted is None else drifted.share,
@@ -225,7 +254,7 @@ def _listed(order: Order, shape: tuple[int, int]) -> Mask | None:
     return parse_bad_pixels(order.bad_pixel_list).draw(shape, binning=order.binning, origin=order.origin)
 
 
-def _header(order: Order, built: Built, inputs: Inputs, group: Group) -> fits.Header:
+def _header(order: Order, built: Built, group: Group, dark: Below | None) -> fits.Header:
     """Write down what the master is made of."""
     policy: dict[str, str | float] = {
         "method": str(order.policy.stacking_method),
@@ -234,8 +263,7 @@ def _header(order: Order, built: Built, inputs: Inputs, group: Group) -> fits.He
         "min_frames": order.policy.min_frames,
         "temp_tol": order.policy.temperature_tolerance_c,
     }
-    group = replace(group, inputs=inputs)
-    return stackfiles.header_of(built, order.recipe, group, policy, order.dark_path)
+    return stackfiles.header_of(built, order.recipe, group, policy, dark)
 
 
 def report(done: Stacked) -> dict[str, object]:

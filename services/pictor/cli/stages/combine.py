@@ -9,6 +9,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, at_temperature, kind_of, listed, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.cli.stages.underneath import Underneath, underneath
+from pictor.imaging.calibration.below import digest_of
 from pictor.imaging.calibration.masters import Kind, bias_level
 from pictor.imaging.calibration.stackfiles import stack_files
 from pictor.imaging.combine.combining import Statistics
@@ -139,6 +140,7 @@ def _master(members: Sequence[Member], kind: Kind, wish: Wish, made: Provenance,
                 [one.plain for one in members], part, kind=kind, dark=below.path, method=wish.method, sigma=wish.sigma,
                 iterations=wish.iterations, egain=wish.egain or first.egain, read_noise_e=wish.read_noise_e,
                 bias_level=below.bias_level, saturation=first.saturation_adu, bayer=bool(first.bayer),
+                sha256s=[one.input.sha256 if one.plain == one.path else digest_of(one.plain) for one in members],
                 notes=[*made.history(), *beside, *packed],
             )
         )  # fmt: skip

@@ -19,7 +19,7 @@ from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
 from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample
 from pictor.imaging.combine.sources import Sources, shape_of
-from pictor.imaging.types import Image
+from pictor.imaging.types import Rowed
 
 AGREEMENT = 1.25
 """Noise from the header and noise seen between frames may differ by this factor before the seen one is used."""
@@ -85,10 +85,9 @@ class Built:
 
     combined: Combined
     preparation: Preparation
-    split: Difference | None
     agreement: Agreement
     flat_levels: NDArray[np.float64] | None = None
-    dark_err: Image | None = None
+    dark_err: Rowed | None = None
 
     @property
     def flat_level(self) -> float | None:
@@ -114,7 +113,7 @@ class Built:
         return err
 
 
-def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Image | None, scratch: Path | None = None) -> Preparation:
+def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Rowed | None, scratch: Path | None = None) -> Preparation:
     """Measure levels and noise; decide scales (flats) or offsets (drifting bias and darks).
 
     Parameters
@@ -144,7 +143,7 @@ def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Image | None, scratc
         return _prepare_flat(sources, recipe, dark)
 
 
-def _prepare_flat(sources: Sources, recipe: Recipe, dark: Image | None) -> Preparation:
+def _prepare_flat(sources: Sources, recipe: Recipe, dark: Rowed | None) -> Preparation:
     """Flats: bring every frame to one level; noise is measured in the central quarter, where the levels are."""
     levels = flat_levels(sources, dark, bayer=recipe.bayer)
     scale = levels.mean(axis=0) / levels
@@ -200,8 +199,8 @@ def build(
     paths: Sequence[Path],
     recipe: Recipe,
     *,
-    dark: Image | None = None,
-    dark_err: Image | None = None,
+    dark: Rowed | None = None,
+    dark_err: Rowed | None = None,
     scratch: Path | None = None,
 ) -> Built:
     """Build a master from individual frames.
@@ -220,7 +219,7 @@ def build(
     Returns
     -------
     Built
-        Planes, levels and, from four frames on, the split-half numbers.
+        Planes, levels and how every frame lies about the combined one.
 
     Raises
     ------
@@ -230,29 +229,54 @@ def build(
         If there are no frames, too many, or a flat holds no light.
     """
     ready = prepare(paths, recipe, dark=dark, scratch=scratch)
-
-    def part(chosen: slice, rows: list[tuple[int, int]] | None, watch: Look | None = None) -> Combined:
-        return combine(
-            paths[chosen], method=recipe.method, sigma=recipe.sigma, iterations=recipe.iterations, noise=ready.noise,
-            scale=None if ready.scale is None else ready.scale[chosen],
-            offset=None if ready.offset is None else ready.offset[chosen],
-            dark=dark, saturation=None if recipe.kind is Kind.FLAT else recipe.saturation, rows=rows, scratch=scratch,
-            watch=watch,
-        )  # fmt: skip
-
-    split = None
-    if len(paths) >= LEAST_FOR_SPLIT:
-        rows = strips(*shape_of(paths[0]))
-        wander = FLAT_WANDER if recipe.kind is Kind.FLAT else 0.0
-        split = _split(part(slice(0, None, 2), rows), part(slice(1, None, 2), rows), ready, wander=wander)
     look = ready.look(shape_of(paths[0]), len(paths))
-    whole = part(slice(None), None, look)
+    whole = _combine(paths, recipe, ready, slice(None), dark=dark, scratch=scratch, watch=look)
     if recipe.kind is not Kind.FLAT:
-        return Built(whole, ready, split, look.found)
+        return Built(whole, ready, look.found)
     if recipe.saturation is not None and ready.scale is not None:
         mark_saturated(whole, recipe.saturation, ready.scale, dark)
     levels = normalise(whole.sci, whole.mask, bayer=recipe.bayer)
-    return Built(whole, ready, split, look.found, levels, dark_err)
+    return Built(whole, ready, look.found, levels, dark_err)
+
+
+def _combine(
+    paths: Sequence[Path], recipe: Recipe, ready: Preparation, chosen: slice, *, dark: Rowed | None,
+    scratch: Path | None, rows: list[tuple[int, int]] | None = None, watch: Look | None = None,
+) -> Combined:  # fmt: skip
+    """Combine some of the frames as all of them are to be combined."""
+    return combine(
+        paths[chosen], method=recipe.method, sigma=recipe.sigma, iterations=recipe.iterations, noise=ready.noise,
+        scale=None if ready.scale is None else ready.scale[chosen],
+        offset=None if ready.offset is None else ready.offset[chosen],
+        dark=dark, saturation=None if recipe.kind is Kind.FLAT else recipe.saturation, rows=rows, scratch=scratch,
+        watch=watch,
+    )  # fmt: skip
+
+
+def split_halves(
+    paths: Sequence[Path], recipe: Recipe, ready: Preparation, *, dark: Rowed | None = None, scratch: Path | None = None
+) -> Difference | None:
+    """Combine every other frame and the others, and compare the two, over strips of the frame.
+
+    Parameters
+    ----------
+    paths, recipe, dark, scratch
+        As for `build`.
+    ready
+        What it settled.
+
+    Returns
+    -------
+    Difference or None
+        None of fewer than four frames.
+    """
+    if len(paths) < LEAST_FOR_SPLIT:
+        return None
+    rows = strips(*shape_of(paths[0]))
+    one, two = (
+        _combine(paths, recipe, ready, slice(first, None, 2), dark=dark, scratch=scratch, rows=rows) for first in (0, 1)
+    )
+    return _split(one, two, ready, wander=FLAT_WANDER if recipe.kind is Kind.FLAT else 0.0)
 
 
 def strips(ny: int, nx: int) -> list[tuple[int, int]]:
@@ -265,7 +289,11 @@ def strips(ny: int, nx: int) -> list[tuple[int, int]]:
 
 def _split(one: Combined, two: Combined, ready: Preparation, *, wander: float) -> Difference:
     """Compare the halves; where the noise seen differs from the one used, expect the one seen."""
-    variance = np.square(one.err) + np.square(two.err)
+    variance, other = one.err, two.err
+    np.square(variance, out=variance)
+    np.square(other, out=other)
+    variance += other
+    del other
     if ready.noise_source == "detector" and ready.noise_ratio:
         variance *= np.float32(ready.noise_ratio**2)
     return compare(one.sci, two.sci, variance, wander=wander)

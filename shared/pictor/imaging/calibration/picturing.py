@@ -58,29 +58,49 @@ def picture_master(path: Path, scratch: Path) -> MasterPictures:
             raise ImagingError(f"{path.name} holds no image of two axes", reason="not-a-master")
         sci = images.get("SCI") or next(iter(images.values()))
         header = units[0].header
-        upright = str(header.get("ROWORDER", "")).upper() == "TOP-DOWN"
-        levels = averaged(sci)
         frames = header.get("NCOMBINE")
-        nused = averaged(images["NUSED"]) if "NUSED" in images and isinstance(frames, int) and frames > 0 else None
+        counted = "NUSED" in images and isinstance(frames, int) and frames > 0
+        levels, nused = averaged(sci.section, sci.shape), None
+        if counted:
+            nused = averaged(images["NUSED"].section, images["NUSED"].shape) / frames
+    return _pictures(levels, nused, upright=_upright(header.get("ROWORDER")), scratch=scratch)
+
+
+def picture_planes(
+    sci: NDArray[np.float32], nused: NDArray[np.uint8], frames: int, *, row_order: object, scratch: Path
+) -> MasterPictures:
+    """Draw the same pictures of planes in memory, shape (ny, nx), combined of so many frames."""
+    levels, used = averaged(sci, sci.shape), averaged(nused, nused.shape) / frames
+    return _pictures(levels, used, upright=_upright(row_order), scratch=scratch)
+
+
+def _upright(row_order: object) -> bool:
+    return str(row_order or "").upper() == "TOP-DOWN"
+
+
+def _pictures(
+    levels: NDArray[np.float64], used: NDArray[np.float64] | None, *, upright: bool, scratch: Path
+) -> MasterPictures:
+    """Stretch and write averages of the pixels, and of the share of the frames used where it is known."""
     finite = levels[np.isfinite(levels)]
     black, white = (float(value) for value in np.percentile(finite, STRETCH)) if finite.size else (0.0, 1.0)
     preview = _write(levels, black, white, upright, scratch / "preview.png")
-    if nused is None or not isinstance(frames, int):
+    if used is None:
         return MasterPictures(preview, None, black, white, None)
-    rejected = 1.0 - nused / frames
+    rejected = 1.0 - used
     top = max(LEAST_WHITE, float(np.percentile(rejected, 99.9)))
     return MasterPictures(preview, _write(rejected, 0.0, top, upright, scratch / "rejection.png"), black, white, top)
 
 
-def averaged(unit: fits.ImageHDU) -> NDArray[np.float64]:
+def averaged(pixels: NDArray[np.generic] | fits.Section, shape: tuple[int, ...]) -> NDArray[np.float64]:
     """Return means of square blocks, shape at most (EDGE, EDGE); what does not fill a block is left out."""
-    ny, nx = unit.shape
+    ny, nx = shape
     block = max(1, -(-max(ny, nx) // EDGE))
     rows, columns = max(1, ny // block), max(1, nx // block)
     means = np.empty((rows, columns))
     for first in range(0, rows, STRIP):
         last = min(first + STRIP, rows)
-        strip = unit.section[first * block : last * block, : columns * block].reshape(last - first, block, -1)
+        strip = pixels[first * block : last * block, : columns * block].reshape(last - first, block, -1)
         sums = strip.sum(axis=1, dtype=np.float64).reshape(last - first, columns, block).sum(axis=2)
         means[first:last] = sums / (block * block)
     return means

@@ -57,8 +57,10 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK, wand
     with np.errstate(divide="ignore", invalid="ignore"):
         pull = np.subtract(one, two, dtype=np.float32)
         offset = clipped_moments(pull)[0]
-        pull /= np.sqrt(variance)
-        honest = wander * clipped_moments(two / np.sqrt(variance))[0] if wander else 0.0
+        deviation = np.sqrt(variance)
+        pull /= deviation
+        honest = wander * clipped_moments(two / deviation)[0] if wander else 0.0
+        del deviation
     centre, width2 = clipped_moments(pull)
     width = max(float(np.sqrt(width2)), 1e-9)
     pull -= np.float32(centre)

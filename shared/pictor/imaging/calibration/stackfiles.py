@@ -1,7 +1,7 @@
 """Stack frames from files to a master file; the parts of it are those of the service."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,16 +10,14 @@ from astropy.io import fits
 
 from pictor.imaging.calibration.badindark import mark_bad_pixels
 from pictor.imaging.calibration.badpixels import BAD
+from pictor.imaging.calibration.below import Below, dark_for_flats, digest_of
 from pictor.imaging.calibration.building import Built, Recipe, build, write_built
 from pictor.imaging.calibration.cards import Inputs, master_cards, mean_of, read_inputs, start_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
 from pictor.imaging.calibration.masters import (
     Card,
     Kind,
-    Master,
-    check_holds_bias,
     master_header,
-    read_master,
     write_map,
 )
 from pictor.imaging.calibration.unlike import mark_unsteady, unlike
@@ -72,6 +70,7 @@ def stack_files(
     saturation: float | None = None,
     bayer: bool = False,
     listed: Mask | None = None,
+    sha256s: Sequence[str] = (),
     notes: Sequence[str] = (),
 ) -> StackedFile:
     """Combine individual frames in files into a master, without server, bus, database or judgement.
@@ -105,6 +104,8 @@ def stack_files(
         Whether the pixels lie under a Bayer pattern: then colours are never mixed.
     listed
         Further bad pixels, not 0 where bad, shape (ny, nx).
+    sha256s
+        SHA-256 of the frames, where they are known; else the files are hashed.
     notes
         Sentences for HISTORY.
 
@@ -144,20 +145,29 @@ def stack_files(
     recipe = Recipe(kind, method, sigma, iterations, bayer, read_noise_e, egain, bias_level, saturation)
     names = [path.name for path in paths]
     below = dark_for_flats(dark, bias_level) if kind is Kind.FLAT else None
-    group = in_order(paths, names, [digest_of(path) for path in paths])
+    group = in_order(paths, names, list(sha256s) or _digests(paths))
     pixels, err = (None, None) if below is None else (below.sci, below.err)
     built = build(group.paths, recipe, dark=pixels, dark_err=err, scratch=out.parent)
     exposure = mean_of(group.inputs.headers, "EXPTIME") or mean_of(group.inputs.headers, "EXPOSURE")
-    facts = detector_facts(group.paths, built, recipe, dark=pixels, exposure_s=exposure, scratch=out.parent)
-    mark_bad(built, kind, listed)
-    mapped = bad_pixels if kind in {Kind.DARK, Kind.FLAT_DARK} else None
-    if mapped is not None:
-        write_map(mapped, built.combined.mask, master_header(group.first, (), ()))
-    settings: dict[str, str | float] = {"method": str(method), "sigma": sigma, "iterations": iterations}
-    write_built(out, built, header_of(built, recipe, group, settings, dark, notes=notes))
-    odd = unlike(built.agreement, flat=kind is Kind.FLAT)
-    told = {group.inputs.frame_ids[place]: sentence for place, sentence in odd.items()}
-    return StackedFile(out, mapped, built.combined.statistics, facts, told)
+    with ThreadPoolExecutor(2) as beside:
+        known = beside.submit(
+            detector_facts, group.paths, built, recipe, dark=pixels, exposure_s=exposure, scratch=out.parent
+        )
+        odd = beside.submit(unlike, built.agreement, flat=kind is Kind.FLAT)
+        mark_bad(built, kind, listed)
+        mapped = bad_pixels if kind in {Kind.DARK, Kind.FLAT_DARK} else None
+        if mapped is not None:
+            write_map(mapped, built.combined.mask, master_header(group.first, (), ()))
+        settings: dict[str, str | float] = {"method": str(method), "sigma": sigma, "iterations": iterations}
+        write_built(out, built, header_of(built, recipe, group, settings, below, notes=notes))
+    told = {group.inputs.frame_ids[place]: sentence for place, sentence in odd.result().items()}
+    return StackedFile(out, mapped, built.combined.statistics, known.result(), told)
+
+
+def _digests(paths: Sequence[Path]) -> list[str]:
+    """Hash files, two at a time."""
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(digest_of, paths))
 
 
 def _require_other(out: Path, inputs: Sequence[Path]) -> None:
@@ -165,12 +175,6 @@ def _require_other(out: Path, inputs: Sequence[Path]) -> None:
     for path in inputs:
         if out.exists() and path.exists() and out.samefile(path):
             raise ImagingError(f"{out.name} would be written over {path.name}; name another file", reason="same-file")
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def in_order(paths: Sequence[Path], frame_ids: Sequence[str], sha256s: Sequence[str]) -> Group:
@@ -185,26 +189,6 @@ def in_order(paths: Sequence[Path], frame_ids: Sequence[str], sha256s: Sequence[
         tuple(inputs.headers[i] for i in places), tuple(inputs.descriptions[i] for i in places),
     )  # fmt: skip
     return Group(tuple(paths[i] for i in places), ordered, first)
-
-
-def dark_for_flats(path: Path | None, bias_level: float | None) -> Master:
-    """Read the dark of flats, which must still hold its bias.
-
-    Raises
-    ------
-    ImagingError
-        If there is none, or its bias is subtracted.
-    """
-    if path is None:
-        raise ImagingError("a flat cannot be stacked without a matching master dark", reason="no-matching-dark")
-    dark = read_master(path, planes=("ERR",))
-    is_bias = str(dark.header.get("IMAGETYP", "")).lower().startswith("master bias")
-    if not is_bias and not check_holds_bias(dark, bias_level):
-        raise ImagingError(
-            "the master dark for these flats has its bias subtracted; a dark with bias is needed",
-            reason="dark-without-bias",
-        )
-    return dark
 
 
 def mark_bad(built: Built, kind: Kind, listed: Mask | None) -> None:
@@ -222,12 +206,12 @@ def header_of(
     recipe: Recipe,
     group: Group,
     settings: Mapping[str, str | float],
-    dark: Path | None,
+    dark: Below | None,
     *,
     notes: Sequence[str] = (),
 ) -> fits.Header:
     """Write down what a master is made of."""
     cards = master_cards(built, recipe, group.inputs, settings, VERSION)
     if dark is not None:
-        cards.append(("DARKSHA", digest_of(dark), ""))
+        cards.append(("DARKSHA", dark.sha256, ""))
     return master_header(group.first, cards, notes)
