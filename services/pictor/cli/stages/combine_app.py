@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Out, Overwrite
+from pictor.cli.stages.options import Out, Overwrite, finite
 from pictor.imaging.combine.method import Method, Scaling
 
 HELP = """Combine frames pixel by pixel into one: a master bias, dark or flat, or any frames of one shape.
@@ -47,7 +47,9 @@ def combine(
         Kind | None, typer.Option(help="What the frames are; default: as headers say, plain for lights.")
     ] = None,
     method: Annotated[Method, typer.Option(help="How samples are combined.")] = Method.SIGMA_CLIP,
-    sigma: Annotated[float, typer.Option(min=1, help="Rejection threshold, in standard deviations.")] = 3.0,
+    sigma: Annotated[
+        float, typer.Option(min=1, callback=finite, help="Rejection threshold, in standard deviations.")
+    ] = 3.0,
     iterations: Annotated[int, typer.Option(min=1, help="Rejection passes, at most.")] = 5,
     scale: Annotated[
         Scaling, typer.Option(help="Plain frames: bring this to one level first; flats are always scaled.")
@@ -60,11 +62,14 @@ def combine(
         typer.Option(help="Master bias; flats: subtracted when there is no dark.", exists=True, dir_okay=False),
     ] = None,
     temperature_tolerance: Annotated[
-        float, typer.Option(min=0, help="Leave out frames farther from their set point, in degrees C.")
+        float, typer.Option(min=0, callback=finite, help="Leave out frames farther from their set point, in degrees C.")
     ] = 0.5,
-    egain: Annotated[float | None, typer.Option(min=1e-6, help="Electrons per ADU; default: card EGAIN.")] = None,
+    egain: Annotated[
+        float | None, typer.Option(min=1e-6, callback=finite, help="Electrons per ADU; default: card EGAIN.")
+    ] = None,
     read_noise: Annotated[
-        float | None, typer.Option(min=0, help="Read noise in electrons; default: measured from the frames.")
+        float | None,
+        typer.Option(min=0, callback=finite, help="Read noise in electrons; default: measured from the frames."),
     ] = None,
     overwrite: Overwrite = False,
     json: Json = False,

@@ -1,5 +1,6 @@
 """Options the stages share."""
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -13,3 +14,16 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that
 
 HERE = Path()
 """Products of many frames go into the current folder unless told otherwise."""
+
+
+def finite(value: float | None) -> float | None:
+    """Refuse what is no finite number: a bound below lets infinity pass, and whatever is no number at all.
+
+    Raises
+    ------
+    typer.BadParameter
+        With exit code 2.
+    """
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value} is no finite number")
+    return value

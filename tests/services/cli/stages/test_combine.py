@@ -240,3 +240,13 @@ def test_nothing_is_replaced_and_wrong_calls_are_told(camera: Camera, tmp_path: 
     assert "copy.fits" in result.stderr
     assert not wrong.exists()
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("option", ["--sigma", "--egain", "--read-noise", "--temperature-tolerance"])
+@pytest.mark.parametrize("value", ["inf", "nan", "-1"])
+def test_numbers_that_mean_nothing_are_refused(option: str, value: str, tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "d.fits", np.zeros((4, 4), np.uint16))
+    result = run("combine", tmp_path / "d.fits", "-o", tmp_path / "m.fits", option, value)
+    assert result.exit_code == 2
+    assert option in result.output
+    assert not (tmp_path / "m.fits").exists()
