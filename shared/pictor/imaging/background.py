@@ -156,36 +156,48 @@ def _measure_cells(
     ny, nx = image.shape
     levels, noises = mesh
     my, mx = levels.shape
-    samples = np.empty((ny // my + 2) * (nx // mx + 2), dtype=np.float32)
-    histogram = np.empty(_BINS, dtype=np.int32)
+    samples = np.empty((mx, (ny // my + 2) * (nx // mx + 2)), dtype=np.float32)
+    histogram, below = np.empty(_BINS, dtype=np.int32), np.empty(_BINS + 1, dtype=np.int32)
+    counts, none = np.empty(mx, dtype=np.int64), np.empty(0, dtype=np.bool_)
     for i in range(rows[0], rows[1]):
+        y0, y1 = i * ny // my, (i + 1) * ny // my
+        counts[:] = 0
+        for y in range(y0, y1):
+            _collect(image[y], bad[y] if bad.size else none, (y, y1 - y0), samples, counts)
         for j in range(mx):
-            window = (i * ny // my, (i + 1) * ny // my, j * nx // mx, (j + 1) * nx // mx)
-            count = _collect(image, bad, window, samples)
-            wanted = (window[1] - window[0]) * (window[3] - window[2]) / _STEP
-            if count >= max(4, _MIN_SHARE * wanted):
-                levels[i, j], noises[i, j] = _mode(samples[:count], step, histogram)
+            wanted = (y1 - y0) * ((j + 1) * nx // mx - j * nx // mx) / _STEP
+            if counts[j] >= max(4, _MIN_SHARE * wanted):
+                levels[i, j], noises[i, j] = _mode(samples[j, : counts[j]], step, histogram, below)
 
 
 @njit(cache=True, nogil=True)
-def _collect(image: Pixels, bad: NDArray[np.bool_], window: tuple[int, int, int, int], out: NDArray[np.float32]) -> int:
-    y0, y1, x0, x1 = window
-    step = _STEP if (y1 - y0) * (x1 - x0) > 1024 else 1
-    count = 0
-    for y in range(y0, y1):
-        start = x0 + (3 * y) % step
-        row = image[y, start:x1:step]
-        for k in range(row.size):
-            value = np.float32(row[k])
-            if value - value == np.float32(0.0) and not (bad.size and bad[y, start + k * step]):
+def _collect(
+    row: Pixels,
+    bad: NDArray[np.bool_],
+    place: tuple[int, int],
+    samples: NDArray[np.float32],
+    counts: NDArray[np.int64],
+) -> None:
+    """Append the usable samples of one row to those of its cells; place: the row, and how many rows a cell has."""
+    mx, nx = counts.size, row.size
+    for j in range(mx):
+        x0, x1 = j * nx // mx, (j + 1) * nx // mx
+        step = _STEP if place[1] * (x1 - x0) > 1024 else 1
+        start = x0 + (3 * place[0]) % step
+        part, out, count = row[start:x1:step], samples[j], counts[j]
+        for k in range(part.size):
+            value = np.float32(part[k])
+            if value - value == np.float32(0.0) and not (bad.size and bad[start + k * step]):
                 out[count] = value
                 count += 1
-    return count
+        counts[j] = count
 
 
 @njit(cache=True, nogil=True)
-def _mode(samples: NDArray[np.float32], step: float, histogram: NDArray[np.int32]) -> tuple[float, float]:
-    """Clipped mode and standard deviation of the samples."""
+def _mode(
+    samples: NDArray[np.float32], step: float, histogram: NDArray[np.int32], below: NDArray[np.int32]
+) -> tuple[float, float]:
+    """Clipped mode and standard deviation of the samples; counts per bin and below each are written over."""
     middle, spread = _rough(samples)
     if spread <= 0.5 * step:
         spread = max(0.5 * step, _rough_mean_deviation(samples, middle))
@@ -201,7 +213,7 @@ def _mode(samples: NDArray[np.float32], step: float, histogram: NDArray[np.int32
         slot = (samples[k] - origin) / width
         if 0.0 <= slot < _BINS:
             histogram[int(slot)] += 1
-    level, noise = _clipped(histogram)
+    level, noise = _clipped(histogram, below)
     return origin + level * width, noise * width
 
 
@@ -241,13 +253,16 @@ def _rough_mean_deviation(samples: NDArray[np.float32], middle: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _clipped(histogram: NDArray[np.int32]) -> tuple[float, float]:
-    """Mode and noise in units of bins, measured from the lower edge of the first bin."""
+def _clipped(histogram: NDArray[np.int32], below: NDArray[np.int32]) -> tuple[float, float]:
+    """Mode and noise in units of bins, measured from the lower edge of the first bin; `below` is one longer."""
+    below[0] = 0
+    for k in range(histogram.size):
+        below[k + 1] = below[k] + histogram[k]
     first, last = 0.0, float(histogram.size)
     median, noise = 0.0, 0.0
     for _ in range(_ROUNDS):
-        median = _quantile(histogram, first, last, 0.5)
-        noise = max(median - _quantile(histogram, first, last, 0.158655), 0.29)
+        median = _quantile(histogram, below, (first, last), 0.5)
+        noise = max(median - _quantile(histogram, below, (first, last), 0.158655), 0.29)
         low, high = max(0.0, median - _CLIP_SIGMA * noise), min(float(histogram.size), median + _CLIP_SIGMA * noise)
         if abs(low - first) < 0.5 and abs(high - last) < 0.5:
             break
@@ -263,15 +278,18 @@ def _clipped(histogram: NDArray[np.int32]) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
-def _quantile(histogram: NDArray[np.int32], first: float, last: float, share: float) -> float:
+def _quantile(histogram: NDArray[np.int32], below: NDArray[np.int32], span: tuple[float, float], share: float) -> float:
     """Interpolate the value below which this share of the counts between two bins lies."""
-    low, high = int(first), min(histogram.size, math.ceil(last))
-    total = 0
-    for k in range(low, high):
-        total += histogram[k]
-    wanted, below = share * total, 0
-    for k in range(low, high):
-        if histogram[k] > 0 and below + histogram[k] >= wanted:
-            return float(k + (wanted - below) / histogram[k])
-        below += histogram[k]
-    return float(high)
+    low, high = int(span[0]), min(histogram.size, math.ceil(span[1]))
+    first = below[low]
+    wanted = share * (below[high] - first)
+    left, right = low, high
+    while left < right:
+        middle = (left + right) // 2
+        if below[middle + 1] - first >= wanted:
+            right = middle
+        else:
+            left = middle + 1
+    while left < high and histogram[left] == 0:
+        left += 1
+    return float(left + (wanted - (below[left] - first)) / histogram[left]) if left < high else float(high)

@@ -20,6 +20,10 @@ _NEIGHBOURS = 9
 # Slow waves are clouds, gradients and stars.
 _SLOWEST = 0.03
 _SMALLEST_SIDE = 128
+# What 16 bits hold.
+_LARGEST = 65535
+# Rows looked at together.
+_PIECE = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +63,12 @@ def find_defects(image: Pixels, sky: Background, saturation: float | None, *, ba
         True for a raw one-shot-colour frame: patterns are looked for in one channel.
     """
     level = np.inf if saturation is None else saturation
-    with ThreadPoolExecutor(2) as pool:
-        halves = pool.map(lambda half: _count(half, level), (image[: len(image) // 2], image[len(image) // 2 :]))
-        broken, saturated = (sum(numbers) for numbers in zip(*halves, strict=True))
+    if image.dtype.kind == "u":
+        broken, saturated = 0, 0 if saturation is None else _reached(image, level)
+    else:
+        with ThreadPoolExecutor(2) as pool:
+            halves = pool.map(lambda half: _count(half, level), (image[: len(image) // 2], image[len(image) // 2 :]))
+            broken, saturated = (sum(numbers) for numbers in zip(*halves, strict=True))
     plane = image[::2, ::2] if bayer else image
     return Defects(
         saturated_fraction=None if saturation is None else saturated / image.size,
@@ -73,8 +80,16 @@ def find_defects(image: Pixels, sky: Background, saturation: float | None, *, ba
 
 def warm() -> None:
     """Compile the kernel of this module."""
-    _count(np.zeros((4, 4), dtype=np.uint16), 1.0)
     _count(np.zeros((4, 4), dtype=np.float32), 1.0)
+
+
+def _reached(image: Pixels, level: float) -> int:
+    """Count the whole numbers at or above a level, in pieces so that no mask of the whole frame is made."""
+    if level > _LARGEST:
+        return 0
+    limit = image.dtype.type(max(0, math.ceil(level)))
+    pieces = (image[start : start + _PIECE] for start in range(0, len(image), _PIECE))
+    return sum(int(np.count_nonzero(piece >= limit)) for piece in pieces)
 
 
 def _repeated(image: Pixels) -> float | None:

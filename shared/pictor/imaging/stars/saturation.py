@@ -12,6 +12,7 @@ from pictor.imaging.pixels import Pixels, quantum
 _FULL_SCALES = (255, 1023, 4095, 16383, 65535, 65520, 65532)
 # So many pixels at exactly the largest value are a ceiling, not chance.
 _CEILING_PIXELS = 4
+_PIECE = 256
 
 
 def guess_saturation(image: Pixels) -> float | None:
@@ -28,30 +29,38 @@ def guess_saturation(image: Pixels) -> float | None:
         The largest value, when it is the full scale of a converter or when at least four pixels share it;
         None when nothing in the frame looks saturated.
     """
-    with ThreadPoolExecutor(2) as pool:
-        halves = list(pool.map(_extremes, (image[: len(image) // 2], image[len(image) // 2 :])))
-    largest, smallest = max(half[0] for half in halves), min(half[1] for half in halves)
-    ceiling = sum(half[2] for half in halves if half[0] == largest)
+    largest, smallest = _span(image)
     if not np.isfinite(largest):
         return None
-    whole = quantum(image) > 0.0
-    if largest <= smallest:
-        return largest if whole and largest in _FULL_SCALES else None
-    if (whole and largest in _FULL_SCALES) or ceiling >= _CEILING_PIXELS:
+    if largest in _FULL_SCALES and quantum(image) > 0.0:
         return largest
-    return None
+    return largest if largest > smallest and _count(image, largest) >= _CEILING_PIXELS else None
+
+
+def _span(image: Pixels) -> tuple[float, float]:
+    """Largest and smallest finite value; minus infinity and infinity without any."""
+    if image.dtype.kind == "u":
+        return float(image.max()), float(image.min())
+    with ThreadPoolExecutor(2) as pool:
+        halves = list(pool.map(_extremes, (image[: len(image) // 2], image[len(image) // 2 :])))
+    return max(half[0] for half in halves), min(half[1] for half in halves)
+
+
+def _count(image: Pixels, value: float) -> int:
+    """Count the pixels of a value, in pieces so that no mask of the whole frame is made."""
+    pieces = (image[start : start + _PIECE] for start in range(0, len(image), _PIECE))
+    return sum(int(np.count_nonzero(piece == image.dtype.type(value))) for piece in pieces)
 
 
 def warm() -> None:
     """Compile the kernel of this module."""
-    guess_saturation(np.zeros((4, 4), dtype=np.uint16))
     guess_saturation(np.zeros((4, 4), dtype=np.float32))
 
 
 @njit(cache=True, nogil=True)
-def _extremes(image: Pixels) -> tuple[float, float, int]:
-    """Largest and smallest finite value, and how many pixels have the largest; minus infinity without any."""
-    largest, smallest, ceiling = -np.inf, np.inf, 0
+def _extremes(image: Pixels) -> tuple[float, float]:
+    """Largest and smallest finite value; minus infinity and infinity without any."""
+    largest, smallest = -np.inf, np.inf
     for y in range(image.shape[0]):
         row = image[y]
         top, bottom = row[0], row[0]
@@ -59,14 +68,8 @@ def _extremes(image: Pixels) -> tuple[float, float, int]:
             top, bottom = max(top, value), min(bottom, value)
         if not (np.isfinite(top) and np.isfinite(bottom)):
             top, bottom = _finite_extremes(row)
-        smallest = min(smallest, float(bottom))
-        if top >= largest and np.isfinite(top):
-            count = 0
-            for value in row:
-                count += value == top
-            ceiling = ceiling + count if top == largest else count
-            largest = float(top)
-    return largest, smallest, ceiling
+        largest, smallest = max(largest, float(top)), min(smallest, float(bottom))
+    return largest, smallest
 
 
 @njit(cache=True, nogil=True)

@@ -19,6 +19,9 @@ OK, LOST, SPIKE = 0.0, 1.0, 2.0
 
 _SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _ROUNDS = 14
+# Shape and place are found when they change by less than this share, or than this over the signal-to-noise ratio: a
+# fifth of what noise does to them.
+_NEAR, _NEAR_PER_NOISE = 0.004, 0.2
 # Half-width of the stamp: the half-flux radius is measured within 2.5 FWHM.
 _APERTURE = 2.5 * _SIGMA_TO_FWHM
 _SMALLEST_VARIANCE = 0.09
@@ -36,9 +39,9 @@ def measure_shapes(
 ) -> NDArray[np.float64]:
     """Measure stars with an adaptive elliptical Gaussian weight.
 
-    Weight and star are matched by iteration [1]_, which is stable against noise and sky errors where plain
-    second moments swing by a factor two with brightness. The centroid is windowed by the same weight. The
-    half-flux radius encloses half of the light within 2.5 FWHM.
+    Weight and star are matched by iteration [1]_, damped where it swings, until noise hides what is left. That is
+    stable against noise and sky errors where plain second moments swing by a factor two with brightness. The centroid
+    is windowed by the same weight. The half-flux radius encloses half of the light within 2.5 FWHM.
 
     Parameters
     ----------
@@ -104,7 +107,7 @@ def _measure(
         peak, around = brightest(stamp)
         level_edge(stamp, noise)
         x, y = positions[k, 0] - col, positions[k, 1] - row
-        shape = _moments(stamp, (x, y), sigma)
+        shape = _moments(stamp, (x, y), sigma, noise)
         status = shape[7]
         if around < share:
             status = SPIKE
@@ -118,12 +121,12 @@ def _measure(
 
 @njit(cache=True, nogil=True)
 def _moments(
-    stamp: NDArray[np.float32], start: tuple[float, float], sigma: float
+    stamp: NDArray[np.float32], start: tuple[float, float], sigma: float, noise: float
 ) -> tuple[float, float, float, float, float, float, float, float]:
     """Adaptive moments: x, y relative to the middle, xx, xy, yy, flux, its error per unit noise, status."""
     x, y = start
     shape = (sigma * sigma, 0.0, sigma * sigma)
-    flux, error = 0.0, 1.0
+    flux, error, step, grown = 0.0, 1.0, (0.0, 0.0), 0.0
     for _ in range(_ROUNDS):
         weight = _bounded(shape, _NARROWEST_WEIGHT, np.inf)
         total, squared, dx, dy, cxx, cxy, cyy = _weighted(stamp, (x, y), weight)
@@ -131,15 +134,41 @@ def _moments(
         flux, error = total * gain, gain * math.sqrt(squared)
         if flux <= 0.0:
             return x, y, shape[0], shape[1], shape[2], flux, error, LOST
-        x, y = x + 2.0 * dx, y + 2.0 * dy
+        found = _matched(weight, (cxx, cxy, cyy), sigma)
+        step = _step((dx, dy), step, 1.0 + min(1.0, math.sqrt(_area(found) / _area(weight))))
+        x, y = x + step[0], y + step[1]
         if abs(x - start[0]) > 1.5 * sigma + 1.0 or abs(y - start[1]) > 1.5 * sigma + 1.0:
             return x, y, shape[0], shape[1], shape[2], flux, error, LOST
-        found = _matched(weight, (cxx, cxy, cyy), sigma)
+        found, grown = _settled(shape, found, grown)
         change = abs(found[0] - shape[0]) + abs(found[2] - shape[2]) + 2.0 * abs(found[1] - shape[1])
-        shape = found
-        if change < 0.004 * (shape[0] + shape[2]) and abs(dx) + abs(dy) < 0.004:
+        shape, near = found, max(_NEAR, _NEAR_PER_NOISE * noise * error / flux)
+        if change < near * (shape[0] + shape[2]) and abs(dx) + abs(dy) < near:
             break
     return x, y, shape[0], shape[1], shape[2], flux, error, OK
+
+
+@njit(cache=True, nogil=True)
+def _area(shape: tuple[float, float, float]) -> float:
+    return max(shape[0] * shape[2] - shape[1] * shape[1], 0.0)
+
+
+@njit(cache=True, nogil=True)
+def _step(seen: tuple[float, float], before: tuple[float, float], gain: float) -> tuple[float, float]:
+    """Step to the star from the centroid seen through the weight; half of it where it turns back."""
+    back = 0.5 if seen[0] * before[0] + seen[1] * before[1] < 0.0 else 1.0
+    return back * gain * seen[0], back * gain * seen[1]
+
+
+@njit(cache=True, nogil=True)
+def _settled(
+    before: tuple[float, float, float], found: tuple[float, float, float], grown: float
+) -> tuple[tuple[float, float, float], float]:
+    """Shape to go on with, the mean of both where growing and shrinking alternate; and by how much it grew."""
+    growth = found[0] + found[2] - before[0] - before[2]
+    if grown * growth >= 0.0:
+        return found, growth
+    middle = (0.5 * (found[0] + before[0]), 0.5 * (found[1] + before[1]), 0.5 * (found[2] + before[2]))
+    return middle, 0.5 * growth
 
 
 @njit(cache=True, nogil=True)
