@@ -16,6 +16,7 @@ Pixels = NDArray[np.uint16] | NDArray[np.float32]
 
 # Two threads gain nearly a factor two on a strip; more are left to the other workers of the machine.
 _MAX_THREADS = 2
+_SUBSAMPLE, _REPEATED = 250_000, 100
 _NARROW_UNSIGNED = (np.uint8, np.bool_)
 
 
@@ -60,6 +61,22 @@ def quantum(image: Pixels) -> float:
         return 0.0
     values = sample.astype(np.int64)
     return float(max(1, np.gcd.reduce(values - values[0])))
+
+
+def step_of(values: NDArray[Any]) -> float:
+    """Find the step in which values of any unit are kept: 1 for whole numbers, 0 where there is none.
+
+    Parameters
+    ----------
+    values
+        Any shape. Numbers that are not whole are kept in steps where the same ones occur often, as bytes divided by
+        255 do.
+    """
+    if quantum(values):
+        return 1.0
+    some = values.ravel()[:: max(1, values.size // _SUBSAMPLE)]
+    each = np.unique(some[np.isfinite(some)].astype(np.float64))
+    return float(np.diff(each).min()) if 1 < each.size < some.size / _REPEATED else 0.0
 
 
 def run_in_threads(work: Callable[[int, int], None], bounds: Sequence[int]) -> None:

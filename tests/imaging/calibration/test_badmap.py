@@ -210,3 +210,12 @@ def test_what_does_not_belong_together_is_refused() -> None:
     fails(FrameMismatchError, r"\(9, 9\), the first \(20, 20\)", [dark], listed=np.ones((9, 9), np.uint8))
     fails(FrameMismatchError, "two axes", [np.ones((3, 20, 20))])
     fails(ImagingError, "holds no light", flats=[np.zeros((20, 20))])
+
+
+def test_a_dark_of_one_value_has_no_bad_pixels_but_those_that_differ() -> None:
+    dark = np.full((40, 50), 0.3, np.float32)
+    assert not find_bad_in_dark(dark).any()
+    dark[20, 30] = 0.4
+    found = find_bad_in_dark(dark)
+    assert found[20, 30]
+    assert not np.delete(np.delete(found, 20, axis=0), 30, axis=1).any()

@@ -92,3 +92,33 @@ def test_frames_that_do_not_fit_are_refused(write: Writer, cube: np.ndarray) -> 
         combine_plain([*paths, *write(cube[:1, :40], "s")])
     with pytest.raises(ImagingError, match="no frames"):
         combine_plain([])
+
+
+@pytest.mark.parametrize(("full", "whole"), [(65535.0, False), (65535.0, True), (255.0, True), (1e-3, False)])
+def test_values_of_any_unit_are_clipped_by_their_own_noise(
+    rng: np.random.Generator, write: Writer, full: float, *, whole: bool
+) -> None:
+    noise = 0.4 if full == 255.0 else 10.0
+    values = rng.normal(40.0, noise, (8, *SHAPE))
+    values[3, 10, 10] += 12 * noise
+    made = ((np.rint(values) if whole else values) / full).astype(np.float32)
+    found, held = combine_plain(write(made)), combine_frames(list(made))
+    for nused, sci, err in (
+        (found.combined.nused, found.combined.sci, found.combined.err),
+        (held.nused, held.frame.data, held.frame.err),
+    ):
+        scatter = float(sci.std() / np.median(err))
+        print(
+            f"full scale {full:g}, in steps {whole}: scatter over error {scatter:.3f}, {np.mean(nused < 8):.4f} clipped"
+        )
+        assert nused[10, 10] == 7
+        assert np.mean(nused < 8) < 0.06
+        assert scatter == pytest.approx(1.0, abs=0.1)
+
+
+def test_the_error_of_a_median_without_samples_is_infinite(write: Writer, cube: np.ndarray) -> None:
+    real = cube.astype(np.float32)
+    real[:, 5, 5] = np.nan
+    done = combine_plain(write(real), method=Method.MEDIAN).combined
+    assert (done.nused[5, 5], done.mask[5, 5], done.sci[5, 5], done.err[5, 5]) == (0, NO_DATA, 0.0, np.inf)
+    assert np.isfinite(np.delete(done.err.ravel(), 5 * SHAPE[1] + 5)).all()

@@ -181,8 +181,7 @@ def _bounds(level: Reals, sigma: float, step: float) -> tuple[float, float]:
     centre = float(_at(some, 0.5))
     some -= np.float32(centre)
     width = max(1.4826 * float(np.median(np.abs(some))), step / 2)
-    first, last = np.searchsorted(some, np.array([-2 * PIXEL_SIGMA * width, 2 * PIXEL_SIGMA * width]))
-    near = some[first:last]
+    near = some[np.abs(some) <= 2 * PIXEL_SIGMA * width]
     low, high = max(_reach(-near[::-1], sigma), sigma * width), max(_reach(near, sigma), sigma * width)
     return centre - low, centre + high
 

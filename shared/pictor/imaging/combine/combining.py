@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.method import MAX_FRAMES, Method
-from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
-from pictor.imaging.combine.sampling import pair_variance, sample
+from pictor.imaging.combine.noise import NoiseModel
+from pictor.imaging.combine.sampling import least_variance, pair_variance, sample
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.combine.tiles import Plan, Planes, Watch, run
 from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.pixels import step_of
 from pictor.imaging.types import Image, Mask
 
 LEAST_TO_REJECT = 3
@@ -82,8 +83,9 @@ def median_penalty(n: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Exact for one and two samples, of which the median is the mean; pi / 2 for many; within 3 % between.
     """
-    least = np.float32(np.pi / 2 - 1) * (2 - np.remainder(n, 2, dtype=np.float32))
-    penalty: NDArray[np.float32] = np.divide(n, n + least, dtype=np.float32)
+    some = np.maximum(n, np.float32(1))
+    least = np.float32(np.pi / 2 - 1) * (2 - np.remainder(some, 2, dtype=np.float32))
+    penalty: NDArray[np.float32] = np.divide(some, some + least, dtype=np.float32)
     penalty *= np.float32(np.pi / 2)
     return penalty
 
@@ -167,7 +169,9 @@ def combine(
 
 def measured_noise(sources: Sources) -> NoiseModel:
     """Measure a constant noise from the frames themselves; of one frame only the rounding is known."""
-    return NoiseModel(max(pair_variance(sample(sources)), QUANTISATION_VARIANCE))
+    samples = sample(sources)
+    step = 1.0 if sources.raw else step_of(samples[0])
+    return NoiseModel(max(pair_variance(samples, step=step), least_variance(samples[0], step)))
 
 
 def _check(paths: Sequence[Path], sigma: float, iterations: int) -> None:

@@ -10,12 +10,11 @@ from numpy.typing import NDArray
 from pictor.imaging.combine.kernels import Samples
 from pictor.imaging.combine.levels import factors_of, level_of
 from pictor.imaging.combine.method import MAX_FRAMES, Method, Scaling
-from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
-from pictor.imaging.combine.sampling import pair_variance, sample_rows
+from pictor.imaging.combine.sampling import least_variance, pair_variance, sample_rows
 from pictor.imaging.combine.weighing import Counts, combine_samples
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, Frame
-from pictor.imaging.pixels import run_in_threads
+from pictor.imaging.pixels import run_in_threads, step_of
 from pictor.imaging.types import Mask
 
 UNUSED = np.uint8(BAD | HIT | NO_DATA)
@@ -169,7 +168,8 @@ def _errors(
     shape = values[0].shape
     rows = sample_rows((shape[-2], shape[-1]))
     some = np.array([plane[..., rows, :].ravel() * f for plane, f in zip(values, factors, strict=True)], np.float32)
-    found = max(pair_variance(some, np.square(factors)), QUANTISATION_VARIANCE)
+    step = step_of(values[0][..., rows, :])
+    found = max(pair_variance(some, np.square(factors), step=step), least_variance(some[0], step))
     return [np.broadcast_to(np.sqrt(found), shape)] * len(frames)
 
 

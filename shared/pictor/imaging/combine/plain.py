@@ -13,14 +13,15 @@ from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.combine.combining import Combined, combine
 from pictor.imaging.combine.levels import factors_of, level_of
 from pictor.imaging.combine.method import Method, Scaling
-from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
-from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample
+from pictor.imaging.combine.noise import NoiseModel
+from pictor.imaging.combine.sampling import frame_levels, least_variance, pair_variance, sample
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import read_header
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import BAD, HIT, NO_DATA, Frame, unit_of
+from pictor.imaging.pixels import step_of
 from pictor.imaging.scratch import scratch_folder
 
 UNUSED = BAD | HIT | NO_DATA
@@ -82,8 +83,9 @@ def combine_plain(
             levels = np.array([_level(sources, i, scale) for i in range(len(files))])
             factors = factors_of(levels)
             samples = sample(sources)
+            step = 1.0 if sources.raw else step_of(samples[0])
         samples *= factors[:, None, None].astype(np.float32)
-        floor = max(pair_variance(samples, np.square(factors)), QUANTISATION_VARIANCE)
+        floor = max(pair_variance(samples, np.square(factors), step=step), least_variance(samples[0], step))
         pedestal = float(np.median(frame_levels(samples))) if egain else 0.0
         noise = NoiseModel(floor, 1.0 / egain if egain else 0.0, pedestal)
         done = combine(

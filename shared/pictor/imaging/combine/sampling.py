@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sources import Sources
 from pictor.imaging.types import Image
 
@@ -67,16 +68,36 @@ def frame_levels(samples: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.array(list(found))
 
 
-def pair_variance(samples: NDArray[np.float32], scale: NDArray[np.float64] | None = None) -> float:
+def least_variance(samples: NDArray[np.floating], step: float) -> float:
+    """Return the variance that values kept in steps have at least; of others that of rounding to 32 bits.
+
+    Parameters
+    ----------
+    samples
+        Some values of a frame, any shape; NaN is left out.
+    step
+        What they are kept in, as `step_of` finds it; 0 for none.
+    """
+    some = samples[np.isfinite(samples)]
+    rounding = float(np.finfo(np.float32).eps) * float(np.max(np.abs(some), initial=0.0))
+    return max(step, rounding, float(np.finfo(np.float32).tiny)) ** 2 * QUANTISATION_VARIANCE
+
+
+def pair_variance(
+    samples: NDArray[np.float32], scale: NDArray[np.float64] | None = None, *, step: float = 1.0
+) -> float:
     """Measure the variance of one sample of one frame from differences of neighbouring frames, in ADU^2.
 
-    The fixed pattern cancels; the median over pairs ignores one bad frame. Rounding to whole ADU is included. With the
-    ``scale`` (n,) that brought frames of photon noise to one level, the variance is that of a frame of scale 1.
+    The fixed pattern cancels; the median over pairs ignores one bad frame. Rounding to whole ADU, or to another
+    ``step``, is included. With the ``scale`` (n,) that brought frames of photon noise to one level, the variance is
+    that of a frame of scale 1.
     """
     own = np.ones(len(samples)) if scale is None else scale
 
     def variance(i: int) -> float:
-        found = clipped_moments(samples[i + 1] - samples[i], least=0.5, most=PAIR_SAMPLES)[1]
+        with np.errstate(invalid="ignore"):
+            difference = samples[i + 1] - samples[i]
+        found = clipped_moments(difference, least=step / 2, most=PAIR_SAMPLES)[1]
         return float(found / (own[i] + own[i + 1]))
 
     with ThreadPoolExecutor(2) as pool:
