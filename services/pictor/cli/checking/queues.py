@@ -49,10 +49,18 @@ async def look(bus: Bus, pool: Pool) -> Queued:
     if state.messages == 0:
         return queued
     queued.complete = state.messages <= MOST
-    step = (state.last_seq - state.first_seq) // WALKERS + 1
-    starts = range(state.first_seq, state.last_seq + 1, step)
-    await asyncio.gather(*(_walk(bus, pool, queued, start, start + step) for start in starts))
+    walks = shares(state.first_seq, state.last_seq)
+    await asyncio.gather(*(_walk(bus, pool, queued, walk.start, walk.stop) for walk in walks))
     return queued
+
+
+def shares(first: int, last: int) -> list[range]:
+    """Cut the sequences of a stream into one share for each walker.
+
+    A stream that is emptied while its server counts tells of messages and of a first one after the last: none then.
+    """
+    step = max(0, last - first) // WALKERS + 1
+    return [range(start, min(start + step, last + 1)) for start in range(first, last + 1, step)]
 
 
 async def _walk(bus: Bus, pool: Pool, queued: Queued, start: int, end: int) -> None:
