@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, distance_transform_edt
 
 from pictor.imaging.compositing.aligning import align
 from pictor.imaging.compositing.composing import composite
@@ -13,6 +15,9 @@ from pictor.imaging.frame import Frame
 from pictor.imaging.preview.rendering import render_small
 from pictor.imaging.products import Input, Provenance, write_product
 from pictor.runtime.version import SOFTWARE
+
+EDGE = 0.5
+"""Rows and columns with a smaller share of pixels that have a value are the margin of a picture."""
 
 
 def compose(
@@ -92,7 +97,7 @@ def subtract_continuum(
     }
     provenance = Provenance("contsub", [Input.of(path) for path in paths], settings, SOFTWARE)
     write_product(folder / "line.fits", made.line, provenance)
-    preview, _ = render_small(np.ascontiguousarray(made.line.data), scratch=folder)
+    preview, _ = render_small(shown(made.line.data), scratch=folder)
     outputs = {"fits": str(Path(out) / f"{name}.fits"), "picture": str(Path(pictures) / f"{name}.png")}
     for source, target in ((preview.path, outputs["picture"]), (folder / "line.fits", outputs["fits"])):
         Path(target).parent.mkdir(parents=True, exist_ok=True)
@@ -118,3 +123,18 @@ def _ratio(one: Frame, other: Frame, keyword: str) -> float | None:
     if not all(isinstance(value, int | float) and value > 0 for value in values):
         return None
     return float(values[0]) / float(values[1])
+
+
+def shown(data: NDArray[np.number]) -> NDArray[np.float32]:
+    """Give a line image as it is looked at: cut to the pixels that have a value, holes filled from the nearest ones."""
+    known = np.isfinite(data)
+    rows, columns = (np.flatnonzero(known.mean(axis=axis) > EDGE) for axis in (1, 0))
+    if not (rows.size and columns.size):
+        return np.ascontiguousarray(data, dtype=np.float32)
+    part = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    cut, holes = data[part].astype(np.float32), binary_dilation(~known[part], iterations=2)
+    if holes.all():
+        return cut
+    nearest = distance_transform_edt(holes, return_distances=False, return_indices=True)
+    filled: NDArray[np.float32] = np.ascontiguousarray(cut[tuple(nearest)])
+    return filled

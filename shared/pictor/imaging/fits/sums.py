@@ -11,6 +11,9 @@ from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import header_block
 from pictor.imaging.fits.structure import Hdu
 
+UNSOUND = "does not match its bytes"
+"""Stands in every sentence on a sum that does not hold."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrongSum:
@@ -37,14 +40,10 @@ class WrongSum:
         """Say it in a sentence."""
         where = f"HDU {self.hdu} ({self.name})" if self.name else f"HDU {self.hdu}"
         if self.data:
-            return f"{where}: DATASUM does not match its bytes: the data were damaged or changed after it was written"
+            return f"{where}: DATASUM {UNSOUND}: the data were damaged or changed after it was written"
         if self.summed:
-            return (
-                f"{where}: CHECKSUM does not match its bytes, DATASUM does: the header was changed after it was written"
-            )
-        return (
-            f"{where}: CHECKSUM does not match its bytes: header or data were damaged or changed after it was written"
-        )
+            return f"{where}: CHECKSUM {UNSOUND}, DATASUM does: the header was changed after it was written"
+        return f"{where}: CHECKSUM {UNSOUND}: header or data were damaged or changed after it was written"
 
 
 def wrong_sums(

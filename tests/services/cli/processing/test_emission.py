@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pictor.cli.processing.colouring import share_of
+from pictor.cli.processing.colouring import share_of, shown
 from pictor.cli.processing.emission import lines, said
 from pictor.cli.processing.rows import CoaddRow, Status
 from pictor.imaging.frame import Frame
@@ -40,3 +40,14 @@ def test_the_report_says_what_was_allowed_for() -> None:
         "0.333 of the SII line lies in it, which is allowed for",
     ]
     assert said({**result, "shares": [], "own_share": 0.0}, coadd("SII"), coadd("Red"), []) == told[:1]
+
+
+def test_a_line_is_shown_without_margin_and_holes() -> None:
+    data = np.full((40, 60), np.nan, np.float32)
+    data[5:35, 10:50] = 7.0
+    data[18:22, 28:32] = np.nan
+    data[17, 28] = -400.0
+    picture = shown(data)
+    assert picture.shape == (30, 40)
+    assert np.all(picture == 7.0), "the hole and its rim are as the pixels around"
+    assert np.isnan(shown(np.full((5, 5), np.nan, np.float32))).all()

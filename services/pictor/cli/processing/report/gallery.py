@@ -54,5 +54,11 @@ def _picture(one: CoaddRow, out: Path, edge: int) -> str:
     words = ", ".join(text(part) for part in told if part)
     bad = f'<br><span class="s s-{one.status}">{one.status}</span> {text(one.reason)}' if one.reason else ""
     file = f"<br>{link(one.outputs['fits'], Path(one.outputs['fits']).name)}" if "fits" in one.outputs else ""
-    caption = f"<b>{text(one.filter or one.name)}</b> {words}{bad}{file}"
+    caption = f"<b>{text(one.filter or one.name)}</b> {words}{bad}{file}{_how(one.notes)}"
     return f'<figure class="picture">{image}<figcaption>{caption}</figcaption></figure>'
+
+
+def _how(notes: Sequence[str]) -> str:
+    """Fold away how a picture was made."""
+    listed = "".join(f"<li>{text(note)}</li>" for note in notes)
+    return f"<details><summary>how it was made</summary><ul>{listed}</ul></details>" if listed else ""

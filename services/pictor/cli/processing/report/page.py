@@ -12,8 +12,14 @@ from pictor.cli.processing.report.lights import lights_of, plots, status, table
 from pictor.cli.processing.report.masters import masters_table
 from pictor.cli.processing.report.text import duration, text
 from pictor.cli.processing.rows import Report, Row, Status
+from pictor.imaging.fits.sums import UNSOUND
 
 _KINDS = ("bias", "dark", "flat-dark", "flat")
+_SETTINGS = {
+    "rules": "Lights are left out by", "cosmics": "Cosmic rays removed", "require_masters": "Masters required",
+    "contsub": "Continuum subtracted", "coadd": "Lights coadded", "filters_as_named": "Filters as named",
+    "solve": "Lights solved", "jobs": "Children at a time",
+}  # fmt: skip
 
 
 def page_of(report: Report, out: Path) -> str:
@@ -91,6 +97,8 @@ def _attention(report: Report) -> str:
     failed += [(one.name, one.reason) for one in report.coadds if one.status is Status.ERROR]
     parts.append(_listed("bad", "Errors", [f"{name}: {why}" for name, why in failed]))
     parts.append(_listed("", "What is missing", report.missing))
+    doubtful = [f"{row.label}: {note}" for row in report.rows for note in row.notes if UNSOUND in note]
+    parts.append(_listed("", "Files that are not as they were written", doubtful))
     became = "Removed: products" if report.pruned else "Left of earlier runs: products"
     parts.append(_listed("", f"{became} of frames that are gone, or of other settings", report.stale))
     return "".join(parts)
@@ -148,7 +156,12 @@ def _timings(report: Report) -> str:
 
 
 def _about(report: Report) -> str:
-    told = {"Folder": report.folder, "Products": report.out, "Software": report.software, **report.settings}
-    told["other files passed over"] = report.others
-    listed = "".join(f"<dt>{text(name)}</dt><dd>{text(value)}</dd>" for name, value in told.items())
+    told: dict[str, object] = {"Folder": report.folder, "Products": report.out, "Software": report.software}
+    told |= {_SETTINGS.get(name, name): value for name, value in report.settings.items()}
+    told["Other files passed over"] = report.others
+    words = {True: "yes", False: "no"}
+    listed = "".join(
+        f"<dt>{text(name)}</dt><dd>{text(words[value] if isinstance(value, bool) else str(value))}</dd>"
+        for name, value in told.items()
+    )
     return f'<div class="card" style="padding:16px 18px"><dl>{listed}</dl></div>'
