@@ -215,3 +215,23 @@ def test_unsigned_integers_register_like_reals() -> None:
 def test_no_frame_is_no_frame() -> None:
     with pytest.raises(FrameMismatchError, match="axes"):
         register(np.zeros(4), np.zeros(4))
+
+
+@pytest.mark.parametrize("count", [5, 20_000])
+@pytest.mark.parametrize(
+    ("turn_deg", "scale", "flip"), [(180.0, 1.0, 1), (0.0, 2.0, 1), (0.0, 0.5, 1), (180.0, 1.0, -1)]
+)
+def test_five_stars_or_twenty_thousand_are_enough_however_turned(
+    count: int, turn_deg: float, scale: float, flip: int, rng: np.random.Generator
+) -> None:
+    turn = math.radians(turn_deg)
+    matrix = np.eye(3)
+    linear = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]) @ np.diag([1, flip])
+    matrix[:2, :2], matrix[:2, 2] = scale * linear, MIDDLE - scale * linear @ MIDDLE
+    reach = 220.0 if count == 5 else 511.0
+    xy, flux = MIDDLE + rng.uniform(-reach, reach, (count, 2)), 10 ** rng.uniform(3.0, 5.0, count)
+    there = np.column_stack(apply(inverted(matrix), xy[:, 0], xy[:, 1]))
+    seen = np.all((there > 0) & (there < 1023), axis=1)
+    found = match_stars(starlist(xy, flux), starlist(there[seen], flux[seen]))
+    print(f"{count} stars, {turn_deg:g} deg, x {scale:g}, flip {flip}: {corner_error(found, matrix):.4f} px off")
+    assert corner_error(found, matrix) < 0.01
