@@ -9,11 +9,12 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from pictor.imaging.calibration.agreement import Look
 from pictor.imaging.combine.combining import combine
 from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.combine.sources import plain_layout
-from pictor.imaging.combine.tiles import warm
+from pictor.imaging.combine.tiles import Seeing, Tile, warm
 from tests.imaging.combine.reference import sigma_clip
 
 Writer = Callable[..., list[Path]]
@@ -136,3 +137,46 @@ def _peaks(paths: list[Path], *, scaled: bool) -> list[float]:
         peaks.append(tracemalloc.get_traced_memory()[1] / 2**20)
         tracemalloc.stop()
     return peaks
+
+
+@pytest.mark.parametrize("numbers", [True, False])
+def test_who_watches_real_samples_is_told_their_extremes(
+    tmp_path: Path, rng: np.random.Generator, *, numbers: bool
+) -> None:
+    cube = rng.normal(500, 5, (6, 40, 50)).astype(np.float32)
+    cube[2, 7, 9] = 900 if numbers else np.nan
+    paths = [tmp_path / f"{i}.fits" for i in range(6)]
+    for path, data in zip(paths, cube, strict=True):
+        fits.writeto(path, data)
+    seen = Seen()
+    combine(paths, noise=NoiseModel(25.0), watch=seen)
+    assert seen.told is numbers
+    if numbers:
+        np.testing.assert_array_equal(seen.ends, [cube.min(axis=0), cube.max(axis=0)])
+    assert np.abs(seen.look.found.blocks).max() < 0.2
+    assert seen.look.found.odd_shares == pytest.approx([0, 0, 1 / 2000, 0, 0, 0])
+
+
+class Seen:
+    """Keeps the extremes of a frame, and looks at it as a master does."""
+
+    def __init__(self) -> None:
+        self.look, self.told = Look((40, 50), np.ones(6), NoiseModel(25.0)), True
+        self.ends = np.zeros((2, 40, 50), np.float32)
+
+    def part(self) -> "Share":
+        return Share(self, self.look.part())
+
+
+class Share:
+    """What one thread shows."""
+
+    def __init__(self, seen: Seen, part: Seeing) -> None:
+        self._seen, self._part = seen, part
+
+    def see(self, tile: Tile) -> None:
+        if tile.ends is None:
+            self._seen.told = False
+        else:
+            self._seen.ends[:, tile.first : tile.first + len(tile.sci)] = tile.ends
+        self._part.see(tile)

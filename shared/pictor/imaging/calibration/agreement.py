@@ -170,4 +170,5 @@ def warm() -> None:
         np.zeros((2, *shape), np.uint16),
     )
     look.part().see(Tile(0, np.zeros((2, *shape), np.uint16), sci, ends))
+    look.part().see(Tile(0, np.zeros((2, *shape), np.float32), sci, np.zeros((2, *shape), np.float32)))
     look.part().see(Tile(0, np.zeros((2, *shape), np.float32), sci))

@@ -122,8 +122,8 @@ def _mark(marks: Bytes, least: int, few: bool, out: Bytes) -> None:  # noqa: FBT
 
 @njit(cache=True, nogil=True)
 def _fence(  # noqa: PLR0917
-    ends: Integers, at: int, sci: Reals, weight: Reals, place: tuple[int, int, int], most: np.float32, kept: Reals,
-    out: Reals, places: Places,
+    ends: Integers | Reals, at: int, sci: Reals, weight: Reals, place: tuple[int, int, int], most: np.float32,
+    kept: Reals, out: Reals, places: Places,
 ) -> int:  # fmt: skip
     """Copy a piece of ROWS rows and its weights, 0 where a sample may be odd; list these places.
 
@@ -207,8 +207,8 @@ def _see_row(  # noqa: PLR0917
 
 @njit(cache=True, nogil=True)
 def see(  # noqa: PLR0917
-    values: Integers | Reals, at: int, sci: Reals, ends: Integers, noise: Reals, own: Reals, sums: Reals, odd: Reals,
-    ratio: Reals, row_totals: Doubles, first: int, unstable: Bytes,
+    values: Integers | Reals, at: int, sci: Reals, ends: Integers | Reals, noise: Reals, own: Reals, sums: Reals,
+    odd: Reals, ratio: Reals, row_totals: Doubles, first: int, unstable: Bytes,
 ) -> None:  # fmt: skip
     """Compare rows of every frame (n, rows, nx), from ``at`` on, with the combined ones.
 

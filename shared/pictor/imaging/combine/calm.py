@@ -84,7 +84,9 @@ def _outside(tile: Reals, y: int, ends: tuple[int, int], low: Reals, high: Reals
 
 
 @njit(cache=True, nogil=True)
-def average_row(tile: Reals, y: int, clip: bool, rule: Reals, least: Reals, sci: Reals, places: Places) -> int:  # noqa: FBT001, PLR0917
+def average_row(  # noqa: PLR0917
+    tile: Reals, y: int, clip: bool, rule: Reals, least: Reals, sci: Reals, ends: tuple[Reals, Reals], places: Places,  # noqa: FBT001
+) -> int:  # fmt: skip
     """Write the mean of all samples of each pixel of a row; list the pixels that may need a closer look.
 
     Parameters
@@ -101,6 +103,8 @@ def average_row(tile: Reals, y: int, clip: bool, rule: Reals, least: Reals, sci:
         The least scale of any frame, in even and odd columns, shape (2,).
     sci
         Receives the means, shape (nx,).
+    ends
+        Receives the least and the largest sample of each pixel, infinite where one is no number, each of shape (nx,).
     places
         Receives the columns, shape (nx + 1,).
 
@@ -117,16 +121,26 @@ def average_row(tile: Reals, y: int, clip: bool, rule: Reals, least: Reals, sci:
         own = least[x & 1] * rule[0] * rule[0]
         floor[x], slope[x] = own * least[x & 1] * rule[2], own * rule[3]
     for start in range(0, nx, PIECE):
-        ends = start, min(start + PIECE, nx)
-        _extremes(tile, y, ends, low, high, total)
+        piece = start, min(start + PIECE, nx)
+        _extremes(tile, y, piece, low, high, total)
+        _keep(low, high, total, ends[0][start : piece[1]], ends[1][start : piece[1]])
         if clip:
             _limits(floor, slope, rule[4], low, high)
-            _outside(tile, y, ends, low, high, under, over)
-        _settle(tile[0, y][start : ends[1]], total, under, over, n, sci[start : ends[1]], doubtful)
-        for x in range(ends[1] - start):
+            _outside(tile, y, piece, low, high, under, over)
+        _settle(tile[0, y][start : piece[1]], total, under, over, n, sci[start : piece[1]], doubtful)
+        for x in range(piece[1] - start):
             places[found] = start + x
             found += int(doubtful[x])
     return found
+
+
+@njit(cache=True, nogil=True)
+def _keep(low: Reals, high: Reals, total: Reals, least: Reals, most: Reals) -> None:
+    """Copy the extremes; a pixel with a sample that is no number has none."""
+    for x in range(least.shape[0]):
+        known = total[x] - total[x] == 0
+        least[x] = low[x]
+        most[x] = high[x] if known else np.float32(np.inf)
 
 
 @njit(cache=True, nogil=True)

@@ -200,13 +200,13 @@ def _medians(tile: Reals, y: int, pairs: Comparators, sci: Reals) -> None:
 @njit(cache=True, nogil=True)
 def _combine_row(  # noqa: PLR0917
     tile: Reals, y: int, method: int, rule: Samples, scale: Reals, pairs: Comparators, sci: Reals,
-    nused: NDArray[np.uint8], rejected: Frames,
+    nused: NDArray[np.uint8], rejected: Frames, ends: tuple[Reals, Reals],
 ) -> None:  # fmt: skip
     """Combine the samples of one row; ``scale`` is (n, 2) by frame and parity of the column."""
     n, clip = tile.shape[0], method == SIGMA_CLIP
     owns = np.array([[scale[:, 0].min(), scale[:, 0].max()], [scale[:, 1].min(), scale[:, 1].max()]], np.float64)
     places, least = np.empty(tile.shape[2] + 1, np.int32), owns[:, 0].astype(np.float32)
-    found = average_row(tile, y, clip, rule.astype(np.float32), least, sci, places)
+    found = average_row(tile, y, clip, rule.astype(np.float32), least, sci, ends, places)
     if clip:
         _clip_listed(tile, y, rule, scale, owns, pairs, places[:found], sci, nused, rejected)
         return
@@ -228,11 +228,14 @@ def combine_reals(  # noqa: PLR0917
     sci: Reals,
     nused: NDArray[np.uint8],
     rejected: Frames,
+    ends: Reals,
 ) -> None:
     """Combine float32 samples (n, rows, nx), scaled by ``scale`` (n, 2, 2); samples that are not finite are left out.
 
-    ``rule`` is (sigma, iterations, floor, slope, pedestal) for an unscaled sample.
+    ``rule`` is (sigma, iterations, floor, slope, pedestal) for an unscaled sample; ``ends`` (2, rows, nx) receives the
+    least and the largest sample of each pixel.
     """
     nused[:] = tile.shape[0]
     for y in range(tile.shape[1]):
-        _combine_row(tile, y, method, rule, scale[:, y & 1], pairs, sci[y], nused[y], rejected)
+        of_row = ends[0, y], ends[1, y]
+        _combine_row(tile, y, method, rule, scale[:, y & 1], pairs, sci[y], nused[y], rejected, of_row)

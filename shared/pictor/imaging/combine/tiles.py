@@ -23,8 +23,8 @@ from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_r
 from pictor.imaging.combine.sources import Sources, words_of
 from pictor.imaging.types import Mask, Rowed
 
-TILE_BYTES = 1 << 20
-"""Bytes of all frames in one tile: fits the cache of one core, large enough to read fast."""
+TILE_BYTES, REAL_TILE_BYTES = 1 << 20, 3 << 20
+"""Bytes of all frames in one tile, of integers and of reals beside them: near the core, large enough to read fast."""
 
 LEAST_ROWS = 4
 """Rows of a tile of integers, however many frames: pieces of a frame that are smaller take longer to read."""
@@ -39,14 +39,14 @@ Values = NDArray[np.uint16] | NDArray[np.float32]
 class Tile:
     """Some rows of all frames, from row ``first`` on, and what was combined of them.
 
-    ``values`` has shape (n, rows, nx), ``sci`` (rows, nx); ``ends``, of integers that were clipped, (2, rows, nx): the
-    least and the largest sample of each pixel.
+    ``values`` has shape (n, rows, nx), ``sci`` (rows, nx); ``ends``, (2, rows, nx), are the least and largest sample of
+    each pixel; of integers that were not clipped, and where a sample is no number, they are not known.
     """
 
     first: int
     values: Values
     sci: NDArray[np.float32]
-    ends: NDArray[np.uint16] | None = None
+    ends: Values | None = None
 
 
 class Seeing(Protocol):
@@ -104,6 +104,7 @@ class Room:
     values: NDArray[np.float32]
     dark: NDArray[np.float32]
     ends: NDArray[np.uint16]
+    real_ends: NDArray[np.float32]
 
     @classmethod
     def of(cls, plan: Plan, height: int) -> "Room":
@@ -112,8 +113,8 @@ class Room:
         samples = len(plan.sources.frames) * height * nx
         reals = 0 if plan.integers else samples
         dark = np.zeros((height, nx), np.float32)
-        ends = np.empty(2 * height * nx if plan.integers else 0, np.uint16)
-        return cls(np.empty(words_of(samples) * 4, np.uint16), np.empty(reals, np.float32), dark, ends)
+        ends, real = np.empty(2 * height * nx, np.uint16), np.empty(0 if plan.integers else 2 * height * nx, np.float32)
+        return cls(np.empty(words_of(samples) * 4, np.uint16), np.empty(reals, np.float32), dark, ends, real)
 
 
 def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = None) -> Planes:
@@ -126,8 +127,8 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = Non
         np.empty((total, nx), np.uint8),
         np.zeros(count, np.int64),
     )
-    least, size = (LEAST_ROWS, 2) if plan.integers else (2, 6)
-    height = _height(max(least, TILE_BYTES // (size * nx * count)))
+    least, room = (LEAST_ROWS, TILE_BYTES // 2) if plan.integers else (2, REAL_TILE_BYTES // 6)
+    height = _height(max(least, room // (nx * count)))
     shares = _shares(_tiles(ranges, height))
     pairs = sorting_network(count)
 
@@ -207,10 +208,11 @@ def _real_tile(plan: Plan, first: int, room: Room, pairs: Comparators, out: Plan
         for i in range(count):
             values[i] = plan.sources.read_reals(i, first, rows)
         scale_reals(values, dark, plan.scale, plan.offset)
+    ends = room.real_ends[: 2 * rows * nx].reshape(2, rows, nx)
     combine_reals(
-        values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected,
+        values, plan.method, plan.rule, plan.scale, pairs, out.sci, out.nused, out.rejected, ends,
     )  # fmt: skip
-    return Tile(first, values, out.sci)
+    return Tile(first, values, out.sci, ends if ends[1].max() < np.inf else None)
 
 
 def warm() -> None:
@@ -223,7 +225,7 @@ def warm() -> None:
     nused, rejected = np.empty((2, 8), np.uint8), np.zeros(3, np.int64)
     scale_integers(raw, dark, scale, np.zeros(3, np.float32), values)
     scale_reals(values, dark, scale, np.zeros(3, np.float32))
-    combine_reals(values, SIGMA_CLIP, rule, scale, pairs, sci, nused, rejected)
+    combine_reals(values, SIGMA_CLIP, rule, scale, pairs, sci, nused, rejected, np.empty((2, 2, 8), np.float32))
     flat_sci, flat_nused = sci.reshape(-1), nused.reshape(-1)
     samples, ends = raw.reshape(3, -1), np.empty((2, 16), np.uint16)
     average_integers(samples, True, pairs, flat_sci)
