@@ -17,7 +17,7 @@ from pictor.imaging.combine.combining import Combined, combine
 from pictor.imaging.combine.flats import flat_levels, flat_variance, normalise
 from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE, NoiseModel
-from pictor.imaging.combine.sampling import frame_levels, pair_variance, sample
+from pictor.imaging.combine.sampling import levels_and_variance
 from pictor.imaging.combine.sources import Sources, shape_of
 from pictor.imaging.types import Rowed
 
@@ -139,7 +139,7 @@ def prepare(paths: Sequence[Path], recipe: Recipe, *, dark: Rowed | None, scratc
     """
     with Sources(list(paths), scratch=scratch) as sources:
         if recipe.kind is not Kind.FLAT:
-            return _prepare_dark(sample(sources), recipe)
+            return _prepare_dark(sources, recipe)
         return _prepare_flat(sources, recipe, dark)
 
 
@@ -152,12 +152,12 @@ def _prepare_flat(sources: Sources, recipe: Recipe, dark: Rowed | None) -> Prepa
     return Preparation(noise, levels.mean(axis=(1, 2)), scale, None, ratio, source)
 
 
-def _prepare_dark(samples: NDArray[np.float32], recipe: Recipe) -> Preparation:
+def _prepare_dark(sources: Sources, recipe: Recipe) -> Preparation:
     """Bias and darks: levels should agree; where they drift they are aligned."""
-    levels = frame_levels(samples)
-    seen = max(pair_variance(samples), QUANTISATION_VARIANCE)
+    levels, variance = levels_and_variance(sources)
+    seen = max(variance, QUANTISATION_VARIANCE)
     level = float(levels.mean())
-    noise, ratio, source = _dark_noise(recipe, seen, level, single=len(samples) < 2)
+    noise, ratio, source = _dark_noise(recipe, seen, level, single=len(levels) < 2)
     drift = level - levels
     offset = drift if np.abs(drift).max() > DRIFT * np.sqrt(noise.floor) else None
     return Preparation(noise, levels, None, offset, ratio, source)

@@ -1,6 +1,7 @@
 """What a sparse look at the frames tells: their levels and the noise between neighbours."""
 
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,16 @@ def sample_rows(shape: tuple[int, int], *, wanted: int = SAMPLED_ROWS) -> NDArra
 def sample(sources: Sources, *, wanted: int = SAMPLED_ROWS) -> NDArray[np.float32]:
     """Read some rows of every frame, shape (n, rows, nx), in ADU."""
     rows = sample_rows(sources.shape, wanted=wanted)
-    out = np.empty((len(sources.frames), len(rows), sources.shape[1]), np.float32)
-    for i in range(len(sources.frames)):
-        for k, row in enumerate(rows):
-            out[i, k] = sources.read_reals(i, int(row), 1)[0]
+    with ThreadPoolExecutor(2) as pool:
+        return np.array(list(pool.map(lambda frame: sample_frame(sources, frame, rows), range(len(sources.frames)))))
+
+
+def sample_frame(sources: Sources, frame: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Read some rows of one frame, ascending, shape (rows, nx), in ADU; neighbours are read together."""
+    out = np.empty((len(rows), sources.shape[1]), np.float32)
+    starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
+    for first, end in pairwise([*starts.tolist(), len(rows)]):
+        out[first:end] = sources.read_reals(frame, int(rows[first]), end - first)
     return out
 
 
@@ -46,14 +53,18 @@ def clipped_moments(
     values an even subsample is looked at: a quarter of a million give the width to 0.14 %.
     """
     flat = np.asarray(values).ravel()
-    flat = flat[:: max(1, flat.size // most)].astype(np.float64)
+    flat = np.sort(flat[:: max(1, flat.size // most)]).astype(np.float64)
     flat = flat[np.isfinite(flat)]
     if flat.size == 0:
         return 0.0, 0.0
-    centre = float(np.median(flat))
-    width = max(1.4826 * float(np.median(np.abs(flat - centre))), least)
+    half = flat.size // 2
+    centre = float(flat[half] if flat.size % 2 else (flat[half - 1] + flat[half]) / 2)
+    width = max(1.4826 * _middle_distance(flat - centre), least)
     for _ in range(6):
-        inside = flat[np.abs(flat - centre) <= clip * width] if width > 0 else flat
+        inside = flat
+        if width > 0:
+            first, last = np.searchsorted(flat - centre, np.array([-clip * width, np.nextafter(clip * width, np.inf)]))
+            inside = flat[first:last]
         before = centre, width
         centre, width = float(inside.mean()), float(inside.std())
         if width == 0 or (centre, width) == before:
@@ -61,11 +72,49 @@ def clipped_moments(
     return centre, width * width
 
 
+def _middle_distance(off: NDArray[np.float64]) -> float:
+    """Return the median of the absolute values of sorted deviations from their median.
+
+    So many of the smallest are neighbours: the narrowest reach that holds them is the largest of them.
+    """
+    count = off.size // 2
+    upper = float(np.maximum(-off[: off.size - count], off[count:]).min())
+    if off.size % 2:
+        return upper
+    return (float(np.maximum(-off[: off.size - count + 1], off[count - 1 :]).min()) + upper) / 2
+
+
 def frame_levels(samples: NDArray[np.float32]) -> NDArray[np.float64]:
     """Return the clipped mean of each sampled frame, in ADU; 3.5 robust standard deviations are kept."""
     with ThreadPoolExecutor(2) as pool:
-        found = pool.map(lambda frame: clipped_moments(frame, clip=3.5, least=0.5, most=LEVEL_SAMPLES)[0], samples)
-        return np.array(list(found))
+        return np.array(list(pool.map(_level, samples)))
+
+
+def _level(samples: NDArray[np.float32]) -> float:
+    return clipped_moments(samples, clip=3.5, least=0.5, most=LEVEL_SAMPLES)[0]
+
+
+def levels_and_variance(sources: Sources) -> tuple[NDArray[np.float64], float]:
+    """Return what `frame_levels` and `pair_variance` tell of a sample, of which two frames at a time are in memory."""
+    rows, count = sample_rows(sources.shape), len(sources.frames)
+
+    def look(frame: int) -> tuple[float, float | None]:
+        one = sample_frame(sources, frame, rows)
+        if frame >= min(count - 1, MAX_PAIRS):
+            return _level(one), None
+        return _level(one), _variance_between(one, sample_frame(sources, frame + 1, rows), 1.0) / 2
+
+    with ThreadPoolExecutor(2) as pool:
+        levels, variances = zip(*pool.map(look, range(count)), strict=True)
+    known = [value for value in variances if value is not None]
+    return np.array(levels), float(np.median(known)) if known else 0.0
+
+
+def _variance_between(one: NDArray[np.float32], other: NDArray[np.float32], step: float) -> float:
+    """Return the variance of the difference of two frames, of values kept in steps."""
+    with np.errstate(invalid="ignore"):
+        difference = other - one
+    return clipped_moments(difference, least=step / 2, most=PAIR_SAMPLES)[1]
 
 
 def least_variance(samples: NDArray[np.floating], step: float) -> float:
@@ -95,10 +144,7 @@ def pair_variance(
     own = np.ones(len(samples)) if scale is None else scale
 
     def variance(i: int) -> float:
-        with np.errstate(invalid="ignore"):
-            difference = samples[i + 1] - samples[i]
-        found = clipped_moments(difference, least=step / 2, most=PAIR_SAMPLES)[1]
-        return float(found / (own[i] + own[i + 1]))
+        return float(_variance_between(samples[i], samples[i + 1], step) / (own[i] + own[i + 1]))
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(variance, range(min(len(samples) - 1, MAX_PAIRS))))
