@@ -72,7 +72,7 @@ def clipped_moments(
     return centre, width * width
 
 
-def _middle_distance(off: NDArray[np.float64]) -> float:
+def _middle_distance(off: NDArray[np.floating]) -> float:
     """Return the median of the absolute values of sorted deviations from their median.
 
     So many of the smallest are neighbours: the narrowest reach that holds them is the largest of them.
