@@ -110,8 +110,9 @@ def repair_bad_pixels(sci: Reals, err: Reals, mask: Mask, *, bayer: bool, radius
 
 
 def warm() -> None:
-    """Compile the kernel."""
-    plane = np.zeros((8, 8), np.float32)
+    """Compile the kernel, also for frames of 64 bits."""
     mask = np.zeros((8, 8), np.uint8)
     mask[4, 4] = 1
-    repair_bad_pixels(plane, plane.copy(), mask, bayer=False)
+    for kind in (np.float32, np.float64):
+        plane = np.zeros((8, 8), kind)
+        repair_bad_pixels(plane, plane.copy(), mask, bayer=False)
