@@ -3,8 +3,9 @@
 import os
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 JOURNAL = "process.jsonl"
@@ -84,6 +85,26 @@ def find(folder: Path, *, without: Path | None = None) -> Found:
         else:
             _take(path, label, walk)
     return Found(tuple(walk.sources), tuple(walk.refused), walk.others)
+
+
+def chosen(found: Found, include: Sequence[str], exclude: Sequence[str]) -> Found:
+    """Keep the files whose label or name is like a pattern of the first, if there are any, and like none of the second.
+
+    Capitals are told from small letters; ``*`` stands for slashes too. The others are counted as passed over.
+    """
+
+    def wanted(label: str) -> bool:
+        names = (label, label.rsplit("/", 1)[-1])
+
+        def like(patterns: Sequence[str]) -> bool:
+            return any(fnmatchcase(name, pattern) for name in names for pattern in patterns)
+
+        return (not include or like(include)) and not like(exclude)
+
+    sources = tuple(one for one in found.sources if wanted(one.label))
+    refused = tuple((label, why) for label, why in found.refused if wanted(label))
+    left = len(found.sources) + len(found.refused) - len(sources) - len(refused)
+    return Found(sources, refused, found.others + left)
 
 
 def _files(folder: Path, without: Path | None, walk: _Walk) -> Iterator[Path]:

@@ -63,7 +63,7 @@ async def process(wish: Wish, console: Console) -> Report:
     """
     report = Report(str(wish.folder), str(wish.out), SOFTWARE, settings_of(wish))
     begin = time.monotonic()
-    found = look(wish.folder, wish.masters, wish.out)
+    found = look(wish)
     with Journal(wish.out, overwrite=wish.overwrite) as journal, showing(console) as progress:
         crew = Crew(journal, jobs=wish.jobs, seconds=wish.frame_seconds)
         on_stop(crew.stop)
@@ -137,7 +137,8 @@ def settings_of(wish: Wish) -> dict[str, object]:
         "rules": "grade D" if wish.rules is None else wish.rules.name,
         "cosmics": wish.cosmics, "require_masters": wish.require_masters,
         "contsub": wish.contsub, "coadd": wish.coadd, "filters_as_named": wish.filters_as_named,
-        "solve": wish.indexes is not None, "jobs": wish.jobs,
+        "solve": wish.indexes is not None, "jobs": wish.jobs, "include": ", ".join(wish.include),
+        "exclude": ", ".join(wish.exclude),
     }  # fmt: skip
 
 

@@ -137,7 +137,7 @@ async def _read(wish: Wish, folder: Path, console: Console) -> tuple[Report, lis
     with Journal(folder) as journal, showing(console) as progress:
         crew = Crew(journal, jobs=wish.jobs, seconds=wish.frame_seconds)
         async with crew:
-            seen = await read_all(Run(wish, crew, report, progress), look(wish.folder, wish.masters, wish.out))
+            seen = await read_all(Run(wish, crew, report, progress), look(wish))
     return report, seen
 
 

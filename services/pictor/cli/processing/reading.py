@@ -1,12 +1,9 @@
 """First stage: every file is found, read and sorted."""
 
-from collections.abc import Sequence
-from pathlib import Path
-
 from pictor.cli.processing.crew import Order
-from pictor.cli.processing.finding import Found, Source, find
+from pictor.cli.processing.finding import Found, Source, chosen, find
 from pictor.cli.processing.rows import Row, facts_of
-from pictor.cli.processing.run import Run
+from pictor.cli.processing.run import Run, Wish
 from pictor.cli.processing.seen import Seen, seen_of
 from pictor.imaging.errors import ImagingError
 
@@ -14,12 +11,12 @@ NO_FRAME = frozenset({"no-image", "not-an-image", "random-groups"})
 """Reasons of files that are sound, but hold no frame."""
 
 
-def look(folder: Path, masters: Sequence[Path], out: Path) -> Found:
-    """Find the files of the folder, and of the folders of masters with their names before them."""
-    parts = [find(folder, without=out)]
-    for number, place in enumerate(masters, 1):
-        found = find(place, without=out)
-        before = f"masters:{place.name}" if len(masters) == 1 else f"masters {number}:{place.name}"
+def look(wish: Wish) -> Found:
+    """Find the wanted files of the folder, and those of the folders of masters with their names before them."""
+    parts = [chosen(find(wish.folder, without=wish.out), wish.include, wish.exclude)]
+    for number, place in enumerate(wish.masters, 1):
+        found = find(place, without=wish.out)
+        before = f"masters:{place.name}" if len(wish.masters) == 1 else f"masters {number}:{place.name}"
         sources = tuple(Source(f"{before}/{one.label}", one.path, one.member, one.size) for one in found.sources)
         refused = tuple((f"{before}/{label}", why) for label, why in found.refused)
         parts.append(Found(sources, refused, found.others))

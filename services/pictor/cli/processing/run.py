@@ -57,6 +57,8 @@ class Wish:
         Whether lights through filters of different names are never coadded together.
     prune
         Whether products of files that are no longer there are removed.
+    include, exclude
+        Patterns of files: only these, and of them not those; empty: all.
     """
 
     folder: Path
@@ -74,6 +76,8 @@ class Wish:
     overwrite: bool = False
     filters_as_named: bool = False
     prune: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
 
 @dataclass(slots=True)

@@ -31,6 +31,8 @@ class Options:
     overwrite: bool = False
     filters_as_named: bool = False
     prune: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
 
 
 def main(options: Options, *, dry_run: bool, json: bool) -> int:
@@ -43,7 +45,7 @@ def main(options: Options, *, dry_run: bool, json: bool) -> int:
             options.folder, options.out, tuple(options.masters), _policy(options.settings), _rules(options.rules),
             tuple(options.indexes) if options.solve else None, options.cosmics, options.require_masters,
             options.contsub, options.coadd, options.jobs, options.frame_seconds, options.overwrite,
-            options.filters_as_named, options.prune,
+            options.filters_as_named, options.prune, tuple(options.include), tuple(options.exclude),
         )  # fmt: skip
     except CommandError as error:
         return guarded(error)

@@ -38,6 +38,12 @@ def process(
     rules: Annotated[
         str, typer.Option(help="pictor (grade D is left out), target-scheduler, or a file of rules as for summary.")
     ] = "pictor",
+    include: Annotated[
+        list[str] | None, typer.Option(help="Only files whose name or path in DIR is like this, as 'M31*'; repeat.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="No files whose name or path in DIR is like this; repeat.")
+    ] = None,
     setting: Annotated[
         list[str] | None, typer.Option(help="Setting of matching and stacking, NAME=VALUE; repeat.")
     ] = None,
@@ -70,6 +76,7 @@ def process(
     options = command.Options(
         folder, out, masters or [], rules, setting or [], index or [], solve=not no_solve, coadd=not no_coadd,
         cosmics=cosmics, contsub=contsub, require_masters=require_masters, jobs=jobs, frame_seconds=frame_seconds,
-        overwrite=overwrite, filters_as_named=filters_as_named, prune=prune,
+        overwrite=overwrite, filters_as_named=filters_as_named, prune=prune, include=include or [],
+        exclude=exclude or [],
     )  # fmt: skip
     raise SystemExit(command.main(options, dry_run=dry_run, json=json))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pictor.cli.processing import finding
-from pictor.cli.processing.finding import JOURNAL, find
+from pictor.cli.processing.finding import JOURNAL, Found, Source, chosen, find
 
 
 def test_frames_are_found_below_and_other_files_are_counted(tmp_path: Path) -> None:
@@ -62,3 +62,17 @@ def test_a_name_that_leads_nowhere_is_told(tmp_path: Path) -> None:
 def test_a_frame_that_is_no_file_is_told(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.fits")
     assert find(tmp_path).refused == (("pipe.fits", "it is no regular file"),)
+
+
+def test_files_are_chosen_by_patterns_of_names_and_paths() -> None:
+    labels = ("M31/light_1.fits", "M31/light_2_bad.fits", "M42/light_1.fits", "night.zip/M31_light.fits")
+    found = Found(tuple(Source(label, Path(label)) for label in labels), (("M31/locked.fits", "why"),), 3)
+
+    def kept(include: list[str], exclude: list[str]) -> list[str]:
+        return [one.label for one in chosen(found, include, exclude).sources]
+
+    assert kept([], []) == list(labels)
+    assert kept(["M31*"], []) == [labels[0], labels[1], labels[3]]
+    assert kept(["M31*"], ["*_bad*", "*.zip/*"]) == [labels[0]]
+    left = chosen(found, [], ["M31/*"])
+    assert (len(left.sources), left.refused, left.others) == (2, (), 6)

@@ -18,7 +18,7 @@ _KINDS = ("bias", "dark", "flat-dark", "flat")
 _SETTINGS = {
     "rules": "Lights are left out by", "cosmics": "Cosmic rays removed", "require_masters": "Masters required",
     "contsub": "Continuum subtracted", "coadd": "Lights coadded", "filters_as_named": "Filters as named",
-    "solve": "Lights solved", "jobs": "Children at a time",
+    "solve": "Lights solved", "jobs": "Children at a time", "include": "Only files like", "exclude": "No files like",
 }  # fmt: skip
 
 
@@ -157,7 +157,7 @@ def _timings(report: Report) -> str:
 
 def _about(report: Report) -> str:
     told: dict[str, object] = {"Folder": report.folder, "Products": report.out, "Software": report.software}
-    told |= {_SETTINGS.get(name, name): value for name, value in report.settings.items()}
+    told |= {_SETTINGS.get(name, name): value for name, value in report.settings.items() if value != ""}
     told["Other files passed over"] = report.others
     words = {True: "yes", False: "no"}
     listed = "".join(
