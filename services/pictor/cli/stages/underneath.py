@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from pictor.cli.client import CommandError
-from pictor.imaging.calibration.masters import Master, bias_level, check_holds_bias, read_master, write_master
+from pictor.imaging.calibration.below import below_of
+from pictor.imaging.calibration.masters import Master, bias_level, read_master, write_master
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,21 +29,19 @@ def underneath(dark: Path | None, bias: Path | None, scratch: Path) -> Underneat
     level = None if bias is None else bias_level(bias)
     if dark is None:
         return Underneath(None if bias is None else _as_bias(bias, scratch), level)
-    master = read_master(dark, planes=("ERR",))
-    named_bias = str(master.header.get("IMAGETYP", "")).lower().startswith("master bias")
-    if named_bias or check_holds_bias(master, level):
+    if below_of(dark).holds_bias(level):
         return Underneath(dark, level)
     if bias is None:
         raise CommandError(f"{dark} has its bias subtracted; give --bias as well")
+    master = read_master(dark, planes=("ERR",))
     return Underneath(_joined(master, read_master(bias, planes=("ERR",)), scratch), level)
 
 
 def _as_bias(bias: Path, scratch: Path) -> Path:
     """Give a bias of another program the card that says what it is."""
-    master = read_master(bias, planes=("ERR",))
-    if str(master.header.get("IMAGETYP", "")).lower().startswith("master bias"):
+    if below_of(bias).is_bias:
         return bias
-    return _written(master, "Master Bias", scratch / bias.name)
+    return _written(read_master(bias, planes=("ERR",)), "Master Bias", scratch / bias.name)
 
 
 def _joined(dark: Master, bias: Master, scratch: Path) -> Path:

@@ -2,7 +2,7 @@
 
 import hashlib
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -50,11 +50,13 @@ class Below:
     err: Rowed | None
     header: fits.Header
     level: float
-    digest: Future[str]
+    digest: Future[str] | None = None
 
     @property
     def sha256(self) -> str:
-        """SHA-256 of the file, which is read meanwhile."""
+        """SHA-256 of the file, which `dark_for_flats` has read meanwhile."""
+        if self.digest is None:
+            raise ValueError("a dark that was only opened is not hashed")
         return self.digest.result()
 
     @property
@@ -80,8 +82,7 @@ def below_of(path: Path) -> Below:
     with open_masters({"dark": path}) as opened:
         master = opened["dark"]
         err = None if master.err is None else _rowed(path, master.err)
-        level, digest = typical(master.sci), _digest_aside(path)
-        return Below(_rowed(path, master.sci), err, master.header, level, digest)
+        return Below(_rowed(path, master.sci), err, master.header, typical(master.sci))
 
 
 def digest_of(path: Path) -> str:
@@ -122,4 +123,4 @@ def dark_for_flats(path: Path | None, bias_level: float | None) -> Below:
             "the master dark for these flats has its bias subtracted; a dark with bias is needed",
             reason="dark-without-bias",
         )
-    return dark
+    return replace(dark, digest=_digest_aside(path))

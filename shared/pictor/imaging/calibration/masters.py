@@ -154,12 +154,6 @@ def read_strips(path: Path, ranges: Sequence[tuple[int, int]], shape: tuple[int,
         return Master(rows(sci), rows(planes.get("ERR")), mask, nused, units[0].header)
 
 
-def check_holds_bias(dark: Master, bias_level: float | None) -> bool:
-    """Tell whether the bias is still inside a dark; see `holds_bias`."""
-    level = float(np.median(dark.sci[:: max(1, dark.sci.shape[0] // 256)]))
-    return holds_bias(dark.header, level, bias_level)
-
-
 def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> bool:
     """Tell whether the bias is still inside a dark, from its header and by value.
 
