@@ -148,7 +148,7 @@ def _share(values: Floats, radii: Floats, width: float, fit: tuple[float, float]
             return None
         found = again
     beta = math.exp(found[2])
-    share = (beta - 1.0) / (math.pi * found[0] * math.exp(2.0 * found[1])) if found[0] > 0.0 else math.inf
+    share = (beta - 1.0) / (math.pi * float(found[0]) * math.exp(2.0 * found[1])) if found[0] > 0.0 else math.inf
     return share if _SHARES[0] <= share <= _SHARES[1] else None
 
 
@@ -158,9 +158,16 @@ def _stacked(values: Floats, radii: Floats) -> tuple[Floats, Floats, Floats] | N
     enough = counts >= max(2, 0.3 * len(values))
     if np.count_nonzero(enough) < 6:
         return None
-    seen, r = np.nanmedian(values[:, enough], axis=0), np.nanmedian(radii[:, enough], axis=0)
-    spread = 1.4826 * np.nanmedian(np.abs(values[:, enough] - seen), axis=0) / np.sqrt(counts[enough])
+    values, radii, counts = values[:, enough], radii[:, enough], counts[enough]
+    seen, r = _medians(values, counts), _medians(radii, counts)
+    spread = 1.4826 * _medians(np.abs(values - seen), counts) / np.sqrt(counts)
     return (r, seen, spread) if float(seen.max()) > 0.0 else None
+
+
+def _medians(values: Floats, counts: NDArray[np.intp]) -> Floats:
+    """Median of the finite values of each column, which are so many: the others are sorted behind them."""
+    ordered, columns = np.sort(values, axis=0), np.arange(values.shape[1])
+    return np.asarray(0.5 * (ordered[(counts - 1) // 2, columns] + ordered[counts // 2, columns]))
 
 
 @njit(cache=True, nogil=True)
