@@ -1,18 +1,17 @@
 """The kernel that gives the stars of one frame the profile they have in another."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import signal
-from scipy.fft import set_workers
 
 from pictor.imaging.continuum.pairs import Floats
+from pictor.imaging.continuum.sides import Side, around
 
 SIGMA_TO_FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))
 _ROUNDS = 3
-_STRIP = 256
 _CLIP = 3.0
 # Widths of the basis in units of the blur that is missing, and the degree of the polynomial each is modulated with.
 _WIDTHS = ((0.5, 4), (1.0, 2), (3.0, 0))
@@ -22,9 +21,11 @@ _LEAST_EIGENVALUE = 1e-4
 # Two frames that differ by less than this share of the variance of one of them are one frame.
 _ALIKE = 0.1
 # Half-size of the kernel and of the surroundings of a star, in FWHM: the wings decide whether fluxes are kept.
-_HALF, _REACH = 3.0, 3.0
+_HALF, _REACH = 2.5, 2.5
 # Profiles are known to about this share of a star's light in a pixel; it keeps one bright star from deciding all.
 _MODEL_ERROR = 0.003
+# Stars that tell whether the kernel changes over the frame, and how much better its change must describe others.
+_LEAST_CHANGING, _LEAST_GAIN = 48, 1.02
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,28 +41,33 @@ class MatchingKernel:
         their squared FWHM.
     star_count
         Stars it was fitted to.
+    terms
+        Where it changes over the frame: what the terms of a parabola in x and y add, shape (6, 2 h + 1, 2 h + 1);
+        ``values`` is the kernel in the middle then. None: it does not.
     """
 
     values: Floats
     fwhm: float
     star_count: int
+    terms: Floats | None = None
+
+    def at(self, x: float, y: float, shape: tuple[int, int]) -> Floats:
+        """Give the kernel, of sum 1, at a place of a frame of this shape."""
+        if self.terms is None:
+            return self.values
+        made = np.tensordot(_parabola(x, y, shape), self.terms, axes=1)
+        return np.asarray(made / made.sum())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Pixels:
-    """Values with NaN where none can be used, and their noise, both of shape (ny, nx)."""
-
-    values: NDArray[np.float32]
-    noise: NDArray[np.float32]
-
-
-def fit_kernel(sharp: Pixels, wide: Pixels, at: Floats, widths: tuple[float, float]) -> MatchingKernel:
+def fit_kernel(sharp: Side, wide: Side, at: Floats, widths: tuple[float, float]) -> MatchingKernel:
     """Fit the kernel that makes the stars of a sharp frame look like those of a wide one.
 
     Around each star the wide frame is modelled as the sharp one convolved with a sum of Gaussians times polynomials
-    [1]_, times a factor, plus a plane of its own. All stars share the kernel; stars that do not fit it are left out.
-    We deviate from the source in fitting a plane per star, so that nebulae do not matter, and in giving the kernel
-    the sum 1: the ratio of the fluxes is measured afterwards.
+    [1]_, times a factor, plus a parabola of its own. All stars share the kernel; stars that do not fit it are left
+    out. Where many stars are known, the numbers of the kernel may be parabolas in x and y [2]_: they are where that
+    describes stars better that had no part in the fit. We deviate from the sources in fitting a parabola per star, so
+    that nebulae do not matter, and in giving the kernel the sum 1 everywhere: the ratio of the fluxes is measured
+    afterwards.
 
     Parameters
     ----------
@@ -80,15 +86,40 @@ def fit_kernel(sharp: Pixels, wide: Pixels, at: Floats, widths: tuple[float, flo
     References
     ----------
     .. [1] Alard C., Lupton R. H., 1998, ApJ 503, 325.
+    .. [2] Alard C., 2000, A&AS 144, 363.
     """
     missing = math.sqrt(max(widths[1] ** 2 - widths[0] ** 2, 0.0)) / SIGMA_TO_FWHM
     half = math.ceil(_HALF * widths[1])
     reach = math.ceil(_REACH * widths[1])
     basis = _basis(max(missing, _LEAST_SIGMA), half)
-    stamps = [found for x, y in at if (found := _stamp(sharp, wide, (round(x), round(y)), half, reach)) is not None]
-    systems = [_normal_equations(stamp, basis) for stamp in stamps]
+    shape = sharp.frame.shape
+    systems = []
+    for x, y in at:
+        stamp = _stamp(sharp, wide, (round(x), round(y)), half, reach)
+        if stamp is not None:
+            systems.append(replace(_normal_equations(stamp, basis), place=_parabola(float(x), float(y), shape)))
+    used = _fitting(systems)
+    if not used or _alike(used):
+        return MatchingKernel(np.ones((1, 1)), 0.0, len(used))
+    blur, middle = missing * SIGMA_TO_FWHM, _parabola((shape[1] - 1) / 2, (shape[0] - 1) / 2, shape)
+    if _changes(used):
+        terms = np.tensordot(_solve_changing(used), basis, axes=1)
+        values = np.tensordot(middle, terms, axes=1)
+        return MatchingKernel(values / values.sum(), blur, len(used), terms)
+    values = np.tensordot(_solve(used), basis, axes=1)
+    return MatchingKernel(values / values.sum(), blur, len(used))
+
+
+def _parabola(x: float, y: float, shape: tuple[int, int]) -> Floats:
+    """Terms of a parabola at a place; the frame reaches from -1 to 1."""
+    u, v = 2.0 * x / max(shape[1] - 1, 1) - 1.0, 2.0 * y / max(shape[0] - 1, 1) - 1.0
+    return np.array([1.0, u, v, u * u, u * v, v * v])
+
+
+def _fitting(systems: Sequence["_System"]) -> list["_System"]:
+    """Leave out the stars that do not fit the kernel of all."""
     if not systems:
-        return MatchingKernel(np.ones((1, 1)), 0.0, 0)
+        return []
     kept = np.ones(len(systems), dtype=np.bool_)
     for _ in range(_ROUNDS):
         weights = _solve([one for one, keep in zip(systems, kept, strict=True) if keep])
@@ -99,68 +130,21 @@ def fit_kernel(sharp: Pixels, wide: Pixels, at: Floats, widths: tuple[float, flo
         if (now == kept).all():
             break
         kept = now
-    used = [one for one, keep in zip(systems, kept, strict=True) if keep]
-    if _alike(used):
-        return MatchingKernel(np.ones((1, 1)), 0.0, len(used))
-    values = np.tensordot(weights, basis, axes=1)
-    values = values / values.sum()
-    return MatchingKernel(values, missing * SIGMA_TO_FWHM, int(kept.sum()))
+    return [one for one, keep in zip(systems, kept, strict=True) if keep]
 
 
-def convolve(values: NDArray[np.float32], kernel: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Convolve a frame with a kernel; unusable pixels are bridged by their neighbours.
-
-    Parameters
-    ----------
-    values
-        Shape (ny, nx), NaN where nothing is known.
-    kernel
-        Shape (2 h + 1, 2 h + 1), of sum 1.
-
-    Returns
-    -------
-    tuple
-        Values (NaN where less than half of the kernel's weight lies on usable pixels), and the share of the kernel's
-        absolute weight that lies on usable pixels, 0 to 1.
-    """
-    if kernel.size == 1:
-        return values.copy(), np.isfinite(values).astype(np.float32)
-    good = np.isfinite(values)
-    # The level is taken away so that bridges do not step where the frame ends or a pixel is bad.
-    level = np.float32(np.median(values[good])) if good.any() else np.float32(0.0)
-    filled = np.where(good, values - level, np.float32(0.0))
-    strength = np.abs(kernel) / np.abs(kernel).sum()
-    share = np.clip(_covered(good, strength), 0.0, 1.0)
-    weight = share if (kernel >= 0).all() else _covered(good, kernel)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        made = _convolved(filled, kernel) / weight + level
-    made[(share < 0.5) | ~(weight > 0.25)] = np.nan
-    return np.asarray(made, dtype=np.float32), np.asarray(share, dtype=np.float32)
-
-
-def _convolved(image: NDArray[np.float32], kernel: Floats) -> NDArray[np.float32]:
-    with set_workers(2):
-        return np.asarray(signal.oaconvolve(image, kernel.astype(np.float32), mode="same"), dtype=np.float32)
-
-
-def _covered(good: NDArray[np.bool_], kernel: Floats) -> NDArray[np.float32]:
-    """Convolve usable pixels with a kernel; strips without bad ones are alike but for the edges of the frame."""
-    (ny, nx), half = good.shape, kernel.shape[0] // 2
-    small = np.minimum(good.shape, 2 * kernel.shape[0])
-    edges = _convolved(np.ones(small, np.float32), kernel)
-    rows, columns = (
-        np.minimum(np.arange(n), np.maximum(np.arange(n) - n + s, s // 2)) for n, s in zip((ny, nx), small, strict=True)
-    )
-    made = np.empty(good.shape, np.float32)
-    for first in range(0, ny, _STRIP):
-        last = min(first + _STRIP, ny)
-        top, bottom = max(first - half, 0), min(last + half, ny)
-        if good[top:bottom].all():
-            made[first:last] = edges[np.ix_(rows[first:last], columns)]
-        else:
-            near = _convolved(good[top:bottom].astype(np.float32), kernel)
-            made[first:last] = near[first - top : last - top]
-    return made
+def _changes(systems: Sequence["_System"]) -> bool:
+    """Tell whether a kernel that changes over the frame describes stars better that had no part in its fit."""
+    if len(systems) < _LEAST_CHANGING:
+        return False
+    fixed, moving = [], []
+    for half in range(2):
+        fitted, others = systems[half::2], systems[1 - half :: 2]
+        one, all_terms = _solve(fitted), _solve_changing(fitted)
+        fixed += [other.misfit(one) for other in others]
+        moving += [other.misfit(other.place @ all_terms) for other in others]
+    gain = np.array(fixed) / np.array(moving)
+    return bool(np.median(gain) > _LEAST_GAIN and np.mean(moving) < np.mean(fixed))
 
 
 def _basis(sigma: float, half: int) -> Floats:
@@ -190,32 +174,31 @@ class _Stamp:
     variance: Floats
 
 
-def _stamp(sharp: Pixels, wide: Pixels, at: tuple[int, int], half: int, reach: int) -> _Stamp | None:
+def _stamp(sharp: Side, wide: Side, at: tuple[int, int], half: int, reach: int) -> _Stamp | None:
     """Cut a star out of both frames; None where it is too near the edge or to unusable pixels."""
-    (x, y), size = at, half + reach
-    ny, nx = sharp.values.shape
-    if not (size <= x < nx - size and size <= y < ny - size):
-        return None
-    outer = np.s_[y - size : y + size + 1, x - size : x + size + 1]
-    inner = np.s_[y - reach : y + reach + 1, x - reach : x + reach + 1]
-    near, target = sharp.values[outer].astype(np.float64), wide.values[inner].astype(np.float64)
+    outer, inner = around(*at, half + reach), around(*at, reach)
+    near, target = sharp.window(outer).astype(np.float64), wide.window(inner).astype(np.float64)
     if not (np.isfinite(near).all() and np.isfinite(target).all()):
         return None
     light = np.maximum(target - np.median(target), 0.0)
-    variance = wide.noise[inner].astype(np.float64) ** 2 + (_MODEL_ERROR * light) ** 2
-    of_sharp = sharp.noise[inner].astype(np.float64) ** 2
+    variance = wide.noise(inner).astype(np.float64) ** 2 + (_MODEL_ERROR * light) ** 2
+    of_sharp = sharp.noise(inner).astype(np.float64) ** 2
     return _Stamp(near - np.median(near), target - np.median(target), 1.0 / variance, of_sharp)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _System:
-    """Normal equations of one star, its plane eliminated; ``seen`` is the matrix with the noise of the sharp frame."""
+    """Normal equations of one star, its parabola eliminated; ``seen`` is the matrix with the noise of the sharp frame.
+
+    ``place`` are the terms of a parabola over the frame where the star lies.
+    """
 
     matrix: Floats
     seen: Floats
     vector: Floats
     square: float
     pixels: int
+    place: Floats = field(default_factory=lambda: np.zeros(0))
 
     def misfit(self, weights: Floats) -> float:
         """Mean squared residual in units of the noise."""
@@ -227,7 +210,8 @@ def _normal_equations(stamp: _Stamp, basis: Floats) -> _System:
     columns = signal.fftconvolve(stamp.sharp[None], basis, mode="valid", axes=(1, 2)).reshape(len(basis), -1)
     across = np.linspace(-1.0, 1.0, side)
     u, v = np.meshgrid(across, across)
-    plane = np.stack([np.ones(u.size), u.ravel(), v.ravel()])
+    flat_u, flat_v = u.ravel(), v.ravel()
+    plane = np.stack([np.ones(u.size), flat_u, flat_v, flat_u**2, flat_u * flat_v, flat_v**2])
     weight = stamp.weight.ravel()
     design = np.vstack([columns, stamp.wide.ravel()[None]])
     inner = np.linalg.solve((plane * weight) @ plane.T, (plane * weight) @ design.T)
@@ -241,17 +225,27 @@ def _normal_equations(stamp: _Stamp, basis: Floats) -> _System:
     return _System(seen - noise, seen, product[:-1, -1], float(product[-1, -1]), side * side)
 
 
-def _alike(systems: list[_System]) -> bool:
+def _alike(systems: Sequence[_System]) -> bool:
     """Tell whether the stars are alike already: one pixel, the first of the basis, leaves no more than noise."""
     matrix, vector = (sum(part) for part in zip(*((one.seen[0, 0], one.vector[0]) for one in systems), strict=True))
     square, pixels = sum(one.square for one in systems), sum(one.pixels for one in systems)
     return bool((square - vector**2 / matrix) / pixels < _ALIKE)
 
 
-def _solve(systems: list[_System]) -> Floats:
-    """Solve the sum of the normal equations; combinations of the basis that the stars cannot tell stay out."""
-    matrix = np.sum([one.matrix for one in systems], axis=0)
-    vector = np.sum([one.vector for one in systems], axis=0)
+def _solve(systems: Sequence[_System]) -> Floats:
+    """Solve the sum of the normal equations."""
+    return _solved(np.sum([one.matrix for one in systems], axis=0), np.sum([one.vector for one in systems], axis=0))
+
+
+def _solve_changing(systems: Sequence[_System]) -> Floats:
+    """Solve for a parabola of each number of the kernel, shape (6, m)."""
+    matrix = np.sum([np.kron(np.outer(one.place, one.place), one.matrix) for one in systems], axis=0)
+    vector = np.sum([np.kron(one.place, one.vector) for one in systems], axis=0)
+    return _solved(matrix, vector).reshape(len(systems[0].place), -1)
+
+
+def _solved(matrix: Floats, vector: Floats) -> Floats:
+    """Solve normal equations; combinations of the basis that the stars cannot tell stay out."""
     size = np.sqrt(np.maximum(np.diag(matrix), np.diag(matrix).max() * 1e-12))
     values, vectors = np.linalg.eigh(matrix / np.outer(size, size))
     told = values > _LEAST_EIGENVALUE * values[-1]

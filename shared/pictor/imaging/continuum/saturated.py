@@ -12,7 +12,7 @@ _BRIGHT_SIGMA = 100.0
 _CELL = 32
 
 
-def still_full(values: NDArray[np.float32], mask: Mask | None) -> NDArray[np.bool_]:
+def still_full(values: NDArray[np.number], mask: Mask | None) -> NDArray[np.bool_]:
     """Tell saturated stars from hot pixels that were full and have been rejected or repaired since.
 
     Parameters

@@ -12,6 +12,8 @@ _CLIP = 3.0
 _ROUNDS = 20
 # Variance of a median over that of a mean, for a normal distribution.
 _MEDIAN_VARIANCE = 1.57
+# Pixels of a ring that tell the sky; stars measured at once.
+_LEAST_RING, _TOGETHER = 10, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,29 +108,40 @@ class Aperture:
     outer: float
 
     def measure(
-        self, values: NDArray[np.float32], noise: NDArray[np.float32], x: Floats, y: Floats
+        self, values: NDArray[np.number], noise: NDArray[np.float32], x: Floats, y: Floats
     ) -> tuple[Floats, Floats]:
         """Measure stars; NaN where a pixel inside the radius cannot be used or the ring lies outside the frame."""
-        found = np.array([self._one(values, noise, *place) for place in zip(x, y, strict=True)])
-        return (found[:, 0], found[:, 1]) if len(found) else (np.zeros(0), np.zeros(0))
+        (ny, nx), reach = values.shape, math.ceil(self.outer)
+        flux, error = np.full(len(x), math.nan), np.full(len(x), math.nan)
+        columns, rows = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+        inside = (columns >= reach) & (columns < nx - reach) & (rows >= reach) & (rows < ny - reach)
+        across = np.arange(-reach, reach + 1)
+        for which in np.array_split(np.flatnonzero(inside), max(1, math.ceil(len(x) / _TOGETHER))):
+            at = (rows[which, None, None] + across[:, None], columns[which, None, None] + across)
+            off = x[which] - columns[which], y[which] - rows[which]
+            flux[which], error[which] = self.stamps(values[at], noise[at], *off)
+        return flux, error
 
-    def _one(self, values: NDArray[np.float32], noise: NDArray[np.float32], x: float, y: float) -> tuple[float, float]:
-        reach = math.ceil(self.outer)
-        column, row = round(x), round(y)
-        ny, nx = values.shape
-        if not (reach <= column < nx - reach and reach <= row < ny - reach):
-            return math.nan, math.nan
-        box = np.s_[row - reach : row + reach + 1, column - reach : column + reach + 1]
-        v, u = np.mgrid[-reach : reach + 1, -reach : reach + 1]
-        distance = np.hypot(u - (x - column), v - (y - row))
+    def stamps(
+        self, values: NDArray[np.number], noise: NDArray[np.float32], dx: Floats, dy: Floats
+    ) -> tuple[Floats, Floats]:
+        """Measure stars in squares of their own, shape (n, side, side), ``dx`` and ``dy`` from the middle pixel."""
+        reach = values.shape[1] // 2
+        across = np.arange(-reach, reach + 1)
+        distance = np.hypot(across - dx[:, None, None], across[:, None] - dy[:, None, None])
         share = np.clip(self.radius + 0.5 - distance, 0.0, 1.0)
-        pixels, errors = values[box].astype(np.float64), noise[box].astype(np.float64)
-        ring = pixels[(distance >= self.inner) & (distance <= self.outer)]
-        ring = ring[np.isfinite(ring)]
-        if ring.size < 10 or not np.isfinite(pixels[share > 0]).all():
-            return math.nan, math.nan
-        sky = float(np.median(ring))
-        inside = share > 0
-        flux = float(share[inside] @ (pixels[inside] - sky))
-        of_sky = float(share.sum()) ** 2 * _MEDIAN_VARIANCE * _robust(ring - sky) ** 2 / ring.size
-        return flux, math.sqrt(float(share[inside] ** 2 @ errors[inside] ** 2) + of_sky)
+        pixels = values.astype(np.float64)
+        ring = np.where((distance >= self.inner) & (distance <= self.outer) & np.isfinite(pixels), pixels, np.nan)
+        count = np.isfinite(ring).sum(axis=(1, 2))
+        good = (count >= _LEAST_RING) & np.isfinite(np.where(share > 0, pixels, 0.0)).all(axis=(1, 2))
+        flux, error = np.full(len(pixels), math.nan), np.full(len(pixels), math.nan)
+        if not good.any():
+            return flux, error
+        ring, share, pixels, count = ring[good].reshape(good.sum(), -1), share[good], pixels[good], count[good]
+        sky = np.nanmedian(ring, axis=1)
+        scatter = 1.4826 * np.nanmedian(np.abs(ring - sky[:, None]), axis=1)
+        above = np.where(share > 0, pixels - sky[:, None, None], 0.0)
+        own = np.where(share > 0, np.square(share * noise[good]), 0.0).sum(axis=(1, 2))
+        flux[good] = (share * above).sum(axis=(1, 2))
+        error[good] = np.sqrt(own + share.sum(axis=(1, 2)) ** 2 * _MEDIAN_VARIANCE * scatter**2 / count)
+        return flux, error

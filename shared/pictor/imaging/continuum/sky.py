@@ -59,12 +59,6 @@ def plane_through(mesh: Background, *, tilted: bool = True) -> Floats:
     return np.asarray(plane)
 
 
-def evaluate_plane(plane: Floats, shape: tuple[int, int]) -> NDArray[np.float32]:
-    """Evaluate a plane at every pixel, shape (ny, nx)."""
-    v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
-    return np.asarray(plane[0] + plane[1] * u[None, :] + plane[2] * v[:, None], dtype=np.float32)
-
-
 def _quantile_plane(design: Floats, values: Floats) -> Floats:
     plane = np.array([np.quantile(values, _QUANTILE), 0.0, 0.0])
     least = max(1e-9, 1e-3 * float(np.std(values)))

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
+from pictor.imaging.continuum.convolving import Blurs
+from pictor.imaging.continuum.lining import Lining
 from pictor.imaging.continuum.matching import MatchingKernel
-from pictor.imaging.continuum.preparing import Matched, Pair
+from pictor.imaging.continuum.preparing import Pair
 from pictor.imaging.continuum.scaling import Scale
-from pictor.imaging.continuum.sky import evaluate_plane, plane_through, sky_mesh
+from pictor.imaging.continuum.sky import plane_through
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.frame import SATURATED, Frame
+from pictor.imaging.frame import Frame
 
 SKIES = ("plane", "level", "none")
 
@@ -111,8 +112,8 @@ def continuum_subtract(
     clean = _without(Frame.from_nddata(broad), [(Frame.from_nddata(one), share) for one, share in other_lines])
     pair = Pair.of(Frame.from_nddata(narrow), clean, saturation)
     kernel = pair.kernel()
-    matched = pair.matched(kernel)
-    found = matched.scale(pair) if scale is None else Scale(scale, 0.0, 0.0, 0)
+    blurs = Blurs(kernel, pair.narrow.frame.shape)
+    found = pair.scale(blurs) if scale is None else Scale(scale, 0.0, 0.0, 0)
     left = 1.0 - found.value * line_in_broad
     if not (found.value > 0 and left > 0):
         raise ImagingError(
@@ -120,11 +121,10 @@ def continuum_subtract(
             "be left: give the narrow-band frame first, and a line_in_broad below 1/k",
             reason="continuum-scale",
         )
-    data, plane = _line(matched, found.value, left, sky)
-    known = pair.narrow.frame.err is not None and pair.broad.frame.err is not None
-    err = matched.error(found.value) / np.float32(left) if known else None
+    plane = _sky(pair, found.value, left, sky)
+    data, err, bits = Lining(pair, blurs, found.value, left, plane).image()
     made = ContinuumSubtracted(
-        replace(pair.narrow.frame, data=data, err=err, mask=matched.bits),
+        replace(pair.narrow.frame, data=data, err=err, mask=bits),
         found, kernel, pair.sharper, pair.narrow.psf.fwhm, pair.broad.psf.fwhm, pair.shift, plane,
         max(pair.narrow.saturated_count, pair.broad.saturated_count),
     )  # fmt: skip
@@ -147,30 +147,25 @@ def _without(broad: Frame, lines: Sequence[tuple[Frame, float]]) -> Frame:
     return broad
 
 
-def _line(
-    matched: Matched, scale: float, left: float, sky: str
-) -> tuple[NDArray[np.float32], tuple[float, float, float]]:
-    """Subtract the continuum and what sky is left."""
-    data = np.asarray((matched.narrow.values - np.float32(scale) * matched.broad.values) / left, dtype=np.float32)
-    data[(matched.bits & SATURATED) != 0] = np.nan
+def _sky(pair: Pair, scale: float, left: float, sky: str) -> tuple[float, float, float]:
+    """Find the sky that subtracting leaves: that of the narrow frame less the scaled one of the broad."""
     if sky == "none":
-        return data, (0.0, 0.0, 0.0)
-    tilted = sky == "plane"
-    ours, theirs = (plane_through(sky_mesh(side.values), tilted=tilted) for side in (matched.narrow, matched.broad))
-    plane = (ours - scale * theirs) / left
-    data -= evaluate_plane(plane, (data.shape[0], data.shape[1]))
-    return data, (float(plane[0]), float(plane[1]), float(plane[2]))
+        return 0.0, 0.0, 0.0
+    ours, theirs = (plane_through(side.sky, tilted=sky == "plane") for side in (pair.narrow, pair.broad))
+    level, across, along = ((ours - scale * theirs) / left).tolist()
+    return level, across, along
 
 
 def _header(made: ContinuumSubtracted, line_in_broad: float, others: int) -> fits.Header:
     header = made.line.header.copy()
-    cards: list[tuple[str, str | float | int, str]] = [
+    cards: list[tuple[str, str | float | int | bool, str]] = [
         ("CSCALE", made.scale.value, "k: continuum in narrow over broad frame"),
         ("CSCALERR", made.scale.error, "standard error of CSCALE"),
         ("CSCATTER", made.scale.scatter, "relative spread of single stars around it"),
         ("CSSTARS", made.scale.star_count, "stars CSCALE was fitted to; 0: it was given"),
         ("CSCONV", made.convolved, "frame that was convolved, the sharper one"),
         ("CSKFWHM", made.kernel.fwhm, "[pix] FWHM of the kernel"),
+        ("CSKVARY", made.kernel.terms is not None, "kernel changes over the frame"),
         ("CSKSTARS", made.kernel.star_count, "stars the kernel was fitted to"),
         ("CSNFWHM", made.fwhm_narrow, "[pix] FWHM of stars, narrow frame as given"),
         ("CSBFWHM", made.fwhm_broad, "[pix] FWHM of stars, broad frame as given"),
