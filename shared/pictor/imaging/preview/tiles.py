@@ -9,6 +9,7 @@ import os
 import struct
 import tempfile
 import zipfile
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -30,8 +31,8 @@ QUALITY = 85
 """JPEG quality: errors stay near one grey value where the frame is noise."""
 
 NAME = "tiles"
-AT_ONCE = 10
-"""Tiles that a thread makes and codes before it is asked again."""
+AT_ONCE, AHEAD = 5, 4
+"""Tiles that a thread makes and codes before it is asked again, and times that it is asked before they are written."""
 
 _LOCAL_HEADER = struct.Struct("<26xHH")
 _WRITTEN = (1980, 1, 1, 0, 0, 0)
@@ -168,7 +169,10 @@ class _Writer:
             return self._coded(shown)
 
         starts = [(top, left) for top in range(0, height, TILE) for left in range(0, width, AT_ONCE * TILE)]
-        for (top, left), coded in zip(starts, self.pool.map(code, starts), strict=True):
+        coming = deque(self.pool.submit(code, start) for start in starts[:AHEAD])
+        for further, (top, left) in enumerate(starts, AHEAD):
+            coded = coming.popleft().result()
+            coming.extend(self.pool.submit(code, start) for start in starts[further : further + 1])
             for column, tile in enumerate(coded, left // TILE):
                 self._store(f"{NAME}/{NAME}_files/{number}/{column}_{top // TILE}.jpg", tile)
         return half
