@@ -20,16 +20,18 @@ WHY = {
         "dark-subtracted nor judged"
     ),
     "all preview products with tiles": (
-        "half of its processor time codes the tiles as JPEG, on both cores; the rest reads 122 MB, stretches and halves"
+        "of 0.52 s of processor time 0.27 s code 81 million pixels of tiles as JPEG, 0.05 s read 122 MB, 0.05 s "
+        "stretch and halve, all on both cores; 0.05 s make preview, thumbnail and corners of the picture of half size"
     ),
     "calibrate a light": (
-        "bytes: of 0.18 s of processor time per light (cpu_s) moving the bytes alone takes half, 0.04 s to read "
-        "(read_cpu_s) and 0.05 s to write (write_cpu_s): the error planes of both masters are read beside their "
-        "pixels (430 MB), and pixels, error and mask are written (216 MB); Siril reads its masters once for all "
-        "lights and writes one plane (96 MB)"
+        "bytes: half or more of the processor time per light (cpu_s) goes into moving them alone (read_cpu_s and "
+        "write_cpu_s): the error planes of both masters are read beside their pixels (430 MB), and pixels, error and "
+        "mask are written (216 MB); Siril reads its masters once for all lights and writes one plane (96 MB). The "
+        "arithmetic takes 0.03 s, repair 0.01 s, headers 0.005 s. Masters kept in memory between lights would take "
+        "410 MB, and more for larger cameras"
     ),
     "solve and refit": (
-        "our side takes 3 to 6 ms of processor time (cpu_ms), in which the calls of some seven least-squares fits and "
+        "our side takes 3 to 5 ms of processor time (cpu_ms), in which the calls of some seven least-squares fits and "
         "pairings of some hundred stars cost more than the arithmetic; the search for the pattern, in a process of its "
         "own, takes 2 ms, and a busy machine adds the wait for that process"
     ),
