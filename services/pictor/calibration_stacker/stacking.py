@@ -16,9 +16,10 @@ from pictor.imaging.calibration import stackfiles
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badpixels import read_bad_pixel_list
 from pictor.imaging.calibration.below import Below, dark_for_flats
-from pictor.imaging.calibration.building import Built, Recipe, build, split_halves, write_built
+from pictor.imaging.calibration.building import Built, Recipe, build, write_built
 from pictor.imaging.calibration.cards import mean_of
 from pictor.imaging.calibration.detector import DetectorFacts, detector_facts
+from pictor.imaging.calibration.halves import split_halves
 from pictor.imaging.calibration.masters import (
     Card,
     Kind,

@@ -12,7 +12,6 @@ from pictor.imaging.calibration.agreement import Agreement, Look
 from pictor.imaging.calibration.masters import Kind
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.saturation import mark_saturated
-from pictor.imaging.calibration.splitting import Difference, compare
 from pictor.imaging.combine.combining import Combined, combine
 from pictor.imaging.combine.flats import flat_levels, flat_variance, normalise
 from pictor.imaging.combine.method import Method
@@ -31,11 +30,6 @@ SPLIT_PIXELS = 3_000_000
 """Pixels the split-half test looks at, in strips of whole blocks spread over the frame."""
 
 STRIP = 32
-FLAT_WANDER = 0.0002
-"""Relative: sky and lamps move by this much between the halves, and six times this is no harm."""
-
-LEAST_FOR_SPLIT = 4
-"""Two halves of two frames each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +224,7 @@ def build(
     """
     ready = prepare(paths, recipe, dark=dark, scratch=scratch)
     look = ready.look(shape_of(paths[0]), len(paths))
-    whole = _combine(paths, recipe, ready, slice(None), dark=dark, scratch=scratch, watch=look)
+    whole = combine_some(paths, recipe, ready, slice(None), dark=dark, scratch=scratch, watch=look)
     if recipe.kind is not Kind.FLAT:
         return Built(whole, ready, look.found)
     if recipe.saturation is not None and ready.scale is not None:
@@ -239,7 +233,7 @@ def build(
     return Built(whole, ready, look.found, levels, dark_err)
 
 
-def _combine(
+def combine_some(
     paths: Sequence[Path], recipe: Recipe, ready: Preparation, chosen: slice, *, dark: Rowed | None,
     scratch: Path | None, rows: list[tuple[int, int]] | None = None, watch: Look | None = None,
 ) -> Combined:  # fmt: skip
@@ -253,50 +247,12 @@ def _combine(
     )  # fmt: skip
 
 
-def split_halves(
-    paths: Sequence[Path], recipe: Recipe, ready: Preparation, *, dark: Rowed | None = None, scratch: Path | None = None
-) -> Difference | None:
-    """Combine every other frame and the others, and compare the two, over strips of the frame.
-
-    Parameters
-    ----------
-    paths, recipe, dark, scratch
-        As for `build`.
-    ready
-        What it settled.
-
-    Returns
-    -------
-    Difference or None
-        None of fewer than four frames.
-    """
-    if len(paths) < LEAST_FOR_SPLIT:
-        return None
-    rows = strips(*shape_of(paths[0]))
-    one, two = (
-        _combine(paths, recipe, ready, slice(first, None, 2), dark=dark, scratch=scratch, rows=rows) for first in (0, 1)
-    )
-    return _split(one, two, ready, wander=FLAT_WANDER if recipe.kind is Kind.FLAT else 0.0)
-
-
 def strips(ny: int, nx: int) -> list[tuple[int, int]]:
     """Choose strips of whole blocks, at most SPLIT_PIXELS, spread over the frame with both ends."""
     whole = max(1, ny // STRIP)
     wanted = int(np.clip(SPLIT_PIXELS // (STRIP * nx), 1, whole))
     chosen = np.unique(np.linspace(0, whole - 1, wanted).astype(int))
     return [(int(k) * STRIP, min(ny, (int(k) + 1) * STRIP)) for k in chosen]
-
-
-def _split(one: Combined, two: Combined, ready: Preparation, *, wander: float) -> Difference:
-    """Compare the halves; where the noise seen differs from the one used, expect the one seen."""
-    variance, other = one.err, two.err
-    np.square(variance, out=variance)
-    np.square(other, out=other)
-    variance += other
-    del other
-    if ready.noise_source == "detector" and ready.noise_ratio:
-        variance *= np.float32(ready.noise_ratio**2)
-    return compare(one.sci, two.sci, variance, wander=wander)
 
 
 def write_built(path: Path, built: Built, header: fits.Header) -> None:

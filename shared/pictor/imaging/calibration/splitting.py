@@ -1,5 +1,6 @@
 """Whether a master behaves like the mean of independent frames: numbers for the gate, no verdict."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,16 +26,20 @@ class Difference:
 
 def block_means(values: Image, *, block: int = BLOCK) -> NDArray[np.float64]:
     """Return the mean of the finite values of each whole block, NaN where fewer than half are finite."""
-    ny, nx = (n // block * block for n in values.shape)
-    cut = values[:ny, :nx].reshape(ny // block, block, nx // block, block)
-    good = np.isfinite(cut)
-    count = good.sum(axis=3).sum(axis=1)
-    total = np.where(good, cut, np.float32(0)).sum(axis=3).sum(axis=1, dtype=np.float64)
-    means: NDArray[np.float64] = np.where(count >= block * block / 2, total / np.maximum(count, 1), np.nan)
+    ny, nx = (n // block for n in values.shape)
+    means = np.empty((ny, nx))
+    for row in range(ny):
+        cut = values[row * block : (row + 1) * block, : nx * block].reshape(block, nx, block)
+        good = np.isfinite(cut)
+        count = good.sum(axis=2).sum(axis=0)
+        total = np.where(good, cut, np.float32(0)).sum(axis=2).sum(axis=0, dtype=np.float64)
+        means[row] = np.where(count >= block * block / 2, total / np.maximum(count, 1), np.nan)
     return means
 
 
-def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK, wander: float = 0.0) -> Difference:
+def compare(
+    one: Image, two: Image, variance: Image | Callable[[slice], Image], *, block: int = BLOCK, wander: float = 0.0
+) -> Difference:
     """Compare two combined frames of the same scene.
 
     Parameters
@@ -42,7 +47,7 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK, wand
     one, two
         Combined frames, shape (ny, nx), in ADU or relative to 1.
     variance
-        Variance their difference should have, shape (ny, nx), in the same unit squared.
+        Variance their difference should have, shape (ny, nx), in the same unit squared, or what makes some rows of it.
     block
         Side of the blocks whose means are tested, in pixels.
     wander
@@ -54,17 +59,21 @@ def compare(one: Image, two: Image, variance: Image, *, block: int = BLOCK, wand
         Standard deviation over expectation after a clip at five sigma; largest block mean and share of blocks beyond
         5 sigma, both about the overall offset; that offset, in the unit of the frames.
     """
+    of = variance if callable(variance) else variance.__getitem__
+    parts = [slice(first, min(first + block, len(one))) for first in range(0, len(one), block)]
     with np.errstate(divide="ignore", invalid="ignore"):
         pull = np.subtract(one, two, dtype=np.float32)
         offset = clipped_moments(pull)[0]
-        deviation = np.sqrt(variance)
-        pull /= deviation
-        honest = wander * clipped_moments(two / deviation)[0] if wander else 0.0
-        del deviation
+        for rows in parts:
+            pull[rows] /= np.sqrt(of(rows))
+        relative = np.concatenate([two[rows] / np.sqrt(of(rows)) for rows in parts]) if wander else np.zeros(1)
+        honest = wander * clipped_moments(relative)[0]
     centre, width2 = clipped_moments(pull)
     width = max(float(np.sqrt(width2)), 1e-9)
     pull -= np.float32(centre)
-    pull[~(np.abs(pull) <= 5 * width)] = np.nan
+    for rows in parts:
+        part = pull[rows]
+        part[~(np.abs(part) <= 5 * width)] = np.nan
     blocks = block_means(pull, block=block)
     blocks = np.abs(blocks[np.isfinite(blocks)]) / np.hypot(width / block, honest)
     if blocks.size == 0:
