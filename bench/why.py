@@ -36,14 +36,14 @@ WHY = {
         "own, takes 2 ms, and a busy machine adds the wait for that process"
     ),
     "compute part of one light": (
-        "of 0.79 s of processor time stars and metrics take 0.35 s, the preview 0.28 s, checksums and statistics of "
-        "the upload 0.11 s, Sun and Moon 0.04 s; every service reads the file for itself (0.03 s), for each has a "
+        "of 0.68 s of processor time stars and metrics take 0.27 s, the preview 0.26 s, checksums and statistics of "
+        "the upload 0.09 s, Sun and Moon 0.04 s; every service reads the file for itself (0.03 s), for each has a "
         "child of its own"
     ),
     "stars and metrics, raw": (
-        "of 0.34 s of processor time the shapes of 16,619 candidates take 0.13 s, the mesh of the sky 0.05 s, the "
-        "filter 0.04 s and the reading 0.03 s, all on both cores; the profile, the zones, the search for patterns "
-        "and the table of stars take 0.05 s on one"
+        "of 0.26 s of processor time the shapes of 16,619 candidates take 0.10 s, the filter 0.04 s, the mesh of the "
+        "sky and the reading 0.03 s each, all on both cores; the profile, the zones, the search for patterns and the "
+        "table of stars take 0.05 s on one"
     ),
     "pixel child warm: all services": (
         "one child for all services imports what each of them needs: numba with LLVM 64 MiB, the compiled kernels "
