@@ -14,7 +14,7 @@ from pictor.imaging.combine.sources import Sources
 from pictor.imaging.combine.tiles import Plan, Planes, Watch, run
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.pixels import step_of
-from pictor.imaging.types import Image, Mask
+from pictor.imaging.types import Mask, Rowed
 
 LEAST_TO_REJECT = 3
 """Of two samples nobody can say which is wrong."""
@@ -99,7 +99,7 @@ def combine(
     noise: NoiseModel | None = None,
     scale: NDArray[np.floating] | None = None,
     offset: NDArray[np.floating] | None = None,
-    dark: Image | None = None,
+    dark: Rowed | None = None,
     saturation: float | None = None,
     rows: Sequence[tuple[int, int]] | None = None,
     scratch: Path | None = None,
