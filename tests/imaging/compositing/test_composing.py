@@ -17,8 +17,9 @@ from pictor.imaging.compositing.assigning import assign
 from pictor.imaging.compositing.composing import composite, planes_of
 from pictor.imaging.compositing.filters import Palette, filter_of
 from pictor.imaging.compositing.look import Curve, Levels, Look, Sky, saturate, stretched
+from pictor.imaging.continuum.saturated import shown_full
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.frame import Frame
+from pictor.imaging.frame import SATURATED, Frame
 from pictor.imaging.simulator.psf import Psf, add_stars
 
 SHAPE = (240, 320)
@@ -150,6 +151,19 @@ def test_edges_without_data_are_black_and_small_holes_are_filled(channels: tuple
     assert (pixels[:, 20:, 3] == 65535).all()
 
 
+def test_large_holes_of_saturated_stars_are_white(channels: tuple[Frame, Frame, Frame]) -> None:
+    holed, mask = [one.data.copy() for one in channels], np.zeros(SHAPE, np.uint8)
+    mask[30:60, 40:70] = SATURATED
+    for one in holed:
+        one[30:60, 40:70] = np.nan
+    made = composite(*(Frame(one, mask=mask) for one in holed), look=Look(white=(2.0, 1.0, 0.5)))
+    assert made.planes[:, 35:55, 45:65].min() > 0.95
+    shown = shown_full(holed[0], mask)
+    assert shown[45, 55] == np.nanmax(holed[0])
+    assert np.isnan(holed[0][45, 55])
+    assert shown_full(holed[0], None) is holed[0]
+
+
 def test_one_frame_may_be_two_colours_and_luminance_decides_brightness(channels: tuple[Frame, Frame, Frame]) -> None:
     look = Look(saturation=1.0, mute=False)
     hoo = composite(channels[0], channels[2], channels[2], palette="hoo", look=look)
@@ -178,6 +192,8 @@ def test_what_does_not_fit_together_is_refused(channels: tuple[Frame, Frame, Fra
         composite(Frame(np.zeros((3, 40, 40))), green, blue)
     with pytest.raises(FrameMismatchError, match="adu and electron"):
         composite(red, CCDData(green.data, unit=units.electron), blue)
+    with pytest.raises(ImagingError, match="no usable pixel"):
+        composite(red, Frame(np.full(SHAPE, np.nan, np.float32)), blue)
     with pytest.raises(FrameMismatchError, match="three planes"):
         planes_of(red)
     for wrong in ({"white": (1.0, 0.0, 1.0)}, {"black_quantile": 0.9, "white_quantile": 0.5}, {"gamma": -1.0}):

@@ -216,6 +216,8 @@ def test_too_few_stars_are_told_with_their_number(pair: tuple[Side, Side]) -> No
     with pytest.raises(ImagingError, match=r"shows \d+ unsaturated stars; 8 are needed") as refused:
         continuum_subtract(empty, pair[1].frame)
     assert refused.value.reason == "too-few-stars"
+    with pytest.raises(ImagingError, match="broad-band frame has no usable pixel"):
+        continuum_subtract(pair[0].frame, Frame(np.full((400, 520), np.nan, np.float32)))
     turned = replace(pair[1].frame, data=pair[1].frame.data[::-1].copy(), err=None, mask=None)
     with pytest.raises(ImagingError, match="register the frames first"):
         continuum_subtract(pair[0].frame, turned)

@@ -11,8 +11,8 @@ from scipy import ndimage
 from pictor.imaging.compositing.look import Sky
 from pictor.imaging.continuum.saturated import still_full
 from pictor.imaging.continuum.sky import plane_through, sky_mesh
-from pictor.imaging.errors import FrameMismatchError
-from pictor.imaging.frame import NO_DATA, Frame
+from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.frame import NO_DATA, SATURATED, Frame
 
 # Holes up to this many pixels across are filled from their edge; wider ones stay black.
 _HOLE = 15
@@ -71,10 +71,20 @@ class Channel:
 
     @classmethod
     def of(cls, frame: Frame, sky: Sky) -> Self:
-        """Fill the holes of a frame and measure its sky."""
+        """Fill the holes of a frame and measure its sky.
+
+        Raises
+        ------
+        ImagingError
+            If it has no usable pixel.
+        """
         values, hidden = _filled(frame)
         shown = values if hidden is None else np.where(hidden, np.float32(np.nan), values)
         mesh = sky_mesh(shown)
+        if mesh.level is None:
+            raise ImagingError(
+                f"one of the frames {frame.shape} has no usable pixel: it cannot be a channel", reason="no-data"
+            )
         found = np.zeros(3) if sky is Sky.NONE else plane_through(mesh, tilted=sky is Sky.PLANE)
         plane = (float(found[0]), float(found[1]), float(found[2]))
         full = still_full(shown, frame.mask)
@@ -118,7 +128,10 @@ class Channel:
 
 
 def _filled(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
-    """Give the pixels with small holes filled from their edges, and where the others are unknown; None: nowhere."""
+    """Give the pixels with small holes filled, and where the others are unknown; None: nowhere.
+
+    Small holes are filled from their edges, larger ones of saturated stars with the brightest value.
+    """
     missing = None if frame.mask is None else (frame.mask & NO_DATA) != 0
     if frame.data.dtype.kind == "f":
         missing = ~np.isfinite(frame.data) if missing is None else missing | ~np.isfinite(frame.data)
@@ -130,10 +143,13 @@ def _filled(frame: Frame) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
     labels, count = ndimage.label(missing)
     touching = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
     small &= ~np.isin(labels, touching[touching > 0])
-    if not (count and small.any()):
+    full = missing & ~small & ((frame.mask & SATURATED) != 0) if frame.mask is not None else np.zeros_like(missing)
+    if not (count and (small.any() or full.any())) or missing.all():
         return frame.data, missing
-    nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
     values = frame.data.copy()
-    values[small] = values[nearest[0][small], nearest[1][small]]
-    missing &= ~small
+    if small.any():
+        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        values[small] = values[nearest[0][small], nearest[1][small]]
+    values[full] = frame.data[~missing].max()
+    missing &= ~(small | full)
     return values, missing if missing.any() else None

@@ -1,5 +1,7 @@
 """Which pixels that were saturated once are saturated still."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -36,3 +38,24 @@ def still_full(values: NDArray[np.number], mask: Mask | None) -> NDArray[np.bool
     tops = ndimage.maximum(above, labels[patches], np.arange(1, count + 1))
     bright = np.concatenate([[False], tops > _BRIGHT_SIGMA * (sky.noise or 0.0)])
     return np.asarray(bright[labels])
+
+
+def shown_full(data: NDArray[Any], mask: Mask | None) -> NDArray[Any]:
+    """Give pixels for a picture: saturated ones that have no value get the greatest of the others.
+
+    Parameters
+    ----------
+    data
+        Shape (ny, nx) or (planes, ny, nx); it is not changed.
+    mask
+        Bits, shape (ny, nx).
+    """
+    if mask is None or data.dtype.kind != "f" or not (mask & SATURATED).any():
+        return data
+    holes = ((mask & SATURATED) != 0) & ~np.isfinite(data)
+    known = np.isfinite(data)
+    if not holes.any() or not known.any():
+        return data
+    made = data.copy()
+    made[holes] = data[known].max()
+    return made

@@ -62,11 +62,13 @@ class Side:
         Raises
         ------
         ImagingError
-            If it shows too few stars.
+            If it has no usable pixel or shows too few stars.
         """
         empty = None if frame.mask is None else (frame.mask & NO_DATA) != 0
         values = frame.real() if empty is not None and empty.any() else frame.data
         sky = sky_mesh(values)
+        if sky.level is None:
+            raise ImagingError(f"the {name} frame has no usable pixel", reason="no-data")
         level = saturation if saturation is not None else _told(frame)
         stars = find_stars(values, saturation=level, background=sky)
         if stars.psf is None or stars.star_count < LEAST_STARS:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pictor.imaging.compositing.pictures import write_picture, xmp_of
+from pictor.imaging.continuum.saturated import shown_full
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.of_frame import describe_header
@@ -37,7 +38,7 @@ class Pictures:
         ----------
         frame
             Shape (ny, nx), raw or processed, or (3, ny, nx) for red, green and blue. ROWORDER, BAYERPAT, XBAYROFF and
-            YBAYROFF of its header are obeyed; pixels without data are black.
+            YBAYROFF of its header are obeyed; pixels without data are black, saturated ones white.
         stretch
             Name of the curve, see `pictor.imaging.preview.stretch.make_table`.
         colour
@@ -51,7 +52,8 @@ class Pictures:
         told = describe_header(frame.header)
         pattern = told.bayer if colour and frame.data.ndim == 2 else None
         scene = Scene.of(
-            frame.data, bayer=pattern, bayer_offset=(told.bayer_offset_x or 0, told.bayer_offset_y or 0),
+            shown_full(frame.data, frame.mask), bayer=pattern,
+            bayer_offset=(told.bayer_offset_x or 0, told.bayer_offset_y or 0),
             row_order=told.row_order or TOP_DOWN, stretch=StretchKind(stretch),
         )  # fmt: skip
         return cls(scene, pattern if scene.red is not None else None)
