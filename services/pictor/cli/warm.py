@@ -7,6 +7,7 @@ from pictor.runtime.hosting import WARM
 LIBRARY = (
     "pictor.imaging.coadd.coadding",
     "pictor.imaging.combine.frames",
+    "pictor.imaging.continuum.convolving",
     "pictor.imaging.simulator.camera",
     "pictor.imaging.simulator.psf",
 )
