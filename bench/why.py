@@ -9,8 +9,8 @@ WHY = {
         "judges nothing. A warm child pays no start"
     ),
     "master dark 50": (
-        "the start, the writing, the map of bad pixels and the pictures do not grow with the frames, 1.8 s of "
-        "processor time; reading, clipping and comparing 1.2 thousand million samples does"
+        "the start, the writing, the map of bad pixels and the pictures do not grow with the frames; reading, "
+        "clipping and comparing 1.2 thousand million samples does"
     ),
     "master flat": (
         "of 3.3 s of processor time the start takes 0.6 s on one core; reading, taking off the dark, "
