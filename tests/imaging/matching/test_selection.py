@@ -303,5 +303,12 @@ def test_a_flat_takes_a_dark_of_its_exposure_or_a_bias_only_where_allowed(frame:
 def test_a_ccd_dark_that_holds_its_bias_says_why_it_is_not_scaled(frame: Maker) -> None:
     (one,) = explain(frame(frame_type=FrameType.LIGHT, exposure_s=200.0), [DARK], CCD)[0].verdicts
     (failed,) = one.candidate.failures
-    assert failed.sentence == f"exposure: frame 200, master 300, allowed 1 ({HOLDS_BIAS})"
+    scaled = f"0.667 times; darks are scaled 0.5 to 2 times, but {HOLDS_BIAS}"
+    assert failed.sentence == f"exposure: frame 200, master 300 ({scaled})"
     assert one.changes is None, "no wider tolerance is proposed in place of a dark without bias"
+
+
+def test_a_dark_that_would_be_scaled_too_far_names_the_range(frame: Maker) -> None:
+    light, unbiased = frame(frame_type=FrameType.LIGHT, exposure_s=60.0), replace(DARK, holds_bias=False)
+    (failed,) = explain(light, [unbiased], CCD)[0].verdicts[0].candidate.failures
+    assert failed.sentence == "exposure ratio: frame 60, master 300 (0.2 times; darks are scaled 0.5 to 2 times)"

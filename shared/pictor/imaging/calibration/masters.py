@@ -184,7 +184,7 @@ def holds_bias(header: fits.Header, level: float, bias_level: float | None) -> b
     if told is None and seen is None:
         raise ImagingError(
             f"the master dark (level {level:.1f} ADU) does not say whether the bias is inside it; "
-            "give a master bias, or its level (bias_level), or set the card DARKBIAS of the dark to T or F",
+            "give the master bias as well, or set the card DARKBIAS of the dark to T or F",
             reason="dark-bias-unknown",
         )
     if told is not None and seen is not None and bool(told) != seen:

@@ -73,13 +73,13 @@ class Rule:
         allowed = "" if self.tolerance is None else f", allowed {self.tolerance:g}"
         if self.weak:
             return f"{self.name}: not stated by the frame, master {_shown(self.found)}"
-        told = f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}{allowed}"
-        return f"{told} ({self.why})" if self.why else told
+        told = f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}"
+        return f"{told} ({self.why})" if self.why else told + allowed
 
 
 NEVER = 1e6
 
-HOLDS_BIAS = "it would be scaled, but it holds its bias: only a dark whose bias was taken off is"
+HOLDS_BIAS = "this one holds its bias: only a dark whose bias was taken off is scaled"
 
 
 def _shown(value: Value) -> str:
@@ -160,10 +160,11 @@ def _exposure(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rul
         return
     ratio = wanted / found
     inside = policy.dark_scale_min <= ratio <= policy.dark_scale_max
+    why = f"{ratio:.3g} times; darks are scaled {policy.dark_scale_min:g} to {policy.dark_scale_max:g} times"
     if master.holds_bias:
-        yield replace(rule, remedy=None, why=HOLDS_BIAS) if inside else rule
+        yield replace(rule, remedy=None if inside else rule.remedy, why=f"{why}, but {HOLDS_BIAS}")
         return
-    yield Rule("exposure ratio", inside, False, wanted, found, policy.dark_scale_max, 0.0 if inside else ratio)
+    yield Rule("exposure ratio", inside, False, wanted, found, miss=0.0 if inside else ratio, why=why)
 
 
 def _rotation(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rule]:
