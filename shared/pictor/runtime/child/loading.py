@@ -1,8 +1,9 @@
-"""Start a process with less: numba without its compiler, and garbage looked for less.
+"""Start and end a process with less: numba without its compiler, and garbage looked for less.
 
 Only processes of our own do this, never one that imports our packages.
 """
 
+import atexit
 import gc
 import sys
 import threading
@@ -57,4 +58,5 @@ def load_lightly() -> None:
     """Start lightly from now on in this process; to be called before anything imports numba."""
     if not any(isinstance(finder, _Lightly) for finder in sys.meta_path):
         gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
+        atexit.register(gc.freeze)  # looking for garbage among all that was imported takes a tenth of a second
         sys.meta_path.insert(0, _Lightly())
