@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 
 import astropy.units as u
 import pytest
-from astropy.coordinates import EarthLocation, PrecessedGeocentric, SkyCoord
+from astropy.coordinates import EarthLocation, PrecessedGeocentric, SkyCoord, get_body
 from astropy.time import Time
 
 from pictor.imaging.headers.night import night
@@ -26,6 +26,20 @@ def test_the_facts_of_an_lco_header_are_found_again() -> None:
     start = circumstances(LCO_START, 287.3248292, 59.4939306, MCDONALD)
     assert start.sun_altitude_deg == pytest.approx(-18.3658869, abs=0.05)
     assert start.moon_altitude_deg == pytest.approx(-3.7886032, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    "moment", [LCO_MID, datetime(2024, 3, 17, 4, tzinfo=UTC), datetime(2026, 1, 25, 20, tzinfo=UTC)]
+)
+def test_the_lit_share_is_that_seen_by_the_angle_between_sun_and_site_at_the_moon(moment: datetime) -> None:
+    time = Time(moment.replace(tzinfo=None), scale="utc")
+    location = EarthLocation.from_geodetic(MCDONALD.longitude_deg, MCDONALD.latitude_deg, MCDONALD.elevation_m)
+    moon, sun = (get_body(body, time, location).cartesian for body in ("moon", "sun"))
+    to_sun = sun - moon
+    phase = -float(to_sun.dot(moon) / (to_sun.norm() * moon.norm()))
+    found = circumstances(moment, 287.3, 59.5, MCDONALD).moon_illumination
+    print(f"lit {found:.5f}, by the angle at the Moon {(1 + phase) / 2:.5f}")
+    assert found == pytest.approx((1 + phase) / 2, abs=5e-5)
 
 
 @pytest.mark.parametrize(("ra", "dec"), [(287.3, 59.5), (10.0, -20.0), (340.0, 85.0)])
@@ -65,6 +79,8 @@ def test_the_network_is_never_asked(year: int, monkeypatch: pytest.MonkeyPatch) 
 def test_positions_are_written_as_capture_programs_do() -> None:
     assert sexagesimal(308.7333333333, 60.1208333333) == ("20 34 56.00", "+60 07 15.0")
     assert sexagesimal(10.0, -0.5) == ("00 40 00.00", "-00 30 00.0")
+    assert sexagesimal(359.99999999, -0.00001) == ("00 00 00.00", "+00 00 00.0")
+    assert sexagesimal(359.9999, 89.99999999) == ("23 59 59.98", "+90 00 00.0")
 
 
 @pytest.mark.parametrize(

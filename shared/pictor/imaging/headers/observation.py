@@ -99,7 +99,7 @@ def circumstances(mid: datetime, ra_deg: float, dec_deg: float, site: Site) -> C
         target = SkyCoord(ra_deg * u.deg, dec_deg * u.deg).transform_to(frame)
         moon, sun = (get_body(body, time, location) for body in ("moon", "sun"))
         seen_moon, seen_sun = moon.transform_to(frame), sun.transform_to(frame)
-        elongation = float(moon.separation(sun, origin_mismatch="ignore").rad)
+        lit = _lit_share(moon, sun)
         hour_angle = _hour_angle(target, site)
         separation = float(target.separation(seen_moon).deg)
     altitude = float(target.alt.deg)
@@ -107,7 +107,7 @@ def circumstances(mid: datetime, ra_deg: float, dec_deg: float, site: Site) -> C
         airmass=airmass(altitude), altitude_deg=altitude, azimuth_deg=float(target.az.deg),
         hour_angle_deg=math.degrees(hour_angle[0]), parallactic_deg=math.degrees(hour_angle[1]),
         moon_separation_deg=separation, moon_altitude_deg=float(seen_moon.alt.deg),
-        moon_illumination=(1 - math.cos(elongation)) / 2, sun_altitude_deg=float(seen_sun.alt.deg),
+        moon_illumination=lit, sun_altitude_deg=float(seen_sun.alt.deg),
     )  # fmt: skip
 
 
@@ -135,6 +135,13 @@ def airmass(altitude_deg: float) -> float | None:
     return above / (z**3 + 0.149864 * z**2 + 0.0102963 * z + 0.000303978)
 
 
+def _lit_share(moon: SkyCoord, sun: SkyCoord) -> float:
+    """Give the illuminated share of the Moon's disc, from the angle at the Moon between the Sun and the site."""
+    elongation, ratio = float(moon.separation(sun, origin_mismatch="ignore").rad), float(sun.distance / moon.distance)
+    phase = math.atan2(ratio * math.sin(elongation), 1 - ratio * math.cos(elongation))
+    return (1 + math.cos(phase)) / 2
+
+
 def _hour_angle(target: SkyCoord, site: Site) -> tuple[float, float]:
     """Give hour angle and parallactic angle, in radians, from the horizon triangle."""
     altitude, azimuth = float(target.alt.rad), float(target.az.rad)
@@ -156,7 +163,8 @@ def _orientation() -> iers.IERS_A:
 
 
 def sexagesimal(ra_deg: float, dec_deg: float) -> tuple[str, str]:
-    """Write a position as ``HH MM SS.ss`` and ``+DD MM SS.s``, the way capture programs do."""
-    ra = Angle(ra_deg, u.deg).to_string(unit=u.hour, sep=" ", precision=2, pad=True)
-    dec = Angle(dec_deg, u.deg).to_string(unit=u.deg, sep=" ", precision=1, pad=True, alwayssign=True)
+    """Write a position as ``HH MM SS.ss`` and ``+DD MM SS.s``, the way capture programs do; never as 24 hours or -0."""
+    around, up = round(ra_deg * 24_000) % 8_640_000 / 24_000, round(dec_deg * 36_000) / 36_000 + 0.0
+    ra = Angle(around, u.deg).to_string(unit=u.hour, sep=" ", precision=2, pad=True)
+    dec = Angle(up, u.deg).to_string(unit=u.deg, sep=" ", precision=1, pad=True, alwayssign=True)
     return str(ra), str(dec)
