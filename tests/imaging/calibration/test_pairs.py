@@ -9,7 +9,7 @@ from astropy import units as u
 from astropy.nddata import CCDData
 
 from pictor.imaging.calibration import pairs
-from pictor.imaging.calibration.measuring import dark_current
+from pictor.imaging.calibration.measuring import dark_current, read_noise_adu
 from pictor.imaging.calibration.pairs import (
     difference_histogram,
     measure_dark_current,
@@ -58,6 +58,27 @@ def test_read_noise_is_within_two_percent_under_hot_pixels_and_hits(
     assert found.adu == pytest.approx(noise_e / egain, rel=0.02)
     assert found.left_out >= hot.sum()
     assert found.pixels + found.left_out == 512 * 512
+
+
+@pytest.mark.parametrize("step", [4, 16])
+def test_a_camera_of_few_bits_kept_in_sixteen_has_its_own_noise_and_gain(step: int, rng: np.random.Generator) -> None:
+    noise, egain = 0.6 * step, 0.3
+    bias = rng.normal(500, noise, (2, 300, 300)) + rng.normal(0, step, (300, 300))
+    lit = rng.poisson(3000 * egain, (2, 300, 300)) / egain + rng.normal(500, noise, (2, 300, 300))
+    kept = [(np.rint(pair / step) * step).astype(np.uint16) for pair in (bias, lit)]
+    found = measure_read_noise(*kept[0]).adu, read_noise_adu(*kept[0])
+    told = measure_gain(*kept[1], dark=500, read_noise_adu=noise).egain
+    print(
+        f"steps of {step}: read noise {found[0]:.3f} and {found[1]:.3f}, truth {noise}; gain {told:.4f}, truth {egain}"
+    )
+    assert found == pytest.approx((noise, noise), rel=0.02)
+    assert told == pytest.approx(egain, rel=0.02)
+
+
+def test_continuous_values_are_not_rounded(rng: np.random.Generator) -> None:
+    pair = rng.normal(500, 0.9, (2, 300, 300)).astype(np.float32)
+    plain = measure_read_noise(*pair, mask_outliers=False).adu
+    assert plain == pytest.approx(float((pair[0] - pair[1]).std(dtype=np.float64)) / np.sqrt(2), rel=1e-6)
 
 
 def test_leaving_outliers_out_does_not_make_the_noise_smaller(rng: np.random.Generator) -> None:

@@ -12,7 +12,7 @@ from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import CLIP, SUBSAMPLE, clipped_moments
 from pictor.imaging.compiling import njit
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.pixels import run_in_threads
+from pictor.imaging.pixels import quantum, run_in_threads
 from pictor.imaging.types import Image
 
 BLOCK = 32
@@ -38,7 +38,8 @@ def read_noise_adu(bias1: NDArray[np.number], bias2: NDArray[np.number]) -> floa
     """Measure read noise from two bias frames, in ADU.
 
     Their difference cancels the fixed pattern and carries twice the read-noise variance [1]_; five-sigma clipping
-    drops cosmic rays and unstable pixels; the variance of rounding to whole ADU is taken out.
+    drops cosmic rays and unstable pixels; the variance of rounding, to whole ADU or to the wider steps of a camera of
+    fewer bits, is taken out.
 
     Parameters
     ----------
@@ -62,8 +63,21 @@ def read_noise_adu(bias1: NDArray[np.number], bias2: NDArray[np.number]) -> floa
     _check(bias1, bias2)
     step = max(1, bias1.size // SUBSAMPLE)
     difference = np.subtract(bias1.ravel()[::step], bias2.ravel()[::step], dtype=np.float64)
-    variance = clipped_moments(difference, least=0.5)[1] / 2
-    return math.sqrt(max(variance - QUANTISATION_VARIANCE, 0.0))
+    kept_in = steps_of(bias1, bias2)
+    variance = clipped_moments(difference, least=max(kept_in, 1.0) / 2)[1] / 2
+    return math.sqrt(max(variance - kept_in**2 * QUANTISATION_VARIANCE, 0.0))
+
+
+def steps_of(one: NDArray[np.number], two: NDArray[np.number]) -> float:
+    """Return the step in which two frames of a camera are kept, in ADU; 0 where their values are continuous.
+
+    Parameters
+    ----------
+    one, two
+        Pixels, any shape, in ADU; NaN does not count. Of frames of different steps the root of the mean square is
+        returned.
+    """
+    return math.sqrt((quantum(one) ** 2 + quantum(two) ** 2) / 2)
 
 
 def read_noise(bias1: NDArray[np.number], bias2: NDArray[np.number], *, egain: float) -> float:
@@ -134,7 +148,8 @@ def conversion_gain(
     boxes = _blocks(flat1.shape)
     one, two = (np.array([_net(flat, below, box).ravel() for box in boxes]) for flat in (flat1, flat2))
     signal, variance = _block_moments(one, factor * two)
-    photon = variance - (1 + factor**2) * (read_noise**2 + QUANTISATION_VARIANCE)
+    rounding = steps_of(flat1[thin], flat2[thin]) ** 2 * QUANTISATION_VARIANCE
+    photon = variance - (1 + factor**2) * (read_noise**2 + rounding)
     ratio = photon / signal
     centre = np.median(ratio)
     kept = np.abs(ratio - centre) <= 5 * 1.4826 * np.median(np.abs(ratio - centre)) + 1e-12

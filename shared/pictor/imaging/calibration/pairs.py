@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration.measuring import conversion_gain, dark_current
+from pictor.imaging.calibration.measuring import conversion_gain, dark_current, steps_of
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sampling import clipped_moments
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -30,7 +30,7 @@ class ReadNoise:
     Parameters
     ----------
     adu
-        In ADU RMS per pixel; rounding to whole ADU is taken out.
+        In ADU RMS per pixel; rounding, to whole ADU or to wider steps, is taken out: 0 where it hides the noise.
     electrons
         In electrons RMS per pixel; None without a conversion gain.
     pixels, left_out
@@ -112,9 +112,9 @@ def measure_read_noise(
     (4.0, 6.0)
     """
     one, two = _pair(bias1, bias2)
-    good = np.isfinite(one) & np.isfinite(two)
+    good, step = np.isfinite(one) & np.isfinite(two), steps_of(one, two)
     if mask_outliers:
-        good &= ~_outliers(one + two, good)
+        good &= ~_outliers(one + two, good, least=max(step, 1.0) / 2)
     used = int(np.count_nonzero(good))
     if used < 2:
         raise ImagingError(f"the pair has {used} pixels that can be used; a noise needs more", reason="no-pixels")
@@ -122,11 +122,11 @@ def measure_read_noise(
     if not difference.any():
         raise ImagingError("the frames of the pair are identical: they tell no noise", reason="same-frame")
     variance = (
-        clipped_moments(difference, least=0.5, most=MOST)[1]
+        clipped_moments(difference, least=max(step, 1.0) / 2, most=MOST)[1]
         if mask_outliers
         else float(difference.var(dtype=np.float64))
     )
-    adu = math.sqrt(max(variance / 2 - QUANTISATION_VARIANCE, 0.0))
+    adu = math.sqrt(max(variance / 2 - step**2 * QUANTISATION_VARIANCE, 0.0))
     levels = float(np.median(one[good])), float(np.median(two[good]))
     return ReadNoise(adu, None if egain is None else adu * egain, used, one.size - used, levels)
 
@@ -275,15 +275,15 @@ def _plane(given: Any) -> NDArray[np.floating]:  # noqa: ANN401 - as above
     return values
 
 
-def _outliers(total: NDArray[np.floating], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark pixels whose sum over the pair is far from its middle."""
+def _outliers(total: NDArray[np.floating], good: NDArray[np.bool_], *, least: float) -> NDArray[np.bool_]:
+    """Mark pixels whose sum over the pair is far from its middle, whose width is not below ``least``."""
     some = total[good]
     some = some[:: max(1, some.size // MOST)]
     if some.size == 0:
         return ~good
     middle = float(np.median(some))
-    width = math.sqrt(clipped_moments(some, least=0.5, most=MOST)[1])
-    far: NDArray[np.bool_] = ~(np.abs(total - middle) <= OUTLIER_SIGMA * max(width, 0.5))
+    width = math.sqrt(clipped_moments(some, least=least, most=MOST)[1])
+    far: NDArray[np.bool_] = ~(np.abs(total - middle) <= OUTLIER_SIGMA * max(width, least))
     return far
 
 
