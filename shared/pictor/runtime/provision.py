@@ -1,6 +1,8 @@
 """Streams, durable consumers and timers: created and updated here and nowhere else."""
 
+import asyncio
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import structlog
@@ -120,22 +122,23 @@ def streams(settings: Settings) -> tuple[dict[str, Any], ...]:
 
 async def provision(js: JetStreamContext, settings: Settings) -> None:
     """Create or update everything on the bus; running it again changes nothing."""
-    for wanted in streams(settings):
-        await _stream(js, wanted)
-    for durable in durables():
-        await js.add_consumer(durable.stream, durable.config)
-    await _control_bucket(js, settings)
-    await _sweep_timer(js, settings)
+    await asyncio.gather(_control_bucket(js, settings), *(_stream(js, wanted) for wanted in streams(settings)))
+    await asyncio.gather(
+        _sweep_timer(js, settings), *(js.add_consumer(durable.stream, durable.config) for durable in durables())
+    )
     log.info("bus provisioned", streams=len(streams(settings)), consumers=len(durables()))
 
 
 async def differences(js: JetStreamContext, settings: Settings) -> list[str]:
     """Say in sentences what on the bus is gone or not as the provisioner makes it."""
-    found = []
-    for wanted in streams(settings):
-        found += await _stream_differences(js, _stream_config(wanted))
-    for durable in durables():
-        found += await _consumer_differences(js, durable)
+    found = list(
+        chain.from_iterable(
+            await asyncio.gather(
+                *(_stream_differences(js, _stream_config(wanted)) for wanted in streams(settings)),
+                *(_consumer_differences(js, durable) for durable in durables()),
+            )
+        )
+    )
     try:
         await js.key_value(BUCKET_CONTROL)
     except NotFoundError:

@@ -7,6 +7,7 @@ import json
 import os
 import secrets
 import socket
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from pictor.runtime.embedded.errors import AlreadyRunningError, EmbeddedError
@@ -67,19 +68,25 @@ class Remembered:
 
     def secret(self, name: str) -> str:
         """Return a secret, made on first use; 192 bits, letters and digits only."""
-        if name not in self._values:
-            self._values[name] = secrets.token_hex(24)
-            self.save()
+        self.make_secrets([name])
         return self._values[name]
 
-    def port(self, name: str) -> int:
-        """Return the port of a server, a new one if the remembered one is taken by somebody else."""
-        known = self._values.get(name)
-        if known is None or not is_free(int(known)):
-            taken = {int(value) for value in self._values.values()}
-            self._values[name] = str(free_port(taken))
+    def make_secrets(self, names: Iterable[str]) -> None:
+        """Make those of some secrets that are not there yet, all in one write."""
+        missing = [name for name in names if name not in self._values]
+        self._values.update({name: secrets.token_hex(24) for name in missing})
+        if missing:
             self.save()
-        return int(self._values[name])
+
+    def ports(self, names: Sequence[str]) -> dict[str, int]:
+        """Return ports of servers by name, new ones for those that somebody else took, all in one write."""
+        before = dict(self._values)
+        for name in names:
+            if name not in self._values or not is_free(int(self._values[name])):
+                self._values[name] = str(free_port({int(value) for value in self._values.values()}))
+        if self._values != before:
+            self.save()
+        return {name: int(self._values[name]) for name in names}
 
     def forget(self, name: str) -> None:
         """Make the next use of this name find a new value."""

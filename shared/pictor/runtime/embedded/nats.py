@@ -38,11 +38,11 @@ class NatsServer:
         self._secrets = secrets
         self._ports = ports
         self._port = self._monitor = 0
+        secrets.make_secrets(f"nats/{name}" for name in self._names())
 
     def choose_ports(self) -> None:
         """Take the ports it used before, or free ones."""
-        self._port = self._ports.port("nats/client")
-        self._monitor = self._ports.port("nats/monitor")
+        self._port, self._monitor = self._ports.ports(["nats/client", "nats/monitor"]).values()
 
     def forget_ports(self) -> None:
         """Choose others next time."""

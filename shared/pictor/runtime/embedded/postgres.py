@@ -19,6 +19,7 @@ from pictor.runtime.child.process import Program
 from pictor.runtime.embedded.config import EmbeddedConfig, Endpoints
 from pictor.runtime.embedded.errors import EmbeddedError
 from pictor.runtime.embedded.folder import LOOPBACK, Remembered, own_folder
+from pictor.runtime.store.files import sync_folder, sync_tree
 from pictor.state import rights
 from pictor.state.safety import weaknesses
 
@@ -61,10 +62,11 @@ class PostgresServer:
         self._port = 0
         self._prefix: list[str] = []
         self._user: int | None = None
+        secrets.make_secrets(f"postgres/{role}" for role in (ADMIN, *config.postgres_roles))
 
     def choose_ports(self) -> None:
         """Take the port it used before, or a free one."""
-        self._port = self._ports.port("postgres")
+        self._port = self._ports.ports(["postgres"])["postgres"]
 
     def forget_ports(self) -> None:
         """Choose another next time."""
@@ -96,13 +98,16 @@ class PostgresServer:
         connection = await asyncpg.connect(self._dsn(ADMIN, "postgres"), timeout=10)
         try:
             await self._require_safety(connection)
-            for role in self._config.postgres_roles:
-                await self._make_role(connection, role)
+            async with connection.transaction():
+                for role in self._config.postgres_roles:
+                    await self._make_role(connection, role)
             if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", database):
                 await connection.execute(f'CREATE DATABASE "{database}" OWNER "{owner}"')
-            await connection.execute(f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC')
-            for role in services:
-                await connection.execute(f'GRANT CONNECT ON DATABASE "{database}" TO "{role}"')
+            connecting = ", ".join(f'"{role}"' for role in services)
+            await connection.execute(
+                f'REVOKE ALL ON DATABASE "{database}" FROM PUBLIC; '
+                + (f'GRANT CONNECT ON DATABASE "{database}" TO {connecting}' if services else "")
+            )
         finally:
             await connection.close()
 
@@ -125,9 +130,8 @@ class PostgresServer:
             await connection.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{secret}'")
         most = rights.CONNECTIONS.get(role, UNKNOWN_ROLE_CONNECTIONS)
         powers = "NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION"
-        await connection.execute(f'ALTER ROLE "{role}" {powers} CONNECTION LIMIT {most}')
-        for name, value in rights.LIMITS.items():
-            await connection.execute(f"ALTER ROLE \"{role}\" SET {name} = '{value}'")
+        limits = "; ".join(f"ALTER ROLE \"{role}\" SET {name} = '{value}'" for name, value in rights.LIMITS.items())
+        await connection.execute(f'ALTER ROLE "{role}" {powers} CONNECTION LIMIT {most}; {limits}')
 
     def _dsn(self, role: str, database: str) -> str:
         return f"postgresql://{role}:{self._secrets.secret(f'postgres/{role}')}@{LOOPBACK}:{self._port}/{database}"
@@ -156,7 +160,7 @@ class PostgresServer:
             os.chown(password_file, self._user, self._user)
         argv = [
             *self._prefix, _binary("initdb"), "-D", str(making), "-U", ADMIN, f"--pwfile={password_file}",
-            "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--data-checksums", "--no-instructions",
+            "-A", "scram-sha-256", "-E", "UTF8", "--locale=C", "--data-checksums", "--no-instructions", "--no-sync",
         ]  # fmt: skip
         status, output = await _run(argv, self._user)
         password_file.unlink()
@@ -168,7 +172,9 @@ class PostgresServer:
                 if self._user is not None
                 else f"initdb ended with status {status}: {output.strip()[-300:]}"
             )
+        await asyncio.to_thread(sync_tree, making)
         making.rename(self._cluster)
+        sync_folder(self._folder)
 
     def _forget_dead_postmaster(self) -> None:
         """Remove the pid file of a killed run if its number means another process by now.

@@ -51,11 +51,14 @@ class SeaweedServer:
         self._secrets = secrets
         self._remembered = ports
         self._ports: dict[str, int] = {}
+        users = [ADMIN, *(user.name for user in config.store_users)]
+        secrets.make_secrets(f"store/{name}" for name in (*SIGNING_KEYS, *users))
 
     def choose_ports(self) -> None:
         """Take the ports it used before, or free ones."""
         names = [*PARTS, *(f"{part}.grpc" for part in PARTS)]
-        self._ports = {name: self._remembered.port(f"store/{name}") for name in names}
+        found = self._remembered.ports([f"store/{name}" for name in names])
+        self._ports = {name: found[f"store/{name}"] for name in names}
 
     def forget_ports(self) -> None:
         """Choose others next time."""

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 from collections.abc import AsyncIterator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -11,6 +12,9 @@ from uuid import uuid4
 
 READ = 1 << 20
 """Bytes per trip to the disk."""
+
+AT_ONCE = 32
+"""Files synced at a time: the disk writes down together what waits for it, one by one a thousand files take seconds."""
 
 
 async def file_chunks(path: Path, start: int = 0, end: int | None = None) -> AsyncIterator[bytes]:
@@ -56,3 +60,9 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make a folder and everything in it survive a power cut."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(sync_folder, [path for path in (folder, *folder.rglob("*")) if not path.is_symlink()]))
