@@ -64,6 +64,17 @@ def test_the_light_of_bright_stars_is_all_of_it_with_the_share_of_the_profile(
     assert abs(found) < (0.006 if beta == 2.5 else 0.004)
 
 
+def test_light_scatters_by_what_the_documentation_says_of_its_error() -> None:
+    field = drawn(Psf("gaussian", 3.0, 0.0, 0.0, 0.0), (4e3, 6e3), size=900)
+    stars = find_stars(field.image)
+    away, which = cKDTree(field.places).query(np.column_stack([stars.x, stars.y]))
+    good = (away < 1.5) & (stars.flags == 0)
+    off = stars.flux[good] - field.flux[which[good]]
+    found = float(np.std(off) / np.median(stars.flux_error[good]))
+    print(f"light of {good.sum()} stars of SNR {np.median(stars.snr[good]):.0f} scatters by {found:.2f} of FLUX_ERR")
+    assert found == pytest.approx(1.5, abs=0.17)
+
+
 @pytest.mark.parametrize("fwhm", [2.5, 3.5])
 def test_faint_stars_are_not_taken_for_hits_nor_hits_for_stars(fwhm: float) -> None:
     field = drawn(Psf("moffat", fwhm, 3.5, 0.05, 30.0), (500.0 * fwhm / 2.5, 2e4), size=1600, hits_s=3000.0)

@@ -92,7 +92,8 @@ class StarList:
     x, y
         Windowed centroid in pixels, 0-based: (0, 0) is the centre of the first pixel stored.
     flux, flux_error
-        Light in ADU and its error (sky noise only).
+        Light in ADU, and the noise of the sky under its weight. As the width is measured with the light, that scatters
+        by 1.4 (Condon J. J., 1997, PASP 109, 166) to 1.6 times as much, and by the noise of its photons.
     peak
         Brightest pixel in ADU, sky included.
     snr
@@ -283,7 +284,7 @@ _COMMENTS = (
     "column of the centroid, 1-based FITS convention",
     "row of the centroid, 1-based FITS convention",
     "light above sky",
-    "error of the light, sky noise only",
+    "sky noise in the weight; FLUX scatters by 1.5 of it",
     "brightest pixel, sky included",
     "FLUX / FLUX_ERR",
     "geometric mean of both axes",

@@ -153,7 +153,7 @@ def _extra(found: Measured, apertures: Apertures | None, exposure_s: float | Non
     if timed is not None:
         mag, error = magnitudes(stars.flux, stars.flux_error, exposure_s=timed)
         add("MAG", mag, "mag", f"-2.5 log10(FLUX per second), {unit or 'no unit'}")
-        add("MAG_ERR", error, "mag", "its error, sky noise only")
+        add("MAG_ERR", error, "mag", "FLUX_ERR in magnitudes")
     if apertures is not None:
         add("AP_FLUX", apertures.flux, unit, "light within the aperture, above the ring", "D")
         add("AP_ERR", apertures.error, unit, "its error", "D")
