@@ -10,15 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.kernels import decode_words
+from pictor.imaging.combine.pieces import read_pieces
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.fits.prescan import prescan_file
 from pictor.imaging.fits.reading import image_of, read_frame
 
 BLOCK = 2880
 CARD = 80
-AHEAD_BYTES = 2 << 20
-"""What is asked of the disk ahead of its use: it turns between many files, and each is read in small pieces."""
-
 HEADER_LIMIT = 64
 """Header blocks looked at before a file is left to the general reader."""
 
@@ -81,10 +79,7 @@ class Source:
     def read_rows(self, first: int, out: NDArray[np.uint16] | NDArray[np.float32]) -> None:
         """Read rows from ``first`` on into ``out``, shape (rows, nx)."""
         view = out.data.cast("B")
-        position = self.offset + first * self.shape[1] * out.itemsize
-        done, ahead = 0, -(-position // AHEAD_BYTES) * AHEAD_BYTES
-        if ahead < position + len(view):
-            os.posix_fadvise(self.file.fileno(), ahead, 2 * AHEAD_BYTES, os.POSIX_FADV_WILLNEED)
+        position, done = self.offset + first * self.shape[1] * out.itemsize, 0
         while done < len(view):
             got = os.preadv(self.file.fileno(), [view[done:]], position + done)
             if got == 0:
@@ -141,6 +136,8 @@ class Sources:
             for path in paths:
                 self.frames.append(open_source(path, scratch=scratch))
             self.shape = _shape_of(self.frames)
+            self._files = np.array([frame.file.fileno() for frame in self.frames], np.int32)
+            self._offsets = np.array([frame.offset for frame in self.frames])
         except BaseException:
             self.close()
             raise
@@ -154,6 +151,7 @@ class Sources:
 
     def close(self) -> None:
         """Close every file."""
+        self._files = np.empty(0, np.int32)
         for frame in self.frames:
             frame.file.close()
 
@@ -161,9 +159,11 @@ class Sources:
         """Read the same rows of all frames into a buffer, shape (n, rows, nx), native values."""
         count = len(self.frames) * rows * self.shape[1]
         tile = out[:count].reshape(len(self.frames), rows, self.shape[1])
-        for i, frame in enumerate(self.frames):
-            frame.read_rows(first, tile[i])
-        decode_words(out[: words_of(count) * 4].view(np.uint64))
+        row, stored = 2 * self.shape[1], out[: words_of(count) * 4]
+        read = read_pieces(self._files, self._offsets + first * row, rows * row, stored.view(np.uint8))
+        for i in range(read, len(self.frames)):
+            self.frames[i].read_rows(first, tile[i])
+        decode_words(stored.view(np.uint64))
         return tile
 
     def read_box(self, index: int, rows: slice) -> NDArray[np.uint16] | NDArray[np.float32]:

@@ -19,6 +19,7 @@ from pictor.imaging.combine.kernels import (
     decode_words,
     sorting_network,
 )
+from pictor.imaging.combine.pieces import read_pieces
 from pictor.imaging.combine.scaled import combine_reals, scale_integers, scale_reals
 from pictor.imaging.combine.sources import Sources, words_of
 from pictor.imaging.types import Mask, Rowed
@@ -219,6 +220,7 @@ def warm() -> None:
     """Compile the kernels for the types in use."""
     raw = np.zeros((3, 2, 8), np.uint16)
     decode_words(raw.reshape(-1).view(np.uint64))
+    read_pieces(np.empty(0, np.int32), np.empty(0, np.int64), 0, np.empty(0, np.uint8))
     rule, pairs = np.array([3.0, 5.0, 1.0, 0.0, 0.0]), sorting_network(3)
     scale, dark = np.ones((3, 2, 2), np.float32), np.zeros((2, 8), np.float32)
     values, sci = np.empty((3, 2, 8), np.float32), np.empty((2, 8), np.float32)
