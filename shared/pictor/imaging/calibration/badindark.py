@@ -128,7 +128,9 @@ def _mark(dark: Image, mask: Mask, sigma: float) -> None:
     every = max(1, values.size // SUBSAMPLE)
     some = np.empty((-(-len(values) // every), values.shape[1]), np.float32)
     _level_rows(values, mesh, every, some)
-    bounds = np.array([*_bounds(some, sigma, step), *_bounds(some, min(sigma, PIXEL_SIGMA), step)], np.float32)
+    marked = _bounds(some, sigma, step)
+    added = marked if sigma <= PIXEL_SIGMA else _bounds(some, PIXEL_SIGMA, step)
+    bounds = np.array([*marked, *added], np.float32)
     lines = places_of(*_mark_pixels(values, mesh, step, bounds, mask))
     if lines.columns or lines.rows:
         mask[mark_lines(values, lines)] |= BAD

@@ -94,16 +94,17 @@ class Built:
         return self.err_rows(slice(0, self.combined.sci.shape[0]))
 
     def err_rows(self, rows: slice) -> NDArray[np.float32]:
-        """Make some rows of the error plane, in the unit of the master."""
+        """Make some rows of the error plane, from an even one on, in the unit of the master."""
         if self.flat_levels is None:
             return self.combined.err_of(rows)
         levels = self.flat_levels.astype(np.float32)
-        parity = np.arange(rows.start, rows.stop)[:, None] & 1, np.arange(self.combined.sci.shape[1]) & 1
-        level = levels[parity] if np.ptp(levels) > 0 else levels[0, 0]
-        err = self.combined.err_of(rows, level=level)
+        err = self.combined.err_of(rows, levels=levels)
         if self.dark_err is not None:
             np.hypot(err, self.dark_err[rows], out=err)
-        err /= level
+        if np.ptp(levels) > 0:
+            err /= levels[np.arange(rows.start, rows.stop)[:, None] & 1, np.arange(err.shape[1]) & 1]
+        else:
+            err /= levels[0, 0]
         return err
 
 

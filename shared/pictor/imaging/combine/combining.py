@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pictor.imaging.combine.errors import error_rows
 from pictor.imaging.combine.method import MAX_FRAMES, Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.combine.sampling import least_variance, pair_variance, sample
@@ -62,19 +63,20 @@ class Combined:
         """Standard deviation of ``sci`` from the noise model and the samples used; infinite where there was none."""
         return self.err_of(slice(None))
 
-    def err_of(self, rows: slice, *, level: NDArray[np.float32] | np.float32 | None = None) -> NDArray[np.float32]:
-        """Return the error plane of some rows, in ADU; ``level`` is what ``sci`` was divided by since, in ADU."""
-        noise, n = self.noise, self.nused[rows].astype(np.float32)
-        variance = self.sci[rows] * level if level is not None else self.sci[rows].copy()
-        variance -= np.float32(noise.pedestal * self.scale)
-        np.maximum(variance, np.float32(0), out=variance)
-        variance *= np.float32(self.scale * noise.slope)
-        variance += np.float32(self.variance_scale * noise.floor)
-        with np.errstate(divide="ignore"):
-            variance /= n
+    def err_of(self, rows: slice, *, levels: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Return the error plane of some rows, in ADU.
+
+        ``levels`` are what ``sci`` was divided by since, by parity of row and column, shape (2, 2), in ADU; then the
+        first row is an even one.
+        """
+        sci, noise, penalty = self.sci[rows], self.noise, np.empty(0, np.float32)
+        model = np.array(
+            [self.variance_scale * noise.floor, self.scale * noise.slope, noise.pedestal * self.scale], np.float32
+        )
         if self.method is Method.MEDIAN:
-            variance *= median_penalty(n)
-        err: NDArray[np.float32] = np.sqrt(variance, out=variance)
+            penalty = median_penalty(np.arange(MAX_FRAMES + 1, dtype=np.float32))
+        ones, err = np.ones((2, 2), np.float32), np.empty(sci.shape, np.float32)
+        error_rows(sci, self.nused[rows], ones if levels is None else levels, model, penalty, err)
         return err
 
 

@@ -35,12 +35,15 @@ def sample(sources: Sources, *, wanted: int = SAMPLED_ROWS) -> NDArray[np.float3
 
 
 def sample_frame(sources: Sources, frame: int, rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Read some rows of one frame, ascending, shape (rows, nx), in ADU; neighbours are read together."""
-    out = np.empty((len(rows), sources.shape[1]), np.float32)
+    """Read some rows of one frame, ascending, shape (rows, nx), in ADU."""
+    return _read_sample(sources, frame, rows).astype(np.float32, copy=False)
+
+
+def _read_sample(sources: Sources, frame: int, rows: NDArray[np.int64]) -> NDArray[np.uint16] | NDArray[np.float32]:
+    """Read some rows of one frame as they are kept; neighbours are read together."""
     starts = np.flatnonzero(np.diff(rows, prepend=-2) != 1)
-    for first, end in pairwise([*starts.tolist(), len(rows)]):
-        out[first:end] = sources.read_reals(frame, int(rows[first]), end - first)
-    return out
+    places = pairwise([*starts.tolist(), len(rows)])
+    return np.concatenate([sources.read_box(frame, slice(int(rows[a]), int(rows[a]) + b - a)) for a, b in places])
 
 
 def clipped_moments(
@@ -95,19 +98,20 @@ def _level(samples: NDArray[np.float32]) -> float:
 
 
 def levels_and_variance(sources: Sources) -> tuple[NDArray[np.float64], float]:
-    """Return what `frame_levels` and `pair_variance` tell of a sample, of which two frames at a time are in memory."""
-    rows, count = sample_rows(sources.shape), len(sources.frames)
+    """Return what `frame_levels` and `pair_variance` tell of a sample, of which only what is looked at is kept."""
+    rows = sample_rows(sources.shape)
+    some, pairs = (max(1, len(rows) * sources.shape[1] // most) for most in (LEVEL_SAMPLES, PAIR_SAMPLES))
 
-    def look(frame: int) -> tuple[float, float | None]:
-        one = sample_frame(sources, frame, rows)
-        if frame >= min(count - 1, MAX_PAIRS):
-            return _level(one), None
-        return _level(one), _variance_between(one, sample_frame(sources, frame + 1, rows), 1.0) / 2
+    def look(frame: int) -> tuple[float, NDArray[np.float32] | None]:
+        one = _read_sample(sources, frame, rows).ravel()
+        kept = one[::pairs].astype(np.float32) if frame <= MAX_PAIRS else None
+        return _level(one[::some].astype(np.float32)), kept
 
     with ThreadPoolExecutor(2) as pool:
-        levels, variances = zip(*pool.map(look, range(count)), strict=True)
-    known = [value for value in variances if value is not None]
-    return np.array(levels), float(np.median(known)) if known else 0.0
+        levels, kept = zip(*pool.map(look, range(len(sources.frames))), strict=True)
+        samples = [sample for sample in kept if sample is not None]
+        variances = list(pool.map(lambda one, other: _variance_between(one, other, 1.0) / 2, samples, samples[1:]))
+    return np.array(levels), float(np.median(variances)) if variances else 0.0
 
 
 def _variance_between(one: NDArray[np.float32], other: NDArray[np.float32], step: float) -> float:

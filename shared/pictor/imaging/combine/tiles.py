@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pictor.imaging.combine.clipping import clip_integers
+from pictor.imaging.combine.errors import warm as warm_errors
 from pictor.imaging.combine.kernels import (
     MEDIAN,
     NO_DATA,
@@ -130,27 +131,33 @@ def run(plan: Plan, ranges: Sequence[tuple[int, int]], watch: Watch | None = Non
     )
     least, room = (LEAST_ROWS, TILE_BYTES // 2) if plan.integers else (2, REAL_TILE_BYTES // 6)
     height = _height(max(least, room // (nx * count)))
-    shares = _shares(_tiles(ranges, height))
     pairs = sorting_network(count)
 
     def work(share: list[tuple[int, slice]]) -> NDArray[np.int64]:
-        room, rejected = Room.of(plan, height), np.zeros(count, np.int64)
-        seeing = None if watch is None else watch.part()
-        for first, rows in share:
-            part = done.part(rows)
-            tile = (_integer_tile if plan.integers else _real_tile)(plan, first, room, pairs, part)
-            part.mask[part.nused == 0] |= NO_DATA
-            if plan.saturation < np.inf:
-                part.mask[part.sci >= plan.saturation] |= SATURATED
-            rejected += part.rejected
-            if seeing is not None:
-                seeing.see(tile)
-        return rejected
+        return _combine_share(plan, share, Room.of(plan, height), pairs, done, None if watch is None else watch.part())
 
     with ThreadPoolExecutor(2) as pool:
-        for rejected in pool.map(work, shares):
+        for rejected in pool.map(work, _shares(_tiles(ranges, height))):
             done.rejected[:] += rejected
     return done
+
+
+def _combine_share(  # noqa: PLR0917
+    plan: Plan, share: list[tuple[int, slice]], room: Room, pairs: Comparators, done: Planes, seeing: Seeing | None
+) -> NDArray[np.int64]:
+    """Combine the tiles of one thread into their rows; return the rejected samples by frame."""
+    combine, rejected = _integer_tile if plan.integers else _real_tile, np.zeros_like(done.rejected)
+    for first, rows in share:
+        part = done.part(rows)
+        tile = combine(plan, first, room, pairs, part)
+        if not part.nused.all():
+            part.mask[part.nused == 0] |= NO_DATA
+        if plan.saturation < np.inf:
+            part.mask[part.sci >= plan.saturation] |= SATURATED
+        rejected += part.rejected
+        if seeing is not None:
+            seeing.see(tile)
+    return rejected
 
 
 def _height(most: int) -> int:
@@ -220,6 +227,7 @@ def warm() -> None:
     """Compile the kernels for the types in use."""
     raw = np.zeros((3, 2, 8), np.uint16)
     decode_words(raw.reshape(-1).view(np.uint64))
+    warm_errors()
     read_pieces(np.empty(0, np.int32), np.empty(0, np.int64), 0, np.empty(0, np.uint8))
     rule, pairs = np.array([3.0, 5.0, 1.0, 0.0, 0.0]), sorting_network(3)
     scale, dark = np.ones((3, 2, 2), np.float32), np.zeros((2, 8), np.float32)
