@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from pictor.cli.processing.report.charts import Point, bars, over_time, pointing
+from pictor.cli.processing.report.charts import Point, bars, legend, over_time, pointing
 from pictor.cli.processing.report.page import page_of
 from pictor.cli.processing.report.scales import sessions, tick_text, ticks
 from pictor.cli.processing.report.tables import COLUMNS, csv_of, json_of, safe
+from pictor.cli.processing.report.text import file_name
 from pictor.cli.processing.rows import CoaddRow, MasterRow, Report, Row, Status
 from tests.services.cli.processing.nightfolder import EVIL, EVIL_NAME
 
@@ -29,7 +30,7 @@ class Strict(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.seen.append(tag)
         self.attributes += [name for name, _ in attrs]
-        if tag not in {"meta", "img", "br", "input", "line", "circle", "path", "rect"}:
+        if tag not in {"meta", "img", "br", "wbr", "input", "line", "circle", "path", "rect"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:
@@ -139,6 +140,19 @@ def test_plots_hold_every_frame_and_mark_those_left_out() -> None:
     assert over_time([], "FWHM", "pixels") == ""
     assert pointing([Point(0.0, 0.0, "R", False, "x")], "Pointing").count('class="dot') == 1
     assert bars({}, "time") == ""
+
+
+def test_filters_are_told_apart_by_shape_as_well_as_by_colour() -> None:
+    names = ["B", "G", "Ha", "L", "OIII", "R", "SII", "w", "x", "y", "z"]
+    drawn = legend(names)
+    shapes = re.findall(r' d="([^"]+)"', drawn)
+    assert len(set(shapes)) == len(shapes) == len(names) + 1
+    assert re.findall(r"</svg>(\w+)", drawn)[:7] == ["L", "R", "G", "B", "SII", "Ha", "OIII"]
+
+
+def test_a_long_name_is_broken_behind_its_signs() -> None:
+    assert file_name("a/light_001.fits") == "a/<wbr>light_<wbr>001.fits"
+    assert file_name("<b>_'x") == "&lt;b&gt;_&#x27;x"
 
 
 def many(count: int) -> Report:

@@ -15,6 +15,14 @@ LABEL = 34.0
 
 _SHADES = {"L": "L", "Red": "R", "Green": "G", "Blue": "B", "Ha": "Ha", "OIII": "OIII", "SII": "SII"}
 _OTHERS = 4
+_SHAPES = {
+    "f-L": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "f-R": "M-3.6 -3.6h7.2v7.2h-7.2z", "f-G": "M0 -4.8L4.8 3.6H-4.8z",
+    "f-B": "M0 -5L5 0L0 5L-5 0z", "f-Ha": "M0 4.8L4.8 -3.6H-4.8z", "f-OIII": "M-2.1 -5h4.2v10h-4.2z",
+    "f-SII": "M-5 -2.1h10v4.2h-10z", "f-0": "M-4.6 -4L4.6 4V-4L-4.6 4z", "f-1": "M-4 -4.6L4 4.6H-4L4 -4.6z",
+    "f-2": "M0 -6L1.6 -1.6L6 0L1.6 1.6L0 6L-1.6 1.6L-6 0L-1.6 -1.6z", "f-3": "M-4 2a4 4 0 0 1 8 0z",
+}  # fmt: skip
+"""A shape for every colour, about its middle: who does not tell the colours apart tells the filters by these."""
+_ORDER = ("f-L", "f-R", "f-G", "f-B", "f-SII", "f-Ha", "f-OIII")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class Point:
 
 
 def colours(filters: Sequence[str]) -> dict[str, str]:
-    """Give every filter its class of colour: known bands have their own, the others take turns."""
+    """Give every filter its class of colour, in the usual order: known bands have their own, the others take turns."""
     found: dict[str, str] = {}
     turn = 0
     for name in sorted(set(filters)):
@@ -39,7 +47,7 @@ def colours(filters: Sequence[str]) -> dict[str, str]:
         else:
             found[name] = f"f-{turn % _OTHERS}"
             turn += 1
-    return found
+    return dict(sorted(found.items(), key=lambda one: _ORDER.index(one[1]) if one[1] in _ORDER else len(_ORDER)))
 
 
 def over_time(points: Sequence[Point], title: str, unit: str, *, digits: int = 1, zero: bool = False) -> str:
@@ -129,12 +137,12 @@ def _time_axis(run: Session, *, many: int) -> str:
 
 
 def _mark(x: float, y: float, shade: str, point: Point) -> str:
-    """Draw one frame: a dot, or a cross where it was left out."""
+    """Draw one frame: the shape of its filter, or a cross where it was left out."""
     told = f"<title>{text(point.told)}</title>"
     if point.out:
         return (f'<g class="out {shade}">{told}<path d="M{x - 4:.1f} {y - 4:.1f}l8 8m0-8l-8 8"/>'
                 f'<circle class="hit" cx="{x:.1f}" cy="{y:.1f}" r="7"/></g>')  # fmt: skip
-    return f'<circle class="dot {shade}" cx="{x:.1f}" cy="{y:.1f}" r="4">{told}</circle>'
+    return f'<path class="dot {shade}" transform="translate({x:.1f} {y:.1f})" d="{_SHAPES[shade]}">{told}</path>'
 
 
 def _figure(title: str, unit: str, said: str, parts: Sequence[str], *, height: int = HEIGHT) -> str:
@@ -184,9 +192,9 @@ def bars(parts: Mapping[str, float], title: str) -> str:
         width = 100 * seconds / whole
         long = max(width - 0.25, 0.1)
         told = f"{name}: {seconds:.1f} s"
-        drawn.append(f'<rect class="b-{index % 6}" x="{left:.2f}" width="{long:.2f}" height="6" rx="0.6">'
+        drawn.append(f'<rect class="b-{index % 8}" x="{left:.2f}" width="{long:.2f}" height="6" rx="0.6">'
                      f"<title>{text(told)}</title></rect>")  # fmt: skip
-        listed.append(f'<li><i class="b-{index % 6}"></i>{text(name)} <b>{seconds:.1f} s</b></li>')
+        listed.append(f'<li><i class="b-{index % 8}"></i>{text(name)} <b>{seconds:.1f} s</b></li>')
         left += width
     return (
         f'<div class="bars"><svg viewBox="0 0 100 6" preserveAspectRatio="none" role="img" aria-label="{text(title)}">'
@@ -195,9 +203,11 @@ def bars(parts: Mapping[str, float], title: str) -> str:
 
 
 def legend(filters: Sequence[str]) -> str:
-    """Name the colours of the filters and the cross."""
+    """Name the colours and shapes of the filters and the cross."""
     entries = [
-        f'<li><i class="{shade}"></i>{text(name or "no filter")}</li>' for name, shade in colours(filters).items()
+        f'<li><svg viewBox="-6 -6 12 12" aria-hidden="true"><path class="dot {shade}" d="{_SHAPES[shade]}"/></svg>'
+        f"{text(name or 'no filter')}</li>"
+        for name, shade in colours(filters).items()
     ]
     crossed = '<li><svg viewBox="0 0 10 10" aria-hidden="true"><path d="M1 1l8 8m0-8l-8 8"/></svg>left out</li>'
     return f'<ul class="legend">{"".join(entries)}{crossed}</ul>'

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pictor.cli.processing.report.charts import Point, legend, over_time, pointing
 from pictor.cli.processing.report.pictures import MOST, SMALL, embedded
-from pictor.cli.processing.report.text import clock, number, text
+from pictor.cli.processing.report.text import clock, file_name, number, text
 from pictor.cli.processing.rows import Row, Status
 
 PLOTS = (
@@ -112,7 +112,8 @@ def _filter(row: Row) -> str:
 
 def _told(row: Row, value: float) -> str:
     grade = f", grade {row.facts['grade']}" if row.facts.get("grade") else ""
-    return f"{row.label}: {value:.4g}{grade}{f', {row.status}: {row.reason}' if row.reason else ''}"
+    through = f" ({_filter(row)})" if _filter(row) else ""
+    return f"{row.label}{through}: {value:.4g}{grade}{f', {row.status}: {row.reason}' if row.reason else ''}"
 
 
 def table(lights: Sequence[Row], out: Path) -> str:
@@ -134,7 +135,7 @@ def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
     picture = "" if shown is None else f'<img src="{shown}" alt="" width="64">'
     grade = facts.get("grade")
     cells = [
-        picture, text(row.label), status(row.status),
+        picture, file_name(row.label), status(row.status),
         f'<span class="g g-{text(grade)}">{text(grade)}</span>' if grade else "",
         text(facts.get("target") or ""), text(facts.get("filter") or ""), clock(facts.get("start_utc")),
         _exposure(facts.get("exposure_s")), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),

@@ -10,7 +10,7 @@ from pictor.cli.processing.report.charts import bars
 from pictor.cli.processing.report.gallery import gallery
 from pictor.cli.processing.report.lights import lights_of, plots, status, table
 from pictor.cli.processing.report.masters import masters_table
-from pictor.cli.processing.report.text import duration, text
+from pictor.cli.processing.report.text import duration, file_name, text
 from pictor.cli.processing.rows import Report, Row, Status
 from pictor.imaging.fits.sums import UNSOUND
 
@@ -132,7 +132,7 @@ def _files(rows: Sequence[Row]) -> str:
     for row in rows:
         group = row.facts.get("group") or ""
         reason = row.reason or "; ".join(row.notes)
-        lines.append(f'<tr><td class="f">{text(row.label)}</td><td>{status(row.status)}</td>'
+        lines.append(f'<tr><td class="f">{file_name(row.label)}</td><td>{status(row.status)}</td>'
                      f'<td class="f">{text(group)}</td><td class="why">{text(reason)}</td></tr>')  # fmt: skip
     head = "".join(f'<th scope="col">{name}</th>' for name in ("File", "Status", "Group", "Why"))
     return f'<table class="sortable"><thead><tr>{head}</tr></thead><tbody>{"".join(lines)}</tbody></table>'

@@ -2,6 +2,8 @@
 
 import html
 import math
+import os
+import re
 from datetime import datetime
 from urllib.parse import quote
 
@@ -11,6 +13,11 @@ DASH = "\N{EN DASH}"
 def text(value: object) -> str:
     """Write any value as text of a page; control characters and text direction marks are taken out."""
     return html.escape("".join(letter if letter.isprintable() else " " for letter in str(value)), quote=True)
+
+
+def file_name(value: object) -> str:
+    """Write a name of a file, which may be broken behind its signs before it is broken anywhere."""
+    return re.sub(r"([_/+]+)(?=\w)", r"\1<wbr>", text(value))
 
 
 def number(value: object, digits: int = 1, *, unit: str = "") -> str:
@@ -42,4 +49,4 @@ def clock(start: str | None) -> str:
 
 def link(path: str, shown: str) -> str:
     """Link a file beside the report."""
-    return f'<a href="{quote(path)}">{text(shown)}</a>'
+    return f'<a href="{quote(os.fsencode(path))}">{file_name(shown)}</a>'
