@@ -24,7 +24,7 @@ from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.noise import NoiseModel
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.plan import PlanItem
-from pictor.imaging.matching.policy import CHOICES, RANGES, Policy
+from pictor.imaging.matching.policy import CHOICES, RANGES, TEXTS, Policy
 from pictor.runtime.stacking import triggers
 from pictor.runtime.stacking.admission import FrameFacts, refusals
 from pictor.runtime.stacking.decide import Group, decide
@@ -62,8 +62,9 @@ def test_the_settings_table_is_that_of_the_code() -> None:
     assert list(table) == list(asdict(Policy()))
     for name, (default, allowed, described) in table.items():
         value = getattr(Policy(), name)
-        assert default == (str(value) if name in CHOICES else f"{value:g}"), name
-        told = ", ".join(map(str, CHOICES[name])) if name in CHOICES else "{:g} to {:g}".format(*RANGES[name])
+        assert default == (value or "nothing" if name in CHOICES or name in TEXTS else f"{value:g}"), name
+        told = ", ".join(map(str, CHOICES[name])) if name in CHOICES else f"up to {TEXTS[name]} letters" \
+            if name in TEXTS else "{:g} to {:g}".format(*RANGES[name])  # fmt: skip
         assert allowed == told, name
         assert described == DESCRIPTIONS[name], name
 

@@ -15,6 +15,7 @@ from pictor.contracts.work import WorkOrder
 from pictor.runtime.passing import close_or_pass_on, give_first
 from pictor.state import (
     deleting,
+    filters,
     frames,
     groups,
     individuals,
@@ -105,7 +106,8 @@ async def test_every_role_does_its_part_of_a_frames_way(as_role: Callable[[str],
         await frames.save_observation(db, FRAME, {}, None, [])
         grade = Grade(letter="A", status=GradeStatus.ACCEPTED, reasons=(), rules="r")
         await quality.save_grade(db, FRAME, JOB, grade, by=None)
-        await quality.peers(db, FRAME, before=None)
+        await filters.in_use(db, [OBSERVATORY])
+        await quality.peers(db, FRAME, ["R"], before=None)
         await masters.save_use(db, FRAME, JOB, {}, weak=False, explanation={})
         await masters.usable_for(db, OBSERVATORY, None, "mode")
         await letter(db, Module.QUALITY)
@@ -120,6 +122,7 @@ async def test_the_stacker_decides_stacks_and_supersedes(as_role: Callable[[str]
     async with as_role(GATEWAY).acquire() as db, db.transaction():
         await arrive(db)
     async with as_role(STACKER).acquire() as db, db.transaction():
+        await filters.in_use(db, [OBSERVATORY])
         await masters.lock_library(db, OBSERVATORY, "mode")
         for question in (individuals.unjudged, individuals.mode_of, masters.usable):
             await question(db, OBSERVATORY, "mode")

@@ -16,11 +16,12 @@ from pictor.contracts.masters import MasterCreated, MasterRejected, MasterState
 from pictor.contracts.subjects import MASTER_CREATED, MASTER_REJECTED
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.grouping import Group, exposure_tolerance
-from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.policy import Policy
+from pictor.runtime.filters import names_alike, policy_of
 from pictor.runtime.local import local_frame
 from pictor.runtime.stacking.library import facts_of, group_name
 from pictor.runtime.step import Step
-from pictor.state import groups, light_sets, masters, observatories, outbox, policies, premade, products
+from pictor.state import groups, light_sets, masters, observatories, outbox, premade, products
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.groups import NamedGroup
@@ -51,9 +52,9 @@ async def adopt(step: Step) -> None:
         "pictor.calibration_stacker.compute:inspect", timeout_s=TIMEOUT_S, path=str(path), name=frame.name,
         scratch=str(step.scratch),
     )  # fmt: skip
-    policy = validate(await step.read(policies.policy_of, frame.observatory_id))
+    policy: Policy = await step.read(policy_of, frame.observatory_id)
     modes = await step.read(premade.known_modes, frame.observatory_id)
-    identity = identify(frame.rig_id, merged(found["description"], claimed.stated), modes, policy)
+    identity = identify(frame.rig_id, merged(found["description"], claimed.stated, policy.filters), modes, policy)
     active = await _active(step, frame.observatory_id, identity, policy)
     made = await step.compute(
         "pictor.calibration_stacker.compute:adopt", timeout_s=TIMEOUT_S, path=found["path"],
@@ -105,7 +106,8 @@ async def _in_hand(step: Step, observatory_id: UUID, identity: Identity, policy:
     key = identity.key
     wanted = premade.Wanted(
         identity.camera_mode, str(identity.kind), key.exposure_s, exposure_tolerance(key.exposure_s or 0.0, policy),
-        key.filter, key.temp_c, policy.temperature_tolerance_c,
+        await step.read(names_alike, observatory_id, key.filter, key.mode.rig_id, policy), key.temp_c,
+        policy.temperature_tolerance_c,
     )  # fmt: skip
     fetched = []
     for one in await step.read(premade.in_hand, observatory_id, wanted):

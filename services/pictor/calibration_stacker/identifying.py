@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pictor.contracts.frames import CALIBRATION_TYPES, FrameType
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.matching.filters import FilterNames
 from pictor.imaging.matching.frames import CameraMode
 from pictor.imaging.matching.frames import FrameType as Kind
 from pictor.imaging.matching.grouping import GroupKey
@@ -18,6 +19,7 @@ NEAR = 1e-3
 """Header and upload agree about a number that differs by this share."""
 
 OF_ONE_EXPOSURE = frozenset({"light", "snapshot"})
+USUAL_NAMES = FilterNames()
 DARKS = frozenset({"dark", "flat-dark"})
 ABOUT_PIXELS = frozenset({"adu_per_unit", "bias_inside"})
 """What is said about the values of a file, not about what it is of."""
@@ -36,10 +38,11 @@ class Identity:
     doubts: tuple[str, ...] = ()
 
 
-def merged(described: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str, Any]:
+def merged(described: Mapping[str, Any], stated: Mapping[str, Any], names: FilterNames = USUAL_NAMES) -> dict[str, Any]:
     """Add to what a header says what was said at the upload; the two may not contradict each other.
 
-    The name of the camera may: programs spell one camera differently, so what was said counts.
+    The name of the camera may: programs spell one camera differently, so what was said counts; and so may two names of
+    one filter.
 
     Raises
     ------
@@ -51,6 +54,7 @@ def merged(described: Mapping[str, Any], stated: Mapping[str, Any]) -> dict[str,
     for name, said in _fields(stated).items():
         found = known.get(name)
         silent = found is None or name == "camera" or (name.startswith("binning") and found == 1)
+        silent = silent or (name == "filter" and names.same(str(found), str(said)))
         if not silent and not _agree(found, said):
             raise ImagingError(
                 f"the header says {name} = {found}, the upload {said}; correct one of them", reason="contradiction"

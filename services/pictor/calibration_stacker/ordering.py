@@ -19,6 +19,7 @@ from pictor.imaging.matching.policy import validate
 from pictor.imaging.matching.rules import MasterStatus
 from pictor.imaging.matching.selection import dark_for_flats, select
 from pictor.imaging.matching.spans import span_of
+from pictor.runtime.filters import policy_of
 from pictor.runtime.library import frame_seen, master_seen
 from pictor.runtime.local import local_frame
 from pictor.runtime.stacking.library import one_with
@@ -213,7 +214,8 @@ async def _save_and_announce(
 ) -> Outgoing | None:
     await masters.lock_library(db, master.observatory_id, master.camera_mode)
     library = await masters.usable(db, master.observatory_id, master.camera_mode)
-    superseded = await masters.save(db, master, frames, also=one_with(master, library))
+    now = await policy_of(db, master.observatory_id)
+    superseded = await masters.save(db, master, frames, also=one_with(master, library, now))
     if master.state is not MasterState.ACTIVE:
         return None
     order = step.order

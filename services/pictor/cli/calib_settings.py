@@ -8,7 +8,7 @@ import httpx
 
 from pictor.cli.calib_door import Door, ask, place_of, print_table, said
 from pictor.cli.client import CommandError, guarded
-from pictor.imaging.matching.policy import RANGES, Policy, PolicyError, validate
+from pictor.imaging.matching.policy import RANGES, Policy, PolicyError, consistent, validate
 
 DEFAULT = "=default"
 
@@ -24,7 +24,7 @@ def read_settings(said: list[str]) -> dict[str, Any]:
             raise CommandError(f"{name} is given twice", 2)
         found[name] = _value(name, value)
     try:
-        validate(found)
+        consistent(validate(found))
     except PolicyError as error:
         raise CommandError(str(error), 2) from error
     return found
@@ -97,4 +97,6 @@ def _show(found: Mapping[str, Any]) -> None:
 
 
 def _range(one: Mapping[str, Any]) -> str:
-    return ", ".join(one["choices"]) if one["choices"] else f"{one['low']:g} to {one['high']:g}"
+    if one["choices"]:
+        return ", ".join(one["choices"])
+    return "text" if one["low"] is None else f"{one['low']:g} to {one['high']:g}"

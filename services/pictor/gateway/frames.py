@@ -2,6 +2,7 @@
 
 import math
 import re
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,8 +31,9 @@ from pictor.gateway.views import (
     SupersededUse,
 )  # fmt: skip
 from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.runtime.filters import spelled
 from pictor.runtime.stacking.succession import superseded_for
-from pictor.state import audit, frames, jobs, listing, masters, products, quality, runs, solutions
+from pictor.state import audit, frames, jobs, listing, masters, observatories, products, quality, runs, solutions
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.listing import FrameFilter
@@ -75,6 +77,9 @@ async def list_frames(
     """List frames by arrival, newest first, narrowed by what their header and processing say."""
     after = read_cursor(cursor) if cursor is not None else None
     async with runtime.pool.acquire() as db:
+        if wanted.filter is not None:
+            places = [one.id for one in await observatories.visible(db, caller.observatories)]
+            wanted = replace(wanted, filters=await spelled(db, places, wanted.filter))
         found = await listing.frames(
             db, caller.observatories, wanted, limit=limit, offset=(page - 1) * limit, after=after
         )

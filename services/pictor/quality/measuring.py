@@ -8,6 +8,7 @@ from pictor.contracts.quality import FrameMeasured, Grade, Quality
 from pictor.imaging.quality.grading import Metrics, baseline_of
 from pictor.quality.grading import grade
 from pictor.runtime.fetching import choose_masters
+from pictor.runtime.filters import names_of_filter
 from pictor.runtime.local import believed_scale, local_frame
 from pictor.runtime.step import Step
 from pictor.state import masters, observatories, quality
@@ -48,8 +49,9 @@ async def _grade(step: Step, frame: Frame, metrics: dict[str, Any]) -> Grade | N
     """Grade a single exposure against its accepted peers; stacks are shown, not graded."""
     if frame.is_master:
         return None
-    peers = await step.read(quality.peers, frame.id, before=frame.night)
-    of_rig = await step.read(quality.peers, frame.id, before=frame.night, any_target=True)
+    names = await step.read(names_of_filter, frame)
+    peers = await step.read(quality.peers, frame.id, names, before=frame.night)
+    of_rig = await step.read(quality.peers, frame.id, names, before=frame.night, any_target=True)
     guiding = (frame.metadata.get("guiding") or {}).get("rms_total_px")
     rig = await step.read(observatories.rig, frame.rig_id) if frame.rig_id else None
     known = {**metrics, "guiding_rms_px": guiding, "scale_arcsec": believed_scale(frame, rig)}

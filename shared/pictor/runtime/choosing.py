@@ -1,5 +1,7 @@
 """The masters of a light: one set for all lights of a camera mode, night, target, filter and exposure.
 
+A filter that lights name in several ways is one (`pictor.runtime.filters`).
+
 A set is chosen for the first light of its group, at the time of that light, whichever light is processed first:
 
 - While the night lasts, a place once filled is kept as long as its master exists, although a newer one superseded it:
@@ -21,12 +23,13 @@ from typing import Any
 from uuid import UUID
 
 from pictor.imaging.matching.frames import Frame, FrameType
-from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
 from pictor.imaging.matching.selection import Candidate, MasterSet, Selection, candidate, select_set
 from pictor.imaging.matching.shelf import Shelf as Index
+from pictor.runtime.filters import policy_of, set_key
 from pictor.runtime.library import calibrated_before, explain, frame_seen, master_seen
-from pictor.state import light_sets, masters, policies
+from pictor.state import light_sets, masters
 from pictor.state.database import Connection
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.light_sets import LightSet, SetKey
@@ -108,7 +111,7 @@ async def choose(db: Connection, frame: StoredFrame, *, keep: bool, now: datetim
     now
         The present, which tells whether the night of the light is over; None: the clock's.
     """
-    policy = validate(await policies.policy_of(db, frame.observatory_id))
+    policy = await policy_of(db, frame.observatory_id)
     library = await masters.usable_for(db, frame.observatory_id, frame.rig_id, frame.camera_mode or "")
     return await choose_among(db, frame, Shelf(policy, library), keep=keep, now=now)
 
@@ -122,7 +125,7 @@ async def choose_among(
         told: dict[str, Any] = {place: {"master_id": None, "reason": done, "candidates": []} for place in PLACES}
         return Choice(applied={}, weak=False, explanation=told | {"notes": [done]}, reason=done)
     library = shelf.masters
-    key, light = light_sets.key_of(frame), frame_seen(frame)
+    key, light = await set_key(db, frame, shelf.policy), frame_seen(frame)
     if key is None:
         return applicable(shelf.select(light, None), light, library)
     first = frame_seen(await light_sets.first_light(db, key) or frame)
@@ -130,7 +133,7 @@ async def choose_among(
     at = before.reference_utc if before else first.start_utc
     over = (now or datetime.now(UTC)) - at > NIGHT
     wanted = settle(key, before, shelf.select(first, at), {master.id for master in library}, over=over)
-    wanted = replace(wanted, reference_utc=at)
+    wanted = replace(wanted, key=before.key if before else key, reference_utc=at)
     if keep and (before is None or before.masters != wanted.masters):
         wanted = await light_sets.put(db, wanted, before=before)
     own = shelf.select(light, at, wanted.masters)

@@ -1,5 +1,6 @@
 """Stacks asked for by hand: which groups are meant, what is open already, how often somebody asked."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,19 +31,21 @@ async def lock_requests(db: Connection, observatory_id: UUID) -> None:
     await db.execute("SELECT pg_advisory_xact_lock($1, hashtext($2))", BY_HAND_LOCK, str(observatory_id))
 
 
-async def modes_of(db: Connection, observatory_id: UUID, wanted: Configuration) -> list[str]:
-    """Return the camera modes that have individual frames of a configuration, in order."""
+async def modes_of(
+    db: Connection, observatory_id: UUID, wanted: Configuration, names: Sequence[str] | None
+) -> list[str]:
+    """Return the camera modes that have individual frames of a configuration, its filter by any of its names."""
     rows = await db.fetch(
         """
         SELECT DISTINCT camera_mode FROM frame
         WHERE observatory_id = $1 AND camera_mode IS NOT NULL AND state = 'registered' AND NOT is_master
             AND frame_type <> 'light' AND frame_type IN ('dark', 'flat', 'bias', 'flat-dark')
             AND ($2::text IS NULL OR frame_type = $2) AND ($3::text IS NULL OR camera = $3)
-            AND ($4::text IS NULL OR filter = $4) AND ($5::float8 IS NULL OR gain_setting = $5)
+            AND ($4::text[] IS NULL OR filter = ANY($4)) AND ($5::float8 IS NULL OR gain_setting = $5)
             AND ($6::float8 IS NULL OR offset_setting = $6) AND ($7::integer IS NULL OR binning_x = $7)
         ORDER BY 1
         """,
-        observatory_id, str(wanted.frame_type) if wanted.frame_type else None, wanted.camera_name, wanted.filter,
+        observatory_id, str(wanted.frame_type) if wanted.frame_type else None, wanted.camera_name, names,
         wanted.gain_setting, wanted.offset_setting, wanted.binning_x,
     )  # fmt: skip
     return [row["camera_mode"] for row in rows]

@@ -5,13 +5,14 @@ million frames answers as fast as a small one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from pictor.contracts.frames import FrameType
 from pictor.state.database import Connection
+from pictor.state.filters import AMONG_FRAMES, AMONG_MASTERS, Spelled
 
 COUNTED = 20_000
 """Entries counted exactly; a larger total is a lower bound and says so."""
@@ -53,7 +54,7 @@ class LibraryFilter:
     exclude_mastered: bool = False
     frame_type: FrameType | None = None
     camera_name: str | None = None
-    filter: str | None = None
+    filters: Spelled | None = None
     status: str | None = None
 
 
@@ -131,7 +132,8 @@ def _masters(observatory_id: UUID, wanted: LibraryFilter, ages: MaxAges) -> _Nar
     found.where("m.observatory_id = {}", observatory_id)
     found.where("m.frame_type = {}", _text(wanted.frame_type))
     found.where("m.camera_name = {}", wanted.camera_name)
-    found.where("m.filter = {}", wanted.filter)
+    if wanted.filters is not None:
+        found.where(AMONG_MASTERS, *map(list, astuple(wanted.filters)))
     if wanted.status == "expired":
         found.conditions.append("m.state = 'active'")
         found.conditions.append(expired_by(ages).expired)
@@ -146,7 +148,8 @@ def _frames(observatory_id: UUID, wanted: LibraryFilter) -> _Narrowed:
     found.where("f.observatory_id = {}", observatory_id)
     found.where("f.frame_type = {}", _text(wanted.frame_type))
     found.where("f.camera = {}", wanted.camera_name)
-    found.where("f.filter = {}", wanted.filter)
+    if wanted.filters is not None:
+        found.where(AMONG_FRAMES, *map(list, astuple(wanted.filters)))
     if wanted.exclude_mastered:
         found.conditions.append("f.mastered_by IS NULL")
     return found

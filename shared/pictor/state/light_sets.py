@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -27,6 +27,13 @@ class SetKey:
     target: str
     filter: str
     exposure_s: float
+    names: tuple[str, ...] = ()
+    """Every name of the filter; none: the one."""
+
+    @property
+    def filters(self) -> list[str]:
+        """The names by which lights of the set may call their filter."""
+        return list(self.names or (self.filter,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +57,16 @@ def key_of(frame: Frame) -> SetKey | None:
 
 
 async def of_lights(db: Connection, key: SetKey) -> LightSet | None:
-    """Return the set of a group of lights, if it was decided about."""
+    """Return the set of a group of lights, if it was decided about; of several names the first decision counts."""
     row = await db.fetchrow(
         """
         SELECT * FROM light_set WHERE observatory_id = $1 AND camera_mode = $2 AND night = $3 AND target = $4
-            AND filter = $5 AND exposure_s = $6
+            AND filter = ANY($5) AND exposure_s = $6
+        ORDER BY reference_utc, filter LIMIT 1
         """,
-        key.observatory_id, key.camera_mode, key.night, key.target, key.filter, key.exposure_s,
+        key.observatory_id, key.camera_mode, key.night, key.target, key.filters, key.exposure_s,
     )  # fmt: skip
-    return None if row is None else _set(key, row)
+    return None if row is None else _set(replace(key, filter=row["filter"]), row)
 
 
 def _set(key: SetKey, row: Any) -> LightSet:  # noqa: ANN401 - an asyncpg record
@@ -73,10 +81,10 @@ async def first_light(db: Connection, key: SetKey) -> Frame | None:
         + """
         WHERE f.observatory_id = $1 AND f.night = $3 AND f.camera_mode = $2 AND f.state = 'registered'
             AND f.frame_type = 'light' AND NOT f.is_master AND coalesce(f.target, '') = $4
-            AND coalesce(f.filter, '') = $5 AND coalesce(f.exposure_s, 0) = $6
+            AND coalesce(f.filter, '') = ANY($5) AND coalesce(f.exposure_s, 0) = $6
         ORDER BY f.start_utc NULLS LAST, f.id LIMIT 1
         """,
-        key.observatory_id, key.camera_mode, key.night, key.target, key.filter, key.exposure_s,
+        key.observatory_id, key.camera_mode, key.night, key.target, key.filters, key.exposure_s,
     )  # fmt: skip
     return None if row is None else frame_of(row)
 

@@ -1,6 +1,6 @@
 """Lists of frames: filters, pages, and cursors that stay right while frames arrive."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -9,6 +9,7 @@ from pictor.contracts.frames import FrameState, FrameType
 from pictor.contracts.jobs import JobState
 from pictor.contracts.quality import GradeStatus
 from pictor.state.database import Connection
+from pictor.state.filters import AMONG_FRAMES, Spelled
 
 COUNTED = 20_000
 """Frames counted exactly; a larger total is a lower bound and says so."""
@@ -25,6 +26,9 @@ class FrameFilter:
     rig: str | None = None
     frame_type: FrameType | None = None
     filter: str | None = None
+    """As it was asked for; ``filters`` has the names it is looked for by."""
+
+    filters: Spelled | None = None
     target: str | None = None
     night: date | None = None
     state: FrameState | None = None
@@ -120,7 +124,6 @@ _NARROWING = {
     "observatory": ("o", "o.slug = {}"),
     "rig": ("r", "r.name = {}"),
     "frame_type": ("", "f.frame_type = {}"),
-    "filter": ("", "f.filter = {}"),
     "target": ("", _TARGETS),
     "night": ("", "f.night = {}"),
     "state": ("", "f.state = {}"),
@@ -166,6 +169,8 @@ class _Narrowed:
             if value is not None:
                 self._places += [place] if place else []
                 self.where(condition, _text(value))
+        if wanted.filters is not None:
+            self.where(AMONG_FRAMES, *map(list, astuple(wanted.filters)))
         if wanted.radius_deg is not None:
             self._places.append("s")
             places = {name: self.value(getattr(wanted, f"{name}_deg")) for name in ("ra", "dec", "radius")}

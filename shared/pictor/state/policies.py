@@ -12,7 +12,7 @@ SETTINGS = (
     "temperature_tolerance_c", "dark_max_age_days", "flat_max_age_days", "bias_max_age_days",
     "individual_retention_days", "master_retention_days", "flat_rotation", "rotation_tolerance_deg",
     "exposure_tolerance_s", "exposure_tolerance_share", "flat_dark_exposure_share", "dark_scale_min", "dark_scale_max",
-    "bias_for_flats_below_s", "refresh_new_frames",
+    "bias_for_flats_below_s", "refresh_new_frames", "filters_as_named", "filter_synonyms", "filters_apart",
 )  # fmt: skip
 """Columns of the table, in the order they are shown; those of ``Policy``."""
 

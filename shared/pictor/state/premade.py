@@ -40,7 +40,7 @@ class Wanted:
     frame_type: str
     exposure_s: float | None
     exposure_tolerance_s: float
-    filter: str | None
+    filters: tuple[str, ...]
     temp_c: float | None
     temperature_tolerance_c: float
 
@@ -151,11 +151,11 @@ async def in_hand(db: Connection, observatory_id: UUID, wanted: Wanted) -> list[
         WHERE f.observatory_id = $1 AND f.camera_mode = $2 AND f.frame_type = ANY($3) AND f.state = 'registered'
             AND NOT f.is_master AND f.not_stacked = '{{}}'
             AND ($4::float8 IS NULL OR abs(f.exposure_s - $4) <= $5)
-            AND (f.frame_type <> 'flat' OR f.filter IS NOT DISTINCT FROM $6)
+            AND (f.frame_type <> 'flat' OR f.filter = ANY($6) OR (f.filter IS NULL AND cardinality($6::text[]) = 0))
             AND ($7::float8 IS NULL OR abs(coalesce(f.set_temp_c, f.ccd_temp_c) - $7) <= $8)
         ORDER BY coalesce(f.start_utc, f.received_at) DESC, f.id LIMIT $9
         """,
-        observatory_id, wanted.camera_mode, kinds, wanted.exposure_s, wanted.exposure_tolerance_s, wanted.filter,
+        observatory_id, wanted.camera_mode, kinds, wanted.exposure_s, wanted.exposure_tolerance_s, list(wanted.filters),
         wanted.temp_c, wanted.temperature_tolerance_c, IN_HAND,
     )  # fmt: skip
     return [frame_of(row) for row in rows]

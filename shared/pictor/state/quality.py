@@ -1,5 +1,6 @@
 """Quality metrics and grades of light frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -91,14 +92,15 @@ class Peer:
 
 
 async def peers(
-    db: Connection, frame_id: UUID, *, before: date | None = None, any_target: bool = False, limit: int = 50
-) -> list[Peer]:
-    """Return recent accepted frames of the same rig, target, filter and exposure, oldest first."""
+    db: Connection, frame_id: UUID, names: Sequence[str], *, before: date | None = None, any_target: bool = False,
+    limit: int = 50,
+) -> list[Peer]:  # fmt: skip
+    """Return recent accepted frames of the same rig, target, filter (by any name) and exposure, oldest first."""
     rows = await db.fetch(
         """
         SELECT q.star_count, q.fwhm_px, q.hfr_px, q.eccentricity, q.background_adu
         FROM frame me JOIN frame f ON f.observatory_id = me.observatory_id AND f.rig_id IS NOT DISTINCT FROM me.rig_id
-            AND ($4 OR f.target IS NOT DISTINCT FROM me.target) AND f.filter IS NOT DISTINCT FROM me.filter
+            AND ($4 OR f.target IS NOT DISTINCT FROM me.target) AND coalesce(f.filter, '') = ANY($5)
             AND f.exposure_s IS NOT DISTINCT FROM me.exposure_s AND f.frame_type = 'light' AND f.id <> me.id
         JOIN frame_quality q ON q.frame_id = f.id
         JOIN LATERAL (
@@ -107,6 +109,6 @@ async def peers(
         ) g ON g.status = 'accepted'
         WHERE me.id = $1 AND ($2::date IS NULL OR f.night <= $2) ORDER BY f.start_utc DESC NULLS LAST LIMIT $3
         """,
-        frame_id, before, limit, any_target,
+        frame_id, before, limit, any_target, list(names),
     )  # fmt: skip
     return [Peer(**dict(row)) for row in reversed(rows)]

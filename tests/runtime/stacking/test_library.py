@@ -33,5 +33,5 @@ def test_a_flat_made_when_rotations_no_longer_count_replaces_those_of_every_rota
     )
     other = _flat(0.0, required, filter="G")
     library = [turned, straight, gone, other]
-    assert one_with(_flat(None, ignored), library) == [turned.group_key, straight.group_key]
-    assert one_with(_flat(90.5, required), library) == [turned.group_key]
+    assert one_with(_flat(None, ignored), library, ignored) == [turned.group_key, straight.group_key]
+    assert one_with(_flat(90.5, required), library, required) == [turned.group_key]

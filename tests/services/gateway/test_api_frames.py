@@ -41,13 +41,14 @@ async def test_lists_are_narrowed_by_what_headers_and_processing_say(api: Api) -
             details={},
         )  # fmt: skip
     hits = [
-        "type=light", "filter=Ha", "target=31_x", "night=2026-11-20", "exptime_min=200&exptime_max=400",
-        "pos=CIRCLE%2010.7%2041.3%200.1", "status=pending&type=light", "observatory=home&type=light",
+        "type=light", "filter=Ha", "filter=H-alpha", "target=31_x", "night=2026-11-20",
+        "exptime_min=200&exptime_max=400", "pos=CIRCLE%2010.7%2041.3%200.1",
+        "status=pending&type=light", "observatory=home&type=light",
     ]  # fmt: skip
     for query in hits:
         found = (await api.get(f"{V1}/frames?{query}")).json()
         assert [item["id"] for item in found["items"]] == [first["frame_id"]], query
-    for query in ("type=dark", "filter=ha", "target=31%25x", "exptime_min=301", "pos=CIRCLE%2011.7%2041.3%200.1",
+    for query in ("type=dark", "filter=Ha%207nm", "target=31%25x", "exptime_min=301", "pos=CIRCLE%2011.7%2041.3%200.1",
                   "grade=accepted", "observatory=hill"):  # fmt: skip
         assert (await api.get(f"{V1}/frames?{query}")).json()["total"] == 0, query
     item = (await api.get(f"{V1}/frames/{first['frame_id']}")).json()

@@ -71,11 +71,12 @@ def _scale(light: Seen, found: MasterSet) -> float:
     return float(light.description.get("exposure_s") or 1.0) / (chosen.master.exposure_s or 1.0)
 
 
-def common_times(lights: Iterable[Seen]) -> dict[str, datetime]:
+def common_times(lights: Iterable[Seen], policy: Policy) -> dict[str, datetime]:
     """Give the time every light is matched at: the middle of its night, target and filter, by label."""
     sets: dict[tuple[object, ...], list[Seen]] = defaultdict(list)
     for light in lights:
-        sets[light.start.date(), light.rig, target_key(light), light.description.get("filter")].append(light)
+        of_filter = policy.filters.read(light.description.get("filter"), light.camera)
+        sets[light.start.date(), light.rig, target_key(light), of_filter].append(light)
     return {one.label: common_time([each.frame() for each in members]) for members in sets.values() for one in members}
 
 

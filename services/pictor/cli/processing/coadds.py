@@ -8,21 +8,15 @@ from dataclasses import dataclass, replace
 from pictor.cli.processing.rows import Row, Status
 from pictor.cli.processing.sorting import slug
 from pictor.imaging.compositing.filters import filter_of
+from pictor.imaging.matching.filters import FilterNames, usual_name
 
 CHANNELS = ("R", "G", "B")
 LUMINANCE = "L"
+USUAL_NAMES = FilterNames()
 _PLANES = "planes"
 
 _UNFILTERED = frozenset({"clear", "uvir", "uvircut", "irc", "ircut"})
 """Filters that are no colour, and so may be the brightness of a colour picture."""
-
-_USUAL = {
-    "L": frozenset({"l", "lum", "lumi", "luminance"}), "Red": frozenset({"r", "red"}),
-    "Green": frozenset({"g", "green"}), "Blue": frozenset({"b", "blue"}),
-    "Ha": frozenset({"ha", "halpha", "hydrogenalpha"}), "Hb": frozenset({"hb", "hbeta"}),
-    "OIII": frozenset({"oiii", "o3"}), "SII": frozenset({"sii", "s2"}), "NII": frozenset({"nii", "n2"}),
-}  # fmt: skip
-_WIDTH = re.compile(r"(.*?)(?:(\d+(?:\.\d+)?)nm)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,7 @@ class CoaddGroup:
     taken_together: tuple[str, ...] = ()
 
 
-def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list[CoaddGroup]:
+def coadd_groups(rows: Iterable[Row], *, names: FilterNames = USUAL_NAMES) -> list[CoaddGroup]:
     """Group the lights that may be coadded: those that are OK and were measured.
 
     Colour frames, Bayer mosaics and three planes alike, make one group for each of red, green and blue.
@@ -65,8 +59,8 @@ def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list
     ----------
     rows
         Every file.
-    filters_as_named
-        Whether filters of different names are different filters; else those are one that `usual_name` calls the same.
+    names
+        Which names of filters are one filter.
     """
     parts: dict[tuple[str, str, str, str], list[Row]] = defaultdict(list)
     for row in rows:
@@ -75,8 +69,8 @@ def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list
             target = re.sub(r"[\W_]+", "", target_of(row).casefold())
             colour = _PLANES if facts.get("planes", 1) == len(CHANNELS) else "mosaic" if facts.get("bayer") else ""
             named = str(facts.get("filter") or "")
-            of_filter = named if filters_as_named else usual_name(named)
-            parts[target, of_filter, str(facts.get("rig") or ""), colour].append(row)
+            rig = str(facts.get("rig") or "")
+            parts[target, names.read(named, rig) or "", rig, colour].append(row)
     rigs: dict[tuple[str, str], set[str]] = defaultdict(set)
     for target, of_filter, rig, _ in parts:
         rigs[target, of_filter].add(rig)
@@ -84,34 +78,13 @@ def coadd_groups(rows: Iterable[Row], *, filters_as_named: bool = False) -> list
     for (target, of_filter, rig, colour), members in sorted(parts.items(), key=lambda one: str(one[0])):
         members.sort(key=lambda row: (str(row.facts.get("start_utc")), row.label))
         alone = len(rigs[target, of_filter]) == 1
-        names = tuple(sorted({str(row.facts.get("filter") or "") for row in members}))
-        several = names if len(names) > 1 else ()
+        told = tuple(sorted({str(row.facts.get("filter") or "") for row in members}))
+        several = told if len(told) > 1 else ()
         both = colour == _PLANES and (target, of_filter, rig, "mosaic") in parts
         apart = (*([] if alone else [rig]), *([_PLANES] if both else []))
-        groups = _groups(members, of_filter if several else names[0], rig, apart=apart, colour=bool(colour))
+        groups = _groups(members, of_filter if several else told[0], rig, apart=apart, colour=bool(colour))
         made += [replace(group, taken_together=several) for group in groups]
     return made
-
-
-def usual_name(of_filter: str) -> str:
-    """Give one name for the spellings of one filter: R and Red, L, Lum and Luminance, Ha and H-alpha, OIII and O3.
-
-    A width in the name, as in "Ha 7nm", is part of it. Names that photometric systems use too (V, Rc, g, r, i) stand
-    for themselves, for their filters differ from those of colour pictures.
-
-    Examples
-    --------
-    >>> usual_name("H_Alpha"), usual_name("Lum"), usual_name("ha 3nm"), usual_name("g"), usual_name("UV/IR")
-    ('Ha', 'L', 'Ha 3nm', 'g', 'UV/IR')
-    """
-    plain = re.sub(r"[^\w.]|_", "", of_filter)
-    bare, width = _WIDTH.fullmatch(plain.casefold()).groups()  # type: ignore[union-attr]
-    if len(bare) == 1 and plain[0] != plain[0].upper():
-        return of_filter.strip()
-    usual = next((name for name, spelled in _USUAL.items() if bare in spelled), None)
-    if usual is None:
-        return of_filter.strip()
-    return f"{usual} {float(width):g}nm" if width else usual
 
 
 def target_of(row: Row) -> str:
@@ -147,4 +120,4 @@ def band_of(of_filter: str) -> str | None:
     """
     usual = usual_name(of_filter)
     plain = re.sub(r"[\W_]+", "", usual.casefold())
-    return filter_of(usual) or (LUMINANCE if plain in _UNFILTERED | _USUAL[LUMINANCE] else None)
+    return filter_of(usual) or (LUMINANCE if usual == LUMINANCE or plain in _UNFILTERED else None)

@@ -23,9 +23,9 @@ MIXED = "not calibrated, while others of its target and filter are: left out of 
 async def make_coadds(run: Run, lights: Mapping[str, Seen]) -> None:
     """Coadd everything that may be coadded, target after target."""
     number_panels(run.report.rows)
-    leave_mixed_out(coadd_groups(run.report.rows, filters_as_named=run.wish.filters_as_named))
+    leave_mixed_out(coadd_groups(run.report.rows, names=run.wish.policy.filters))
     by_target: dict[tuple[str, str], list[CoaddGroup]] = defaultdict(list)
-    for group in coadd_groups(run.report.rows, filters_as_named=run.wish.filters_as_named):
+    for group in coadd_groups(run.report.rows, names=run.wish.policy.filters):
         by_target[group.target.casefold(), group.rig].append(group)
 
     async def one(groups: list[CoaddGroup]) -> None:

@@ -29,7 +29,7 @@ Field = tuple[str, str]
 
 async def process_lights(run: Run, files: Sorted, sources: Mapping[str, Source]) -> None:
     """Process every light; what is wrong with one leaves the others alone."""
-    rows, times = by_label(run.report.rows), common_times(files.lights)
+    rows, times = by_label(run.report.rows), common_times(files.lights, run.wish.policy)
     names = unique_names([(one.label, one.sha256) for one in files.lights])
     choices = {one.label: choose(one, run.masters, run.wish.policy, at=times[one.label]) for one in files.lights}
     maps = await find_defects(run, [one for one in files.lights if _wanted(run, choices[one.label])], sources, choices)

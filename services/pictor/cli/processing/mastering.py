@@ -1,7 +1,7 @@
 """Second stage: groups of calibration frames become masters; the gate's verdicts are told."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from pictor.cli.processing.seen import Seen, master_of
 from pictor.cli.processing.sorting import Individuals, Sorted, slug
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.matching.frames import FrameType
+from pictor.imaging.matching.policy import as_facts
 
 ORDER = ((FrameType.BIAS,), (FrameType.DARK, FrameType.FLAT_DARK), (FrameType.FLAT,))
 """A bias tells darks their level, a dark is taken off flats."""
@@ -133,7 +134,11 @@ def _order(
 ) -> Order:
     members = [_member(one, sources[one.label]) for one in group.members]
     dark, bias = below
-    policy = {key: str(value) if isinstance(value, str) else value for key, value in asdict(run.wish.policy).items()}
+    mixed = len({one.description.get("filter") for one in group.members}) > 1
+    policy = {
+        key: str(value) if isinstance(value, str) else value
+        for key, value in as_facts(run.wish.policy, mixed=mixed).items()
+    }
     arguments = {
         "members": members, "kind": str(group.key.frame_type), "policy": policy,
         "out": str(run.wish.out / MASTERS / f"{name}.fits"),

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from rich.console import Console
 
@@ -19,9 +20,10 @@ from pictor.cli.processing.missing import missing
 from pictor.cli.processing.reading import look, read_all
 from pictor.cli.processing.rows import Report
 from pictor.cli.processing.run import Run, Wish, showing
-from pictor.cli.processing.sorting import Sorted, sort
+from pictor.cli.processing.sorting import Sorted, sort, with_names_of
 from pictor.cli.processing.stale import remove, stale_of
 from pictor.cli.signals import on_stop
+from pictor.imaging.matching.policy import Switch
 from pictor.runtime.version import SOFTWARE
 
 STOPPED = "stopped before it was done; the same command goes on"
@@ -89,6 +91,7 @@ async def process(wish: Wish, console: Console) -> Report:
 async def _stages(run: Run, found: Found) -> None:
     async with _timed(run.report, "reading"):
         seen = await read_all(run, found)
+        run.wish = replace(run.wish, policy=with_names_of(run.wish.policy, seen))
         files = sort(seen, run.wish.policy)
         leave_out(run.report, files)
     sources = {source.label: source for source in found.sources}
@@ -136,7 +139,7 @@ def settings_of(wish: Wish) -> dict[str, object]:
     return {
         "rules": "grade D" if wish.rules is None else wish.rules.name,
         "cosmics": wish.cosmics, "require_masters": wish.require_masters,
-        "contsub": wish.contsub, "coadd": wish.coadd, "filters_as_named": wish.filters_as_named,
+        "contsub": wish.contsub, "coadd": wish.coadd, "filters_as_named": wish.policy.filters_as_named is Switch.YES,
         "solve": wish.indexes is not None, "jobs": wish.jobs, "include": ", ".join(wish.include),
         "exclude": ", ".join(wish.exclude),
     }  # fmt: skip

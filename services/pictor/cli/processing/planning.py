@@ -21,7 +21,7 @@ from pictor.cli.processing.reading import look, read_all
 from pictor.cli.processing.rows import Report, Row, Status
 from pictor.cli.processing.run import Run, Wish, showing
 from pictor.cli.processing.seen import Seen
-from pictor.cli.processing.sorting import Sorted, sort
+from pictor.cli.processing.sorting import Sorted, sort, with_names_of
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
@@ -62,13 +62,13 @@ class Plan:
     errors: tuple[tuple[str, str], ...] = field(default=())
 
 
-def plan(files: Sorted, policy: Policy, *, filters_as_named: bool = False) -> Plan:
+def plan(files: Sorted, policy: Policy) -> Plan:
     """Plan a run over sorted files; nothing is read or written."""
     made, available = _masters(files, policy)
     lights = _lights(files.lights, available, policy)
     twins = {label for label, _ in files.twins}
     rows = [_row(one) for one in files.lights if one.label not in twins]
-    groups = coadd_groups(rows, filters_as_named=filters_as_named)
+    groups = coadd_groups(rows, names=policy.filters)
     coadds = tuple(f"{group.name}: {len(group.members)} lights" for group in groups)
     ready = tuple(one.label for one in files.masters)
     left_out = (*files.left_out, *((label, f"the same exposure as {other}") for label, other in files.twins))
@@ -93,7 +93,8 @@ def _masters(files: Sorted, policy: Policy) -> tuple[list[PlannedMaster], list[M
 
 
 def _lights(lights: Sequence[Seen], masters: Sequence[MasterFrame], policy: Policy) -> list[PlannedLights]:
-    times, counted = common_times(lights), Counter[tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]]()
+    times = common_times(lights, policy)
+    counted = Counter[tuple[str, str, tuple[tuple[str, str], ...], tuple[str, ...]]]()
     for light in lights:
         choice = choose(light, masters, policy, at=times[light.label])
         told = light.description
@@ -119,7 +120,8 @@ def show(wish: Wish, *, json: bool) -> int:
         with suppress(OSError):
             copyfile(wish.out / JOURNAL, folder / JOURNAL)
         report, seen = asyncio.run(_read(wish, folder, console))
-    planned = plan(sort(seen, wish.policy), wish.policy, filters_as_named=wish.filters_as_named)
+    policy = with_names_of(wish.policy, seen)
+    planned = plan(sort(seen, policy), policy)
     errors = tuple((row.label, row.reason) for row in report.rows if row.status is Status.ERROR)
     skipped = tuple((row.label, row.reason) for row in report.rows if row.status is Status.SKIP)
     planned = Plan(

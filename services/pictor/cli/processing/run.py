@@ -53,8 +53,6 @@ class Wish:
         Children at a time, and wall time of one step.
     overwrite
         Do everything anew.
-    filters_as_named
-        Whether lights through filters of different names are never coadded together.
     prune
         Whether products of files that are no longer there are removed.
     include, exclude
@@ -74,7 +72,6 @@ class Wish:
     jobs: int = 2
     frame_seconds: float = 300.0
     overwrite: bool = False
-    filters_as_named: bool = False
     prune: bool = False
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()

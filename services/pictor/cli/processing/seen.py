@@ -72,6 +72,11 @@ class Seen:
         """Telescope and camera, as the header names them."""
         return " / ".join(str(self.description[name]) for name in ("telescope", "camera") if self.description.get(name))
 
+    @property
+    def camera(self) -> str:
+        """What the matching rules take for the rig."""
+        return str(self.description.get("camera"))
+
     def stored(self) -> StoredFrame:
         """Give what the gateway would have stored."""
         described = dict(self.description)

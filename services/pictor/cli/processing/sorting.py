@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pictor.cli.processing.seen import Seen
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, group_frames
-from pictor.imaging.matching.policy import Policy
+from pictor.imaging.matching.policy import Policy, told_by
 
 MAP, LINES = "_bad_pixels", "bad_lines_"
 """Ending of the name of a map of bad pixels, after that of its master dark; beginning of that of a map of bad lines."""
@@ -47,6 +47,12 @@ class Sorted:
     lights: tuple[Seen, ...] = ()
     twins: tuple[tuple[str, str], ...] = ()
     left_out: tuple[tuple[str, str], ...] = ()
+
+
+def with_names_of(policy: Policy, files: Iterable[Seen]) -> Policy:
+    """Read the names of filters as all files together tell: R beside V is another filter than R beside G."""
+    named = [(one, str(name)) for one in files if (name := one.description.get("filter"))]
+    return told_by(policy, [(rig, name) for one, name in named for rig in (one.rig, one.camera)])
 
 
 def sort(files: Iterable[Seen], policy: Policy) -> Sorted:

@@ -16,6 +16,7 @@ from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.describe import describe
 from pictor.imaging.headers.description import FrameDescription
+from pictor.imaging.matching.filters import FilterNames
 from pictor.imaging.products import Input
 
 ENDINGS = (".fit", ".fits", ".fts", ".fz", ".gz", ".xisf")
@@ -161,7 +162,7 @@ def require_alike(members: Sequence[Member], kind: str, *, exposures: bool) -> N
     if kind not in {"plain", "camera"}:
         wanted["set temperature (C)"] = lambda member: member.described.set_temp_c
     if kind == "flat":
-        wanted["filter"] = lambda member: member.described.filter
+        wanted["filter"] = lambda member: FilterNames().read(member.described.filter)
     if exposures and kind in {"dark", "flat-dark", "flat"}:
         wanted["exposure (s)"] = _exposures(members)
     found = [differing(name, members, value) for name, value in wanted.items()]

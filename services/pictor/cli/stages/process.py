@@ -7,7 +7,7 @@ from pathlib import Path
 from pictor.cli.calib_settings import read_settings
 from pictor.cli.client import CommandError, guarded
 from pictor.cli.stages.summary_rules import NAMED, load_rules
-from pictor.imaging.matching.policy import Policy, PolicyError, validate
+from pictor.imaging.matching.policy import Policy, PolicyError, Switch, validate
 from pictor.imaging.quality.rejection import RuleSet
 
 
@@ -42,19 +42,20 @@ def main(options: Options, *, dry_run: bool, json: bool) -> int:
 
     try:
         wish = Wish(
-            options.folder, options.out, tuple(options.masters), _policy(options.settings), _rules(options.rules),
+            options.folder, options.out, tuple(options.masters), _policy(options), _rules(options.rules),
             tuple(options.indexes) if options.solve else None, options.cosmics, options.require_masters,
             options.contsub, options.coadd, options.jobs, options.frame_seconds, options.overwrite,
-            options.filters_as_named, options.prune, tuple(options.include), tuple(options.exclude),
+            options.prune, tuple(options.include), tuple(options.exclude),
         )  # fmt: skip
     except CommandError as error:
         return guarded(error)
     return command.main(wish, dry_run=dry_run, json=json)
 
 
-def _policy(said: Sequence[str]) -> Policy:
+def _policy(options: Options) -> Policy:
+    named = {"filters_as_named": str(Switch.YES)} if options.filters_as_named else {}
     try:
-        return validate(read_settings(list(said)))
+        return validate(read_settings(list(options.settings)) | named)
     except PolicyError as error:
         raise CommandError(str(error), 2) from error
 

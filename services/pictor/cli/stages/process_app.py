@@ -61,7 +61,7 @@ def process(
         bool, typer.Option("--require-masters", help="Leave lights out that no master fits.")
     ] = False,
     filters_as_named: Annotated[
-        bool, typer.Option("--filters-as-named", help="Do not coadd R with Red, or L with Luminance.")
+        bool, typer.Option("--filters-as-named", help="Do not take R and Red, or L and Luminance, for one filter.")
     ] = False,
     prune: Annotated[bool, typer.Option("--prune", help="Remove products of frames that are no longer there.")] = False,
     jobs: Annotated[int, typer.Option(min=1, max=64, help="Processes at a time.")] = 2,

@@ -17,6 +17,7 @@ from pictor.gateway.frames import own_frame
 from pictor.gateway.views import SupersededUse, View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.imaging.matching.explaining import Explanation, Verdict, explain
+from pictor.runtime.filters import set_key
 from pictor.runtime.library import calibrated_before, frame_seen, master_seen
 from pictor.runtime.stacking.succession import superseded_for
 from pictor.state import light_sets, needs
@@ -121,7 +122,7 @@ async def explanation_of(db: Connection, frame: Frame, *, shown: int) -> Explana
         return _nothing(frame, DONE_BEFORE.format(done=done))
     policy = await policy_of(db, frame.observatory_id)
     library = [one for one in await needs.masters(db, frame.observatory_id) if _related(one, frame)]
-    key = light_sets.key_of(frame)
+    key = await set_key(db, frame, policy)
     pinned = None if key is None else await light_sets.of_lights(db, key)
     seen = frame_seen(frame)
     at = pinned.reference_utc if pinned else seen.start_utc

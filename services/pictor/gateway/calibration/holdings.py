@@ -1,5 +1,7 @@
 """Summary of the calibration library by camera and configuration."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -95,7 +97,8 @@ def joined(counts: list[FrameCount], active: list[MasterCount], policy: Policy) 
     for count, view in zip(counts, views, strict=True):
         known.setdefault(_bare(count.configuration), []).append(view)
     for master in active:
-        alike = known.setdefault(_bare(master.configuration), [])
+        bare = _bare(master.configuration)
+        alike = known.setdefault(bare, []) or _named_else(bare, known, policy)
         near = [view for view in alike if _apart(view, master) <= policy.temperature_tolerance_c]
         if not near:
             near = [_view(master.configuration, None)]
@@ -104,6 +107,16 @@ def joined(counts: list[FrameCount], active: list[MasterCount], policy: Policy) 
         own = min(near, key=lambda view: _apart(view, master))
         own.masters.append(_shown(master))
     return sorted(views, key=_order)
+
+
+def _named_else(
+    wanted: Configuration, known: Mapping[Configuration, list[ConfigurationView]], policy: Policy
+) -> list[ConfigurationView]:
+    """Return the frames that name the filter of a master otherwise, where none name it as the master does."""
+    for one, views in known.items():
+        if views and replace(one, filter=wanted.filter) == wanted and policy.filters.same(one.filter, wanted.filter):
+            return views
+    return known[wanted]
 
 
 def _bare(one: Configuration) -> Configuration:

@@ -1,5 +1,6 @@
 """The calibration library, under the addresses and query names of the users' manual."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Self
@@ -19,6 +20,7 @@ from pictor.gateway.principals import Principal
 from pictor.gateway.problems import Http, not_found
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
+from pictor.runtime.filters import spelled
 from pictor.state import calibrations
 from pictor.state.calibrations import LibraryFilter, LibraryRow
 from pictor.state.database import Connection
@@ -99,10 +101,12 @@ async def read_library(
     wanted = LibraryFilter(
         is_master=None if is_master is None else is_master is Choice.TRUE,
         exclude_mastered=exclude_mastered is Choice.TRUE, frame_type=frame_type, camera_name=camera_name,
-        filter=filter_name, status=None if status is None else str(status),
+        status=None if status is None else str(status),
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
         await own_observatory(db, caller, observatory_id)
+        if filter_name is not None:
+            wanted = replace(wanted, filters=await spelled(db, [observatory_id], filter_name))
         ages = ages_of(await policy_of(db, observatory_id))
         found = await calibrations.browse(
             db, observatory_id, wanted, ages, limit=limit, offset=(page - 1) * limit

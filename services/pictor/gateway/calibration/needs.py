@@ -15,7 +15,7 @@ from pictor.gateway import trail
 from pictor.gateway.auth import changing, require
 from pictor.gateway.bodies import body_of
 from pictor.gateway.calibration.needed import AgingView, NeedView, Rigs, WaitingView
-from pictor.gateway.calibration.settings import Value, checked
+from pictor.gateway.calibration.settings import Value, checked, known_rigs
 from pictor.gateway.files import disposition
 from pictor.gateway.observatories import own_observatory
 from pictor.gateway.problems import Http
@@ -23,6 +23,7 @@ from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
 from pictor.imaging.matching.dryrun import DryRun, Effect, Effected
 from pictor.imaging.matching.plan import PlanItem, as_csv, plan
+from pictor.runtime.filters import told
 from pictor.runtime.stacking import needs
 from pictor.runtime.stacking.needs import WINDOW_DAYS
 from pictor.state import observatories
@@ -187,12 +188,14 @@ async def try_settings(request: Http, runtime: RuntimeDep, caller: Caller, obser
     async with changing(runtime, caller) as db:
         await own_observatory(db, caller, observatory_id, role=Role.OBSERVATORY_ADMIN)
         policy = checked(wanted.settings)
-        seen = await needs.situation(db, observatory_id, now=datetime.now(UTC), days=wanted.days, policy=policy)
+        await known_rigs(db, observatory_id, policy)
+        tried = await told(db, observatory_id, policy)
+        seen = await needs.situation(db, observatory_id, now=datetime.now(UTC), days=wanted.days, policy=tried)
         await trail.record(
             db, request, caller, "calibration.settings.try", str(observatory_id), observatory_id=observatory_id,
-            detail=trail.difference(asdict(seen.policy), asdict(policy)),
+            detail=trail.difference(asdict(seen.policy), asdict(tried)),
         )  # fmt: skip
-    return _tried(await needs.dry_run_of(seen, policy))
+    return _tried(await needs.dry_run_of(seen, tried))
 
 
 def _tried(found: DryRun) -> Tried:

@@ -17,10 +17,13 @@ from pictor.gateway.observatories import own_observatory
 from pictor.gateway.problems import FieldError, Http, Problem
 from pictor.gateway.views import View
 from pictor.gateway.wiring import Caller, RuntimeDep
-from pictor.imaging.matching.policy import CHOICES, RANGES, Policy, PolicyError, validate
-from pictor.state import policies
+from pictor.imaging.matching.filters import rigs_named
+from pictor.imaging.matching.policy import CHOICES, RANGES, TEXTS, Policy, PolicyError, consistent, validate
+from pictor.runtime.filters import policy_of as told_policy
+from pictor.state import observatories, policies
 from pictor.state.calibrations import MaxAges
 from pictor.state.database import Connection
+from pictor.state.observatories import Rig
 from pictor.state.policies import Stored
 
 READ = [require(Scope.CALIBRATION_READ, role=Role.MEMBER)]
@@ -50,6 +53,9 @@ DESCRIPTIONS: dict[str, str] = {
     "dark_scale_max": "Largest factor a dark without bias may be scaled by (only for CCD)",
     "bias_for_flats_below_s": "Exposure in seconds below which a bias may stand in for a flat-dark; 0 for never",
     "refresh_new_frames": "New individual frames since the active master that trigger an updated one",
+    "filters_as_named": "Do not take R and Red, or L and Luminance, for one filter",
+    "filter_synonyms": "Names that are one filter here, such as Ha = Ha 7nm; [rig] L = Clear",
+    "filters_apart": "Names that are filters of their own here, such as R; [rig] Lum",
 }
 """What each setting is for, in the words of the users' manual where it has some."""
 
@@ -60,7 +66,7 @@ class SettingView(View):
     name: str
     value: Value
     default: Value
-    low: float | None = Field(description="Smallest value; null where it is a choice")
+    low: float | None = Field(description="Smallest value; null where it is a choice or text")
     high: float | None
     choices: list[str] | None
     description: str
@@ -112,6 +118,7 @@ async def change_calibration_settings(
         if if_match not in {None, "*", tag_of(before.version)}:
             raise _changed_meanwhile()
         policy = checked(wanted.settings)
+        await known_rigs(db, observatory_id, policy)
         named = {name: value for name, value in asdict(policy).items() if name in wanted.settings}
         expected = None if if_match in {None, "*"} else before.version
         if await policies.save(db, observatory_id, named, changed_by=caller.actor, version=expected) is None:
@@ -133,12 +140,32 @@ def checked(settings: dict[str, Value]) -> Policy:
             errors.append(FieldError(field=name, message=str(error)))
     if errors:
         raise Problem("invalid-value", "; ".join(one.message for one in errors[:5]) + ".", errors=errors[:20])
-    return validate(dict(settings))
+    try:
+        return consistent(validate(dict(settings)))
+    except PolicyError as error:
+        wrong = [FieldError(field=name, message=str(error)) for name in TEXTS]
+        raise Problem("invalid-value", f"{error}.", errors=wrong) from error
+
+
+async def known_rigs(db: Connection, observatory_id: UUID, policy: Policy) -> None:
+    """Refuse settings that name a rig the observatory does not have."""
+    rigs = await observatories.rigs(db, [observatory_id])
+    known = {one.name for one in rigs} | {str(one.id) for one in rigs}
+    errors = [
+        FieldError(field=name, message=f"{name}: there is no rig {rig!r} here; rigs are {_listed(rigs)}")
+        for name in TEXTS for rig in rigs_named(getattr(policy, name)) if rig not in known
+    ]  # fmt: skip
+    if errors:
+        raise Problem("invalid-value", "; ".join(one.message for one in errors[:5]) + ".", errors=errors[:20])
+
+
+def _listed(rigs: list[Rig]) -> str:
+    return ", ".join(one.name for one in rigs) or "not there yet"
 
 
 async def policy_of(db: Connection, observatory_id: UUID) -> Policy:
-    """Return the policy of an observatory as it is now."""
-    return validate(dict(await policies.policy_of(db, observatory_id)))
+    """Return the policy of an observatory as it is now, told which names of filters are in use."""
+    return await told_policy(db, observatory_id)
 
 
 def ages_of(policy: Policy) -> MaxAges:

@@ -73,11 +73,14 @@ def coverage(
         Facts of what lights need and no master covers, with a ``reason``.
     """
     tables: dict[str, Table] = {}
+    called: dict[tuple[str, str | None], str | None] = {}
 
     def put(facts: Mapping[str, Any], cell: Cell) -> None:
         mode = facts.get("mode") or {}
+        rig = str(mode.get("rig_id"))
+        name = called.setdefault((rig, policy.filters.read(facts.get("filter"), rig)), facts.get("filter"))
         table = tables.setdefault(repr(sorted(mode.items())), Table(camera_of(mode, rigs), mode_of(mode)))
-        table.put(facts, cell, policy.temperature_tolerance_c)
+        table.put({**facts, "filter": name}, cell, policy.temperature_tolerance_c)
 
     for master in masters:
         now = standing(MasterState.ACTIVE, master.frame_type, master.aged_from, policy)

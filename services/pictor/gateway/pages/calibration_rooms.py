@@ -37,6 +37,9 @@ LABELS = {
     "dark_scale_max": ("Dark scaling, most", "\N{MULTIPLICATION SIGN}"),
     "bias_for_flats_below_s": ("Bias for flats below", "s"),
     "refresh_new_frames": ("New frames for a newer master", "frames"),
+    "filters_as_named": ("Filters as named", ""),
+    "filter_synonyms": ("Names that are one filter", ""),
+    "filters_apart": ("Names that stand for themselves", ""),
 }
 """Name and unit of each setting, in the words of the users' manual."""
 

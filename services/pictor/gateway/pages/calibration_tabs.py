@@ -1,17 +1,18 @@
 """What each tab of the calibration page reads."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
 from pictor.contracts.frames import CALIBRATION_TYPES, FrameType
-from pictor.gateway.calibration.settings import ages_of
+from pictor.gateway.calibration.settings import ages_of, policy_of
 from pictor.gateway.pages.calibration_groups import Waiting, waiting
 from pictor.gateway.pages.calibration_standing import standing
-from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.policy import Policy
+from pictor.runtime.filters import spelled
 from pictor.runtime.runtime import Runtime
-from pictor.state import calibrations, observatories, policies, shelves
+from pictor.state import calibrations, observatories, shelves
 from pictor.state.calibrations import UNAGED, LibraryFilter, Picked
 from pictor.state.database import Connection
 
@@ -37,7 +38,7 @@ class Wanted:
 
 async def policy_at(db: Connection, observatory_id: UUID) -> Policy:
     """Return the settings in force."""
-    return validate(await policies.policy_of(db, observatory_id))
+    return await policy_of(db, observatory_id)
 
 
 async def rig_names(db: Connection, observatory_id: UUID) -> dict[str, str]:
@@ -48,10 +49,11 @@ async def rig_names(db: Connection, observatory_id: UUID) -> dict[str, str]:
 async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -> dict[str, Any]:
     """Read one page of masters, with how each stands."""
     sought = LibraryFilter(
-        is_master=True, frame_type=wanted.frame_type, camera_name=wanted.camera, filter=wanted.filter,
+        is_master=True, frame_type=wanted.frame_type, camera_name=wanted.camera,
         status=wanted.status if wanted.status in STATUSES else None,
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
+        sought = await _of_filter(db, observatory_id, sought, wanted)
         policy = await policy_at(db, observatory_id)
         found = await calibrations.browse(
             db, observatory_id, sought, ages_of(policy), limit=PAGE, offset=(wanted.page - 1) * PAGE
@@ -69,6 +71,13 @@ async def read_masters(runtime: Runtime, observatory_id: UUID, wanted: Wanted) -
     return {"lines": lines, "cameras": cameras, "filters": filters, "rigs": sorted(names.values()), **_pages(found)}
 
 
+async def _of_filter(db: Connection, observatory_id: UUID, sought: LibraryFilter, wanted: Wanted) -> LibraryFilter:
+    """Look for a filter by every name it has at the observatory."""
+    if wanted.filter is None:
+        return sought
+    return replace(sought, filters=await spelled(db, [observatory_id], wanted.filter))
+
+
 def _pages(found: Picked) -> dict[str, Any]:
     pages = max(1, math.ceil(found.total / PAGE))
     return {
@@ -80,9 +89,10 @@ async def read_frames(runtime: Runtime, observatory_id: UUID, wanted: Wanted) ->
     """Read one page of individual frames, why some are never stacked, and how their groups accumulate."""
     sought = LibraryFilter(
         is_master=False, exclude_mastered=not wanted.claimed, frame_type=wanted.frame_type,
-        camera_name=wanted.camera, filter=wanted.filter,
+        camera_name=wanted.camera,
     )  # fmt: skip
     async with runtime.pool.acquire() as db:
+        sought = await _of_filter(db, observatory_id, sought, wanted)
         found = await calibrations.browse(
             db, observatory_id, sought, UNAGED, limit=PAGE, offset=(wanted.page - 1) * PAGE
         )

@@ -1,5 +1,6 @@
 """What of a night to show, as the address of the page says it."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Self
@@ -26,14 +27,14 @@ class Choice:
         """Return the same filters for another night."""
         return replace(self, night=night)
 
-    def holds(self, frame: NightFrame) -> bool:
-        """Say whether a frame is to be shown."""
+    def holds(self, frame: NightFrame, names: Collection[str] = ()) -> bool:
+        """Say whether a frame is to be shown; ``names`` are those by which frames name the filter that is chosen."""
         return (
             (self.night is None or frame.night == self.night)
             and self.observatory in {None, frame.observatory}
             and self.rig in {None, frame.rig}
             and (self.frame_type in {ANY, frame.frame_type} or frame.frame_type is None)
-            and self.filter in {None, frame.filter}
+            and (self.filter in {None, frame.filter} or frame.filter in names)
             and self.target in {None, frame.target}
             and self.grade in {None, frame.grade}
         )

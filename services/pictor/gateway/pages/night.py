@@ -14,7 +14,9 @@ from pictor.gateway.pages.choices import Choice, integration_s, options
 from pictor.gateway.pages.rendering import page
 from pictor.gateway.pages.visitors import Visitor, within
 from pictor.gateway.wiring import RuntimeDep
-from pictor.state import nights
+from pictor.runtime.filters import spelled
+from pictor.state import nights, observatories
+from pictor.state.database import Connection
 from pictor.state.nights import NightCount
 
 SEES_FRAMES = [within(Scope.FRAMES_READ)]
@@ -56,7 +58,8 @@ async def show_night(runtime: RuntimeDep, visitor: Visitor, choice: Choice) -> R
         known = await nights.nights(db, visitor.observatories)
         chosen = choice if choice.night or not known else choice.on(newest(known))
         found = await nights.frames(db, visitor.observatories, chosen.night)
-    frames = [frame for frame in found if chosen.holds(frame)]
+        names = await names_of(db, visitor, chosen)
+    frames = [frame for frame in found if chosen.holds(frame, names)]
     later, earlier = around(known, chosen.night)
     return page(
         "night.html",
@@ -77,9 +80,18 @@ async def show_row(runtime: RuntimeDep, visitor: Visitor, choice: Choice, frame_
     """One line of the table; an empty answer if the filters leave it out."""
     async with runtime.pool.acquire() as db:
         frame = await nights.frame(db, visitor.observatories, frame_id)
-    if frame is None or not choice.holds(frame):
+        names = await names_of(db, visitor, choice)
+    if frame is None or not choice.holds(frame, names):
         return Response("", status_code=204)
     return page("row.html", frame=frame)
+
+
+async def names_of(db: Connection, visitor: Visitor, choice: Choice) -> tuple[str, ...]:
+    """Return every name of the filter that is chosen, at the observatories the visitor sees."""
+    if choice.filter is None:
+        return ()
+    places = [one.id for one in await observatories.visible(db, visitor.observatories)]
+    return (await spelled(db, places, choice.filter)).names
 
 
 def newest(known: list[NightCount]) -> date:

@@ -33,8 +33,8 @@ def differences(inputs: Sequence[FrameDescription], kind: Kind, policy: Policy) 
     tuple of str
         One sentence for each fact, with its values and how many inputs have them; empty when they belong together.
     """
-    exact = [*EXACT, "filter"] if kind is Kind.FLAT else list(EXACT)
-    found = [told for name in exact if (told := _exact(name, [getattr(one, name) for one in inputs]))]
+    found = [told for name in EXACT if (told := _exact(name, [getattr(one, name) for one in inputs]))]
+    found += [told for told in [_filters(inputs, policy)] if told and kind is Kind.FLAT]
     found += [told for told in [_exact("row_order", [one.row_order for one in inputs if one.row_order])] if told]
     if kind in EXPOSED:
         exposures = [one.exposure_s for one in inputs if one.exposure_s is not None]
@@ -48,6 +48,14 @@ def differences(inputs: Sequence[FrameDescription], kind: Kind, policy: Policy) 
 def cameras(inputs: Sequence[FrameDescription]) -> tuple[str, ...]:
     """Return the serial numbers the inputs state: more than one tells that a camera was replaced by its like."""
     return tuple(sorted({one.camera_serial for one in inputs if one.camera_serial}))
+
+
+def _filters(inputs: Sequence[FrameDescription], policy: Policy) -> str | None:
+    """Tell filters apart by the names they go by, on whichever rig; name them as they are written."""
+    rigs = {None, *(said.rig for said in policy.filters.together)}
+    names = [one.filter for one in inputs]
+    as_one = any(len({policy.filters.read(name, rig or "") for name in names}) == 1 for rig in rigs)
+    return None if as_one else _exact("filter", names)
 
 
 def _exact(name: str, values: Sequence[object]) -> str | None:

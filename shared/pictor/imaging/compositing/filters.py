@@ -2,18 +2,19 @@
 
 from enum import StrEnum
 
-_SPELLINGS: dict[str, frozenset[str]] = {
-    "Red": frozenset({"red", "r", "rc"}),
-    "Green": frozenset({"green", "g", "v"}),
-    "Blue": frozenset({"blue", "b"}),
-    "Ha": frozenset({"ha", "halpha", "hydrogen", "h"}),
-    "OIII": frozenset({"oiii", "o3", "o"}),
-    "SII": frozenset({"sii", "s2", "s"}),
-}
+from pictor.imaging.matching.filters import parted
+
+_ALSO = {
+    "r": "Red", "rc": "Red", "g": "Green", "v": "Green", "b": "Blue", "hydrogen": "Ha", "h": "Ha", "o": "OIII",
+    "s": "SII",
+}  # fmt: skip
+"""What shows a band in a picture although it may not be the same filter."""
+
+_BANDS = frozenset({"Red", "Green", "Blue", "Ha", "OIII", "SII"})
 
 
 def filter_of(name: str) -> str | None:
-    """Recognise the name of a filter as headers spell it; None for one that no palette shows.
+    """Recognise the band a filter shows by its name as headers spell it; None for one that no palette shows.
 
     Examples
     --------
@@ -21,8 +22,9 @@ def filter_of(name: str) -> str | None:
     ('Ha', 'OIII', None)
     """
     plain = "".join(letter for letter in name.lower() if letter.isalnum())
+    usual, _ = parted(plain)
     bare = plain.split("nm")[0].rstrip("0123456789") if "nm" in plain else plain
-    return next((known for known, spelled in _SPELLINGS.items() if plain in spelled or bare in spelled), None)
+    return usual if usual in _BANDS else _ALSO.get(plain, _ALSO.get(bare))
 
 
 class Palette(StrEnum):

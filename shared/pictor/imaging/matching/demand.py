@@ -30,7 +30,7 @@ class Demand:
 def light_demands(lights: Iterable[LightGroup], policy: Policy, shelf: Shelf, now: datetime) -> list[Demand]:
     """List what lights ask for: a dark of their exposure, a flat of their filter, for scaled CCD darks a bias."""
     alike: dict[tuple[object, ...], list[LightGroup]] = defaultdict(list)
-    for group in lights:
+    for group in spelled_alike(lights, policy):
         asked = id(group.mode), group.exposure_s, group.filter, group.rotator_deg, group.temperature_c
         alike[asked].append(group)
     wanted = merged(
@@ -41,6 +41,20 @@ def light_demands(lights: Iterable[LightGroup], policy: Policy, shelf: Shelf, no
     if policy.camera_type is CameraType.CMOS:
         return wanted
     return wanted + _bias_demands(wanted, policy, shelf)
+
+
+def spelled_alike(lights: Iterable[LightGroup], policy: Policy) -> list[LightGroup]:
+    """Call a filter that lights of a rig name in several ways as the newest of them do: the wheel has that name now."""
+    lights = list(lights)
+    newest: dict[tuple[str, str | None], LightGroup] = {}
+    for one in lights:
+        name = one.mode.rig_id, policy.filters.read(one.filter, one.mode.rig_id)
+        if name not in newest or newest[name].last_utc < one.last_utc:
+            newest[name] = one
+    return [
+        replace(one, filter=newest[one.mode.rig_id, policy.filters.read(one.filter, one.mode.rig_id)].filter)
+        for one in lights
+    ]
 
 
 def _asked(group: LightGroup, policy: Policy, now: datetime) -> tuple[tuple[FrameType, Frame], ...]:
@@ -127,14 +141,16 @@ class Hand:
         """Keep the newest flats of each filter, of a camera mode and of a rig."""
         if flats.exposure_s is None:
             return
+        of_filter = self.policy.filters.read(flats.filter, flats.mode.rig_id)
         for place in (flats.mode, flats.mode.rig_id):
-            known = self._newest.get((place, flats.filter))
+            known = self._newest.get((place, of_filter))
             if known is None or known.newest_utc <= flats.newest_utc:
-                self._newest[place, flats.filter] = flats
+                self._newest[place, of_filter] = flats
 
     def exposure_of_flats(self, mode: CameraMode, of_filter: str | None) -> float | None:
         """Return the exposure of the newest flats of a filter: of this mode, else of this rig at any setting."""
-        found = self._newest.get((mode, of_filter)) or self._newest.get((mode.rig_id, of_filter))
+        name = self.policy.filters.read(of_filter, mode.rig_id)
+        found = self._newest.get((mode, name)) or self._newest.get((mode.rig_id, name))
         return found.exposure_s if found else None
 
     def near(self, demand: Demand) -> list[tuple[PileGroup, bool]]:

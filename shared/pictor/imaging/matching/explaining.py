@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
+from pictor.imaging.matching.filters import may_be_one
 from pictor.imaging.matching.frames import Frame, FrameType
 from pictor.imaging.matching.grouping import angle_between
-from pictor.imaging.matching.policy import RANGES, CameraType, FlatRotation, Policy, PolicyError, validate
+from pictor.imaging.matching.policy import RANGES, CameraType, FlatRotation, Policy, PolicyError, Switch, validate
 from pictor.imaging.matching.rules import MasterFrame, Rule, rules_for
 from pictor.imaging.matching.selection import Candidate, Selection, dark_for_flats, select
 
@@ -28,7 +29,8 @@ class Change:
     @property
     def sentence(self) -> str:
         """Say it in words."""
-        shown = [f"{value:g}" if isinstance(value, float) else str(value) for value in (self.needed, self.now)]
+        both = (self.needed, self.now)
+        shown = [f"{value:g}" if isinstance(value, float) else str(value) or "nothing" for value in both]
         return f"{self.setting} {shown[0]} (now {shown[1]})"
 
 
@@ -161,6 +163,9 @@ def _ways(rule: Rule, frame: Frame, master: MasterFrame, policy: Policy) -> Iter
             yield from _of_exposure(wanted, found, frame, master, policy)
     if rule.name == "rotation":
         yield "flat_rotation", str(FlatRotation.PREFERRED)
+    if rule.name == "filter" and isinstance(wanted, str) and isinstance(found, str) and may_be_one(wanted, found):
+        yield "filters_as_named", str(Switch.NO)
+        yield "filter_synonyms", "; ".join(filter(None, (policy.filter_synonyms, f"{wanted} = {found}")))
 
 
 def _of_exposure(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Generic, TypeVar
 
@@ -169,8 +169,8 @@ def _widest_gap(angles: Sequence[float]) -> float:
 def group_frames(frames: Iterable[Frame], policy: Policy) -> list[FrameGroup]:
     """Group individual frames; lights and masters are left out.
 
-    Exact on camera mode, frame type and (flats) filter; darks by exposure, flats by rotation unless ignored, all by
-    temperature. The result does not depend on the order of the frames.
+    Exact on camera mode, frame type and (flats) the name their filter goes by; darks by exposure, flats by rotation
+    unless ignored, all by temperature. The result does not depend on the order of the frames.
     """
     ordered = sorted(frames, key=lambda frame: (frame.start_utc, frame.frame_id))
     return group_samples([frame for frame in ordered if not frame.is_master], policy)
@@ -181,12 +181,21 @@ def group_samples(samples: Iterable[Kind], policy: Policy) -> list[Group[Kind]]:
     parts: dict[tuple[CameraMode, FrameType, str | None], list[Kind]] = defaultdict(list)
     for one in samples:
         if one.frame_type is not FrameType.LIGHT:
-            of_filter = one.filter if one.frame_type is FrameType.FLAT else None
+            flat = one.frame_type is FrameType.FLAT
+            of_filter = policy.filters.read(one.filter, one.mode.rig_id) if flat else None
             parts[one.mode, one.frame_type, of_filter].append(one)
     groups: list[Group[Kind]] = []
     for (mode, frame_type, of_filter), members in parts.items():
         groups += _split(GroupKey(mode, frame_type, filter=of_filter), members, policy)
     return groups
+
+
+def _as_written(group: Group[Kind]) -> Group[Kind]:
+    """Call the filter of flats as their headers do, where they all write the same."""
+    names = {one.filter for one in group.frames}
+    if group.key.frame_type is not FrameType.FLAT or len(names) > 1:
+        return group
+    return replace(group, key=replace(group.key, filter=names.pop()))
 
 
 def _split(key: GroupKey, frames: list[Kind], policy: Policy) -> list[Group[Kind]]:
@@ -198,7 +207,7 @@ def _split(key: GroupKey, frames: list[Kind], policy: Policy) -> list[Group[Kind
         for rotation, alike in turned:
             for temperature, members in by_temperature(alike, policy):
                 own = GroupKey(key.mode, key.frame_type, exposure, key.filter, rotation, temperature)
-                found.append(Group(own, tuple(members)))
+                found.append(_as_written(Group(own, tuple(members))))
     return found
 
 
@@ -232,7 +241,9 @@ def same_group(one: GroupKey, two: GroupKey, policy: Policy) -> bool:
     The middles of one cluster move by less than half the tolerance as frames join; those of two clusters are farther
     apart.
     """
-    if (one.mode, one.frame_type, one.filter) != (two.mode, two.frame_type, two.filter):
+    if (one.mode, one.frame_type) != (two.mode, two.frame_type):
+        return False
+    if not policy.filters.same(one.filter, two.filter, one.mode.rig_id):
         return False
     exposure = exposure_tolerance(max(one.exposure_s or 0.0, two.exposure_s or 0.0), policy)
     close = _close(one.exposure_s, two.exposure_s, exposure)

@@ -1,10 +1,24 @@
 """The calibration settings of one observatory, with the ranges they may take."""
 
 import math
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from enum import StrEnum
 
 from pictor.imaging.combine.method import Method
+from pictor.imaging.matching.filters import (
+    SHARED,
+    FilterNames,
+    FilterNamesError,
+    Statement,
+    apart_of,
+    contradiction,
+    filter_names,
+    photometric,
+    rigs_named,
+    synonyms_of,
+    written,
+)
 
 
 class CameraType(StrEnum):
@@ -20,6 +34,13 @@ class FlatRotation(StrEnum):
     IGNORE = "ignore"
     PREFERRED = "preferred"
     REQUIRED = "required"
+
+
+class Switch(StrEnum):
+    """A setting that is on or off."""
+
+    NO = "no"
+    YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +67,15 @@ class Policy:
     dark_scale_max: float = 2.0
     bias_for_flats_below_s: float = 0.0
     refresh_new_frames: int = 10
+    filters_as_named: Switch = Switch.NO
+    filter_synonyms: str = ""
+    filters_apart: str = ""
+
+    @property
+    def filters(self) -> FilterNames:
+        """Which names of filters are one filter."""
+        as_named = self.filters_as_named is Switch.YES
+        return filter_names(as_named=as_named, synonyms=self.filter_synonyms, apart=self.filters_apart)
 
 
 RANGES: dict[str, tuple[float, float]] = {
@@ -71,7 +101,13 @@ CHOICES: dict[str, type[StrEnum]] = {
     "camera_type": CameraType,
     "stacking_method": Method,
     "flat_rotation": FlatRotation,
+    "filters_as_named": Switch,
 }
+TEXTS: dict[str, int] = {"filter_synonyms": 2000, "filters_apart": 2000}
+"""Settings that are written in words, and how many letters they may have."""
+
+FILTERS = ("filters_as_named", *TEXTS)
+"""Settings that say which names of filters are one filter."""
 
 
 class PolicyError(ValueError):
@@ -93,8 +129,70 @@ def validate(values: dict[str, object]) -> Policy:
     return Policy(**{name: _checked(name, value) for name, value in values.items()})  # type: ignore[arg-type]
 
 
+def consistent(policy: Policy) -> Policy:
+    """Return settings a person wrote unless two of them contradict each other.
+
+    Raises
+    ------
+    PolicyError
+        Naming both and the filter they disagree about.
+    """
+    told = contradiction(policy.filter_synonyms, policy.filters_apart)
+    if told is not None:
+        raise PolicyError(told)
+    return policy
+
+
+def told_by(policy: Policy, in_use: Iterable[tuple[str, str]]) -> Policy:
+    """Let R and B stand for themselves on rigs that also name filters of Johnson, Cousins and Bessell.
+
+    Parameters
+    ----------
+    policy
+        The settings.
+    in_use
+        Rigs, and the names their frames write.
+    """
+    rigs = sorted({rig for rig, name in in_use if photometric(name)})
+    if not rigs or policy.filters_as_named is Switch.YES:
+        return policy
+    found = written([Statement((letter,), rig) for rig in rigs for letter in SHARED])
+    return replace(policy, filters_apart="; ".join(filter(None, (policy.filters_apart, found))))
+
+
+def of_rigs(policy: Policy, rigs: Mapping[str, str]) -> Policy:
+    """Put the rigs of statements about filters as frames name them; ``rigs`` has those of the names people use.
+
+    Where a rig is not known (any more), names stay apart: its synonyms are left out, and what it keeps apart is kept
+    apart everywhere.
+    """
+    known = {**rigs, **{rig: rig for rig in rigs.values()}}
+    if not rigs_named(policy.filter_synonyms, policy.filters_apart):
+        return policy
+    synonyms = [replace(one, rig=one.rig and known[one.rig]) for one in synonyms_of(policy.filter_synonyms)
+                if one.rig is None or one.rig in known]  # fmt: skip
+    apart = [replace(one, rig=one.rig and known.get(one.rig)) for one in apart_of(policy.filters_apart)]
+    return replace(policy, filter_synonyms=written(synonyms), filters_apart=written(apart))
+
+
+def as_facts(policy: Policy, *, mixed: bool = False) -> dict[str, object]:
+    """Return a policy as it is kept with a master.
+
+    Parameters
+    ----------
+    policy
+        The settings.
+    mixed
+        Whether the inputs name their filter in several ways: only then the settings of names are kept, so that a
+        stacker that does not know them leaves such an order, and no other, to one that does.
+    """
+    return {name: value for name, value in asdict(policy).items() if mixed or name not in FILTERS}
+
+
 def _checked(name: str, value: object) -> object:
     """Return one value in its type, or say what is wrong with it."""
+    if name in TEXTS:
+        return _text(name, value)
     if name in CHOICES:
         allowed = [str(choice) for choice in CHOICES[name]]
         if value not in allowed:
@@ -109,3 +207,18 @@ def _checked(name: str, value: object) -> object:
     if not low <= value <= high:
         raise PolicyError(f"{name} is {value:g}; it must lie between {low:g} and {high:g}")
     return int(value) if whole else float(value)
+
+
+def _text(name: str, value: object) -> str:
+    """Return words that can be read, or say what is wrong with them."""
+    if not isinstance(value, str):
+        raise PolicyError(f"{name} is {value!r}; it must be text")
+    if len(value) > TEXTS[name]:
+        raise PolicyError(f"{name} has {len(value)} letters; at most {TEXTS[name]} are kept")
+    if not value.isprintable():
+        raise PolicyError(f"{name} must be one line of letters that can be shown")
+    try:
+        synonyms_of(value) if name == "filter_synonyms" else apart_of(value)
+    except FilterNamesError as error:
+        raise PolicyError(f"{name}: {error}") from error
+    return value.strip()

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 
+from pictor.imaging.matching.filters import may_be_one
 from pictor.imaging.matching.frames import CameraMode, Frame, FrameType
 from pictor.imaging.matching.grouping import angle_between, exposure_tolerance, flat_dark_tolerance
 from pictor.imaging.matching.policy import RANGES, CameraType, FlatRotation, Policy
@@ -126,7 +127,7 @@ def rules_for(frame: Frame, master: MasterFrame, policy: Policy) -> tuple[Rule, 
     tolerance = policy.temperature_tolerance_c
     found.append(close("temperature", frame.temperature_c, master.temp_c, tolerance, "temperature_tolerance_c"))
     if master.frame_type is FrameType.FLAT:
-        found.append(equal("filter", frame.filter, master.filter))
+        found.append(_filter(frame, master, policy))
         found.extend(_rotation(frame, master, policy))
     return tuple(found)
 
@@ -138,12 +139,29 @@ def plainly_refused(frame: Frame, master: MasterFrame, policy: Policy, *, any_te
     if stated and abs((warm or 0.0) - (cold or 0.0)) > policy.temperature_tolerance_c + 1e-6:
         return True
     if master.frame_type is FrameType.FLAT:
-        return frame.filter is not None and frame.filter != master.filter
+        return frame.filter is not None and not policy.filters.same(frame.filter, master.filter, frame.mode.rig_id)
     wanted, found = frame.exposure_s, master.exposure_s
     if master.frame_type is FrameType.BIAS or wanted is None or found is None or not master.holds_bias:
         return False
     share = max(policy.exposure_tolerance_share, policy.flat_dark_exposure_share)
     return abs(wanted - found) > max(policy.exposure_tolerance_s, share * abs(wanted)) + 1e-6
+
+
+def _filter(frame: Frame, master: MasterFrame, policy: Policy) -> Rule:
+    """Compare filters by the names they go by; the rule shows them as they are written and says how they are read."""
+    rule = equal("filter", frame.filter, master.filter)
+    if frame.filter == master.filter:
+        return rule
+    names, rig = policy.filters, frame.mode.rig_id
+    rule = replace(rule, why=names.reading(rig, frame.filter, master.filter))
+    if frame.filter is None or master.filter is None:
+        return rule
+    if names.same(frame.filter, master.filter, rig):
+        return replace(rule, passed=True, miss=0.0)
+    rule = replace(rule, why=names.kept_apart(frame.filter, master.filter, rig) or rule.why)
+    if not may_be_one(frame.filter, master.filter):
+        return rule
+    return replace(rule, miss=NEVER / 2, remedy=f"filter_synonyms of {frame.filter} = {master.filter}")
 
 
 def _exposure(frame: Frame, master: MasterFrame, policy: Policy) -> Iterator[Rule]:

@@ -20,7 +20,7 @@ SERVES: dict[FrameType, frozenset[FrameType]] = {
 }
 """Which masters can take a place; a dark of the flat's exposure is as good as a flat-dark."""
 
-Rank = tuple[bool, bool, bool, int, float, int, str]
+Rank = tuple[bool, bool, bool, bool, int, float, int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +83,9 @@ def select(
     """Choose the master for one place of one frame.
 
     Hard rules gate. Among those that pass: not expired at the time of the frame before expired, so that an old light
-    gets the master of its time; the active one before a superseded one, unless both are expired; with the policy
-    `preferred` the right rotation; then the closest temperature, the closest time in both directions, the larger
+    gets the master of its time; the active one before a superseded one, unless both are expired; a flat whose filter is
+    written as the frame writes it before one that only goes by the same name; with the policy `preferred` the right
+    rotation; then the closest temperature, the closest time in both directions, the larger
     number of frames.
 
     Parameters
@@ -131,6 +132,7 @@ def rank_of(frame: Frame, master: MasterFrame, policy: Policy, *, at: datetime |
     return (
         expired,
         master.status is not MasterStatus.ACTIVE and not expired,
+        master.frame_type is FrameType.FLAT and frame.filter is not None and frame.filter != master.filter,
         _turned(frame, master, policy),
         int(warmth / TEMPERATURE_STEP_C + 1e-9),
         abs(master.start_utc - moment).total_seconds(),
@@ -160,6 +162,7 @@ def _praise(one: Candidate) -> str:
     text = f"master {one.master.frame_type} of {one.master.start_utc:%Y-%m-%d}, {one.master.frames} frames"
     if one.expired:
         text += ", expired but the nearest"
+    text += "".join(f"; {rule.name} {rule.found}: {rule.why}" for rule in one.rules if rule.why and not rule.weak)
     if one.weak:
         text += f"; weak match: {', '.join(one.weak)} not stated by the frame"
     return text

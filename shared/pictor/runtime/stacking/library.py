@@ -10,7 +10,7 @@ from pictor.contracts.frames import FrameType as StoredType
 from pictor.contracts.masters import MasterState
 from pictor.imaging.matching.frames import CameraMode, FrameType
 from pictor.imaging.matching.grouping import FrameGroup, GroupKey, same_group
-from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.policy import FILTERS, Policy, validate
 from pictor.runtime.stacking.judging import reasons
 from pictor.state.frames import Frame as StoredFrame
 from pictor.state.groups import NamedGroup
@@ -52,11 +52,15 @@ def group_name(group: FrameGroup, known: Iterable[Master | NamedGroup], policy: 
     return name_of(group.key)
 
 
-def one_with(master: Master, library: Iterable[Master]) -> list[str]:
-    """Name the groups with an active flat that the settings make one with a master's own: rotations no longer told."""
+def one_with(master: Master, library: Iterable[Master], now: Policy) -> list[str]:
+    """Name the groups with an active flat that the settings make one with a master's own.
+
+    Rotations may no longer be told, or names of filters are one: as the master was made, and as the names are read now.
+    """
     if master.frame_type is not StoredType.FLAT:
         return []
-    key, policy = key_of(master.facts), validate(master.policy)
+    read = {name: getattr(now, name) for name in FILTERS}
+    key, policy = key_of(master.facts), replace(validate(master.policy), **read)
     active = (one for one in library if one.state is MasterState.ACTIVE and one.group_key != master.group_key)
     return [one.group_key for one in active if same_group(key_of(one.facts), key, policy)]
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from pictor.contracts.frames import FrameType
 from pictor.imaging.matching.grouping import GroupKey, exposure_tolerance
 from pictor.imaging.matching.policy import Policy
+from pictor.runtime.filters import spelled
 from pictor.runtime.stacking.triggers import Shelf, settle, shelf_of
 from pictor.state import asking, groups, masters
 from pictor.state.asking import Configuration
@@ -114,7 +115,9 @@ async def _pace(db: Connection, observatory_id: UUID) -> None:
 async def _one_group(db: Connection, observatory_id: UUID, wanted: Wanted) -> tuple[Shelf, str]:
     """Find the one group that is meant, with the library of its camera mode locked."""
     found: list[tuple[Shelf, str]] = []
-    for mode in await asking.modes_of(db, observatory_id, await _narrowed(db, observatory_id, wanted)):
+    known = await _narrowed(db, observatory_id, wanted)
+    names = None if known.filter is None else (await spelled(db, [observatory_id], known.filter)).names
+    for mode in await asking.modes_of(db, observatory_id, known, names):
         await masters.lock_library(db, observatory_id, mode)
         shelf = await shelf_of(db, observatory_id, mode)
         found += [(shelf, name) for name in shelf.groups if _is_meant(shelf, name, wanted)]
@@ -148,10 +151,12 @@ def _is_meant(shelf: Shelf, name: str, wanted: Wanted) -> bool:
 def fits(key: GroupKey, known: Configuration, policy: Policy) -> bool:
     """Tell whether a group may be the one of which these facts are known."""
     exact = (
-        (known.frame_type, str(key.frame_type)), (known.filter, key.filter), (known.binning_x, key.mode.binning_x),
+        (known.frame_type, str(key.frame_type)), (known.binning_x, key.mode.binning_x),
         (known.gain_setting, key.mode.gain_setting), (known.offset_setting, key.mode.offset_setting),
     )  # fmt: skip
     if any(one is not None and one != other for one, other in exact):
+        return False
+    if known.filter is not None and not policy.filters.same(known.filter, key.filter, key.mode.rig_id):
         return False
     exposure = exposure_tolerance(known.exposure_s or 0.0, policy)
     return _near(known.exposure_s, key.exposure_s, exposure) and _near(

@@ -13,11 +13,12 @@ from pictor.imaging.matching.dryrun import DryRun, dry_run
 from pictor.imaging.matching.frames import CameraMode, FrameType, LightGroup, Pile
 from pictor.imaging.matching.grouping import GroupKey, same_group
 from pictor.imaging.matching.needs import assess
-from pictor.imaging.matching.policy import FlatRotation, Policy, validate
+from pictor.imaging.matching.policy import FlatRotation, Policy
 from pictor.imaging.matching.rules import MasterFrame
+from pictor.runtime.filters import policy_of
 from pictor.runtime.library import master_seen
 from pictor.runtime.stacking.library import key_of, name_of
-from pictor.state import groups, needs, policies
+from pictor.state import groups, needs
 from pictor.state.database import Connection
 from pictor.state.groups import NamedGroup
 from pictor.state.masters import Master
@@ -65,7 +66,7 @@ async def situation(
     ``policy`` is another than the observatory's own, if given, to be tried: lights are told apart by night then, for
     masters are chosen by time.
     """
-    own = validate(await policies.policy_of(db, observatory_id))
+    own = await policy_of(db, observatory_id)
     rotated = any(one.flat_rotation is not FlatRotation.IGNORE for one in (own, policy or own))
     since = (now - timedelta(days=days)).date()
     lights = await needs.lights(db, observatory_id, since, rotated=rotated, by_night=policy is not None)

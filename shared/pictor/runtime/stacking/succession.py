@@ -13,11 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from pictor.imaging.matching.policy import validate
+from pictor.imaging.matching.policy import Policy
 from pictor.runtime.choosing import NIGHT, Choice, Shelf, choose_among
+from pictor.runtime.filters import policy_of, set_key
 from pictor.runtime.library import frame_seen
 from pictor.runtime.stacking.reviewing import order_again
-from pictor.state import light_sets, masters, policies, succession
+from pictor.state import light_sets, masters, succession
 from pictor.state.database import Connection
 from pictor.state.frames import Frame
 from pictor.state.masters import Master
@@ -77,7 +78,7 @@ async def superseded_for(db: Connection, frame: Frame) -> list[Succeeded]:
     bare = [] if used is None else [place for place in FILLED_LATER if used[f"{place}_id"] is None]
     if not found and not bare:
         return []
-    policy = validate(await policies.policy_of(db, frame.observatory_id))
+    policy = await policy_of(db, frame.observatory_id)
     shelf = Shelf(policy, await _fitting(db, frame.observatory_id, frame.rig_id, frame.camera_mode or ""), brief=True)
     now = await choose_among(db, frame, shelf, keep=False)
     came = [Succeeded(place, None, None, None, new, None, CAME.format(place=place))
@@ -85,7 +86,7 @@ async def superseded_for(db: Connection, frame: Frame) -> list[Succeeded]:
     if not found:
         return came
     later = await choose_among(db, frame, shelf, keep=False, now=_night_over()) if _tonight(frame) else now
-    end = await _end_of_night(db, frame)
+    end = await _end_of_night(db, frame, policy)
     told = [_succeeded(one, now, later, end) for one in found]
     return [one for one, of in zip(told, found, strict=True) if one.would_use != one.master_id or _since(of)] + came
 
@@ -111,8 +112,8 @@ def _night_over() -> datetime:
     return datetime.now(UTC) + 2 * NIGHT + timedelta(days=3650)
 
 
-async def _end_of_night(db: Connection, frame: Frame) -> datetime:
-    key = light_sets.key_of(frame)
+async def _end_of_night(db: Connection, frame: Frame, policy: Policy) -> datetime:
+    key = await set_key(db, frame, policy)
     known = None if key is None else await light_sets.of_lights(db, key)
     return (known.reference_utc if known else frame_seen(frame).start_utc) + NIGHT
 
@@ -122,7 +123,7 @@ async def heirs(db: Connection, master: Master) -> Heirs:
     alike = await succession.measured_before(db, master.observatory_id, master.id, limit=LOOKED_AT)
     if not alike:
         return Heirs()
-    policy = validate(await policies.policy_of(db, master.observatory_id))
+    policy = await policy_of(db, master.observatory_id)
     rigs = {(one.example.rig_id, one.example.camera_mode or "") for one in alike}
     shelves = {rig: Shelf(policy, await _fitting(db, master.observatory_id, *rig), brief=True) for rig in rigs}
     due: list[UUID] = []

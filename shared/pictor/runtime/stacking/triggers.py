@@ -1,6 +1,6 @@
 """Trigger, sweep and manual request call the same decision; one at a time per camera mode."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from statistics import median
 from uuid import UUID, uuid4
 
@@ -15,9 +15,10 @@ from pictor.contracts.work import WorkOrder
 from pictor.imaging.combine.method import MAX_FRAMES
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.grouping import FrameGroup, group_frames
-from pictor.imaging.matching.policy import Policy, validate
+from pictor.imaging.matching.policy import Policy, as_facts
 from pictor.imaging.matching.rules import MasterStatus
 from pictor.imaging.matching.selection import dark_for_flats
+from pictor.runtime.filters import policy_of
 from pictor.runtime.library import master_seen
 from pictor.runtime.outages import is_outage
 from pictor.runtime.passing import give_first
@@ -27,7 +28,7 @@ from pictor.runtime.stacking.judging import frames_of, judge_new, judge_together
 from pictor.runtime.stacking.library import facts_of, group_name
 from pictor.runtime.stacking.outliers import AMONG
 from pictor.runtime.stacking.roles import roles_of
-from pictor.state import groups, individuals, jobs, masters, observatories, outbox, policies, premade, stacks
+from pictor.state import groups, individuals, jobs, masters, observatories, outbox, premade, stacks
 from pictor.state.database import Connection
 from pictor.state.groups import NamedGroup, Note
 from pictor.state.masters import Master
@@ -51,7 +52,7 @@ class Shelf:
 
 async def shelf_of(db: Connection, observatory_id: UUID, camera_mode: str) -> Shelf:
     """Judge the new frames of a camera mode whose library is locked, and read its groups."""
-    policy = validate(await policies.policy_of(db, observatory_id))
+    policy = await policy_of(db, observatory_id)
     library = await masters.usable(db, observatory_id, camera_mode)
     fresh, all_judged = await judge_new(db, observatory_id, camera_mode, bias_level=level_below(library))
     alike = await individuals.admitted(db, observatory_id, camera_mode, among=AMONG, most=MAX_FRAMES)
@@ -164,6 +165,7 @@ async def _order(
     observatory = await observatories.get(db, observatory_id)
     if observatory is None:
         return []
+    mixed = group.key.frame_type is FrameType.FLAT and len({frame.filter for frame in group.frames}) > 1
     job_id = uuid4()
     lane = Lane.HIGH if force or owner else Lane.LIVE
     await jobs.create(
@@ -172,7 +174,7 @@ async def _order(
     wanted = StackRequest(
         job_id=job_id, observatory_id=observatory_id, group_key=name,
         frame_type=StoredType(str(group.key.frame_type)), frame_ids=tuple(UUID(f.frame_id) for f in group.frames),
-        facts=facts_of(group.key), policy=asdict(policy), force=force,
+        facts=facts_of(group.key), policy=as_facts(policy, mixed=mixed), force=force,
     )  # fmt: skip
     if not await stacks.request(db, wanted):
         await jobs.cancel(db, job_id)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from pictor.cli.processing.coadds import band_of, coadd_groups, usual_name
+from pictor.cli.processing.coadds import band_of, coadd_groups
 from pictor.cli.processing.colours import possible
 from pictor.cli.processing.combining import MIXED, leave_mixed_out
 from pictor.cli.processing.emission import lines
@@ -14,6 +14,7 @@ from pictor.cli.processing.splitting import colour_of, offset_of, red_place, wcs
 from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.projection import Sip, Wcs, pixel_to_sky
 from pictor.imaging.frame import Frame
+from pictor.imaging.matching.filters import FilterNames, usual_name
 from pictor.imaging.resampling.grid import Grid
 
 WCS = Wcs((150.0, 20.0), (100.5, 80.5), ((-3e-4, 1e-5), (1e-5, 3e-4)), Sip(2, ((2, 0, 1e-5),), ((1, 1, -2e-5),)))
@@ -54,7 +55,7 @@ def test_names_of_one_filter_are_taken_together_unless_asked_otherwise() -> None
         "M_51_L": (["d", "e"], ("L", "Lum")),
         "M_51_r": (["c"], ()),
     }
-    apart = coadd_groups(rows, filters_as_named=True)
+    apart = coadd_groups(rows, names=FilterNames(as_named=True))
     assert [group.name for group in apart] == ["M_51_L", "M_51_Lum", "M_51_R", "M_51_Red", "M_51_r"]
 
 

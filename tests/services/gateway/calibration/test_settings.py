@@ -7,7 +7,7 @@ import pytest
 
 from pictor.contracts.access import Role
 from pictor.gateway.calibration.settings import DESCRIPTIONS
-from pictor.imaging.matching.policy import CHOICES, RANGES, Policy
+from pictor.imaging.matching.policy import CHOICES, RANGES, TEXTS, Policy
 from pictor.state.policies import SETTINGS
 from tests.services.gateway.conftest import Api
 
@@ -55,7 +55,7 @@ async def test_the_settings_are_those_of_the_manual(api: Api) -> None:
 async def test_columns_checks_program_and_page_agree(api: Api) -> None:
     names = [field.name for field in fields(Policy)]
     assert list(SETTINGS) == names == list(DESCRIPTIONS)
-    assert set(RANGES) | set(CHOICES) == set(names)
+    assert set(RANGES) | set(CHOICES) | set(TEXTS) == set(names)
     async with api.runtime.pool.acquire() as db:
         rows = await db.fetch(
             """
@@ -73,6 +73,8 @@ async def test_columns_checks_program_and_page_agree(api: Api) -> None:
         assert row["type"] == wanted, name
         if name in CHOICES:
             assert set(re.findall(r"'(\w+)'", row["rule"])) == {str(one) for one in CHOICES[name]}, name
+        elif name in TEXTS:
+            assert f"length({name}) <= {TEXTS[name]}" in row["rule"], name
         else:
             low, high = RANGES[name]
             numbers = [float(one) for one in re.findall(r"(?:>=|<=)\s*\(?'?(-?[\d.]+)", row["rule"])]

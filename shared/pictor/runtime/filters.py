@@ -1,0 +1,63 @@
+"""How the settings of an observatory read the names of filters its frames write."""
+
+from collections.abc import Collection
+from dataclasses import replace
+from uuid import UUID
+
+from pictor.imaging.matching.policy import Policy, of_rigs, told_by, validate
+from pictor.runtime.library import frame_seen
+from pictor.state import filters, light_sets, observatories, policies
+from pictor.state.database import Connection
+from pictor.state.filters import Spelled
+from pictor.state.frames import Frame
+from pictor.state.light_sets import SetKey
+
+
+async def policy_of(db: Connection, observatory_id: UUID) -> Policy:
+    """Return the settings of an observatory, told what names of filters are in use there."""
+    return await told(db, observatory_id, validate(await policies.policy_of(db, observatory_id)))
+
+
+async def told(db: Connection, observatory_id: UUID, policy: Policy) -> Policy:
+    """Tell settings of an observatory, its own or others to be tried, which rigs it has and which names are in use."""
+    in_use = await filters.in_use(db, [observatory_id])
+    rigs = {rig.name: str(rig.id) for rig in await observatories.rigs(db, [observatory_id])}
+    return told_by(of_rigs(policy, rigs), in_use[observatory_id])
+
+
+async def spelled(db: Connection, observatory_ids: Collection[UUID], of_filter: str) -> Spelled:
+    """Find every way in which frames and masters of some observatories name a filter."""
+    in_use = await filters.in_use(db, observatory_ids)
+    found = []
+    for place, names in in_use.items():
+        reads = (await policy_of(db, place)).filters if names else None
+        found += [(place, rig, name) for rig, name in names if reads is not None and reads.same(of_filter, name, rig)]
+    places, rigs, written = zip(*found, strict=True) if found else ((), (), ())
+    return Spelled(places, rigs, written)
+
+
+async def names_on_rig(db: Connection, frame: Frame, policy: Policy) -> tuple[str, ...]:
+    """Return the names that are the filter of a frame on its rig; that of a frame that states none is empty."""
+    names = await names_alike(db, frame.observatory_id, frame.filter, frame_seen(frame).mode.rig_id, policy)
+    return names or ("",)
+
+
+async def names_alike(
+    db: Connection, observatory_id: UUID, of_filter: str | None, rig: str, policy: Policy
+) -> tuple[str, ...]:
+    """Return the names that are one filter on a rig, the given one among them; none where none is given."""
+    if of_filter is None:
+        return ()
+    in_use = (await filters.in_use(db, [observatory_id], rig=rig))[observatory_id]
+    return tuple(sorted({of_filter, *(name for _, name in in_use if policy.filters.same(of_filter, name, rig))}))
+
+
+async def names_of_filter(db: Connection, frame: Frame) -> tuple[str, ...]:
+    """Return the names that are the filter of a frame on its rig, by the settings of its observatory."""
+    return await names_on_rig(db, frame, await policy_of(db, frame.observatory_id))
+
+
+async def set_key(db: Connection, frame: Frame, policy: Policy) -> SetKey | None:
+    """Return the set a light belongs to, whatever its lights call their filter; None for one that stands alone."""
+    key = light_sets.key_of(frame)
+    return None if key is None else replace(key, names=await names_on_rig(db, frame, policy))
