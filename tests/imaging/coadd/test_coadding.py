@@ -139,8 +139,8 @@ def test_clipping_removes_trails_and_hits_and_leaves_stars_of_changing_seeing() 
     assert np.mean(before > 5) > 0.02
     assert np.mean(left > 5) < 1e-4
     assert np.abs(change).max() < 2e-3
-    assert np.abs(kept / true - 1).max() < 5e-3
-    assert abs((kept / true - 1).mean()) < 1e-3
+    assert np.abs(kept / true - 1).max() < 1.5e-3
+    assert abs((kept / true - 1).mean()) < 5e-4
     assert clipped.rejected[2] > 400
 
 
@@ -190,7 +190,31 @@ def test_a_sample_lost_in_a_star_does_not_change_its_light() -> None:
             changes[method, lost] = 100 * float(found.mean())
     print("light of stars that lost their core in one of eight lights: " + str(changes))
     assert min(abs(changes["mean", lost]) for lost in (0, 2)) > 0.5
-    assert max(abs(changes["clipped", lost]) for lost in (0, 2)) < 0.25
+    assert max(abs(changes["clipped", lost]) for lost in (0, 2)) < 0.12
+
+
+@pytest.mark.parametrize("marked", [False, True])
+def test_stars_hit_in_many_lights_keep_their_light(*, marked: bool) -> None:
+    """Two of five stars are hit in every light, by 300 to 20000 ADU; the brightest have 19000 in their middle."""
+    field, dirty = Field(4), []
+    lights = [field.light(k, fwhm=w) for k, w in enumerate((2.6, 2.9, 3.4, 3.0, 2.7, 3.2, 3.1, 2.8))]
+    for one in lights:
+        own, hit = one.wcs, field.rng.random(14) < 0.4
+        assert own is not None
+        x, y = (np.rint(v[hit] - 1).astype(int) for v in sky_to_pixel(own, field.ra, field.dec))
+        dy, dx = field.rng.integers(-4, 5, (2, len(x)))
+        data, mask = one.data.copy(), np.zeros(SHAPE, np.uint8)
+        data[y + dy, x + dx] += field.rng.uniform(300, 20000, len(x))
+        mask[y + dy, x + dx] = HIT
+        dirty.append(Frame(data, mask=mask if marked else None, header=one.header))
+    before = [one.data.copy() for one in dirty]
+    clean, found = coadd(lights, onto=GRID), coadd(dirty, method="clipped", onto=GRID)
+    change = 100 * (field.fluxes(found.frame.data) / field.fluxes(clean.frame.data) - 1)
+    print(f"stars hit in many lights, marked {marked}: {np.abs(change).max():.3f} % off at worst")
+    assert np.abs(change).max() < 0.12
+    assert found.nused[20:-20, 20:-20].min() < 8, "what is replaced does not count"
+    for one, data in zip(dirty, before, strict=True):
+        np.testing.assert_array_equal(one.data, data)
 
 
 @pytest.mark.parametrize("count", [3, 6, 13])

@@ -20,6 +20,9 @@ Numbers = NDArray[np.int32]
 CROWD = 4
 """Rejected samples of noise have no more than so many of their frame within two pixels, themselves among them."""
 
+BRIGHT, STANDS_OUT = 10.0, 0.4
+"""Stars are looked at closely where they rise so many deviations of the sky; part of the shares that is enough then."""
+
 
 @njit(cache=True, nogil=True)
 def _slope(image: Reals, y: int, x: int) -> float:
@@ -249,3 +252,33 @@ def _add_row(
         sums[1, k] += share * share * (variances[k] if counts else np.float32(0.0))
         sums[2, k] += share
         number[k] += counts
+
+
+@njit(cache=True, nogil=True)
+def list_lost(  # noqa: PLR0917
+    samples: tuple[Reals, Reals, Bits], middle: Reals, frames: Doubles, rule: Doubles,
+    inner: tuple[int, int, int, int], lost: Numbers,
+) -> int:  # fmt: skip
+    """List the samples of stars within ``inner`` (y0, y1, x0, x1) that are lost or stand out; return how many.
+
+    A hit on a star may stay below what `reject` allows; here the shares of light and slope count 0.4 times. ``lost``
+    receives frame, row and column, as many as fit.
+    """
+    number, faintest = 0, BRIGHT * np.sqrt(np.median(frames[0]))
+    for y in range(inner[0], inner[1]):
+        for x in range(inner[2], inner[3]):
+            light = float(middle[y, x]) - rule[1]
+            if not light > faintest:
+                continue
+            bend = _bend(middle, (y, x), rule[1], 5.0 * np.sqrt(frames[0].min()), rule[5])
+            slope = _slope(middle, y, x)
+            for i in range(samples[0].shape[0]):
+                value, noise, bit = float(samples[0][i, y, x]), float(samples[1][i, y, x]), samples[2][i, y, x]
+                limit = rule[0] * np.sqrt(max(noise + (1.0 - rule[3]) * frames[0, i], frames[0, i]))
+                limit += STANDS_OUT * (frames[1, i] * light + frames[2, i] * slope)
+                away = value - light * _share(bend, frames[3, i]) - rule[1]
+                gone = value - value != 0.0 or bit & BLOCKING != 0
+                if not bit & NO_DATA and (gone or away > limit) and number < lost.shape[0]:
+                    lost[number, 0], lost[number, 1], lost[number, 2] = i, y, x
+                    number += 1
+    return number

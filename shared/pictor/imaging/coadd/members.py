@@ -273,28 +273,7 @@ def _on_frame(first: Member, other: Member) -> tuple[Floats, Floats, Floats] | N
     if stars is None:
         return None
     clean = (stars.flags == 0) & (stars.snr > _STAR_SNR)
-    grid_x, grid_y = _inverse(first.mapping, stars.x[clean], stars.y[clean])
+    grid_x, grid_y = first.mapping.positions(stars.x[clean], stars.y[clean])
     x, y = other.mapping.places(grid_x, grid_y)
     known = np.isfinite(x) & np.isfinite(y)
     return x[known], y[known], stars.flux[clean][known]
-
-
-def _inverse(mapping: Mapping, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Find the positions on the grid that lie at positions of the frame, by Newton steps from a plane fit."""
-    if mapping.lattice.size == 0:
-        u, v, w = np.linalg.inv(mapping.matrix) @ np.vstack([x, y, np.ones_like(x)])
-        return u / w, v / w
-    ny, nx = (mapping.step * (n - 1) for n in mapping.lattice.shape[1:])
-    rows, columns = np.mgrid[0:ny:16j, 0:nx:16j]
-    seen = np.column_stack([*mapping.places(columns.ravel(), rows.ravel()), np.ones(rows.size)])
-    good = np.isfinite(seen).all(axis=1)
-    plane, *_ = np.linalg.lstsq(seen[good], np.column_stack([columns.ravel(), rows.ravel()])[good], rcond=None)
-    u, v = (
-        np.column_stack([x, y, np.ones_like(x)]) @ plane[:, 0],
-        np.column_stack([x, y, np.ones_like(x)]) @ plane[:, 1],
-    )
-    for _ in range(5):
-        seen_x, seen_y = mapping.places(u, v)
-        step = np.column_stack([x - seen_x, y - seen_y]) @ plane[:2]
-        u, v = u + np.nan_to_num(step[:, 0]), v + np.nan_to_num(step[:, 1])
-    return u, v

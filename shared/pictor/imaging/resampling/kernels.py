@@ -199,7 +199,7 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
     frame: tuple[Reals, Reals, Reals, Bits],
     origin: tuple[int, int],
     mapping: tuple[Doubles, Doubles, int],
-    tables: tuple[Reals, Reals],
+    tables: tuple[Reals, Reals, Reals],
     tile: tuple[int, int],
     flux: bool,  # noqa: FBT001
     out: tuple[Reals, Reals, Bits],
@@ -208,14 +208,11 @@ def resample_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
 
     ``frame`` holds the values with NaN at every pixel that has a bit, the values, their variance (empty: 1 everywhere)
     and bits (empty: none); ``origin`` and ``tile`` are row and column of the first pixel of window and tile; ``tables``
-    the weights and their squares. ``out`` receives value (NaN without data), variance and bits.
+    the weights, their squares and the sums of these. ``out`` receives value (NaN without data), variance and bits.
     """
     marked, values, variance, bits = frame
-    table, squares = tables
+    table, squares, gains = tables
     flat, flat_variance, stride = marked.ravel(), variance.ravel(), np.uint64(values.shape[1])
-    gains = np.empty(table.shape[0], np.float32)
-    for p in range(table.shape[0]):
-        gains[p] = np.sum(squares[p])
     width = out[0].shape[1]
     places, at = np.empty((3, width), np.float64), np.zeros((3, width), np.uint64)
     for row in range(out[0].shape[0]):

@@ -51,6 +51,23 @@ class Mapping:
             return u / w, v / w
         return _interpolated(self.lattice[:2], self.step, np.ravel(x), np.ravel(y))
 
+    def positions(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Find positions on the grid of positions of the frame, shape (n,), by Newton steps from a plane fit."""
+        if self.lattice.size == 0:
+            u, v, w = np.linalg.inv(self.matrix) @ np.vstack([x, y, np.ones_like(x)])
+            return u / w, v / w
+        ny, nx = (self.step * (n - 1) for n in self.lattice.shape[1:])
+        rows, columns = (place.ravel() for place in np.mgrid[0:ny:16j, 0:nx:16j])
+        seen = np.column_stack([*self.places(columns, rows), np.ones(rows.size)])
+        good = np.isfinite(seen).all(axis=1)
+        plane, *_ = np.linalg.lstsq(seen[good], np.column_stack([columns, rows])[good], rcond=None)
+        u, v = (np.column_stack([x, y, np.ones_like(x)]) @ plane).T
+        for _ in range(5):
+            seen_x, seen_y = self.places(u, v)
+            step = np.column_stack([x - seen_x, y - seen_y]) @ plane[:2]
+            u, v = u + np.nan_to_num(step[:, 0]), v + np.nan_to_num(step[:, 1])
+        return u, v
+
     def area(self, x: Floats, y: Floats) -> Floats:
         """Find how many pixels of the frame a pixel of the grid covers at positions of the grid, shape (n,)."""
         right, left = self.places(x + 0.5, y), self.places(x - 0.5, y)

@@ -20,7 +20,7 @@ from pictor.imaging.registration.transform import Transform, inverted
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.kernels import average_tile, resample_tile
 from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix, fineness
-from pictor.imaging.resampling.weights import Kernel, noise_gain, squares_of, table_of
+from pictor.imaging.resampling.weights import Kernel, gains_of, noise_gain, squares_of, table_of
 from pictor.imaging.types import Mask
 
 Reals = NDArray[np.float32]
@@ -226,7 +226,7 @@ class Resampler:
         if self.fine > 1:
             average_tile(frame, window.origin, self.mapping.packed, table, tile, self.flux, self.fine, out)
         else:
-            tables = table, squares_of(self.kernel)
+            tables = table, squares_of(self.kernel), gains_of(self.kernel)
             resample_tile(frame, window.origin, self.mapping.packed, tables, tile, self.flux, out)
 
     def tile(self, window: Window, tile: tuple[slice, slice]) -> Window:

@@ -57,6 +57,14 @@ def squares_of(kernel: Kernel) -> Reals:
 
 
 @cache
+def gains_of(kernel: Kernel) -> Reals:
+    """Tabulate the variance that interpolation along one axis leaves of 1, shape (phases + 1,)."""
+    made: Reals = squares_of(kernel).sum(axis=1)
+    made.flags.writeable = False
+    return made
+
+
+@cache
 def noise_gain(kernel: Kernel) -> float:
     """Average over all phases by which interpolation lowers the standard deviation of independent pixels.
 
