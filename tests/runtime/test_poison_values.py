@@ -129,7 +129,6 @@ async def test_a_parked_order_put_back_completes_its_job(flow: Flow) -> None:
             assert await jobs.reopen(db, job_id)
             again = await runs.again(db, order)
             assert again is not None
-            await runs.ordered(db, again)
             outgoing = [await outbox.put(db, WORK[again.module][again.lane], again)]
         await flow.runtime.bus.publish(outgoing)
         assert await flow.ended(job_id) is JobState.COMPLETED

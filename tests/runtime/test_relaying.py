@@ -108,3 +108,21 @@ async def test_a_message_published_but_not_marked_is_published_again_without_a_s
     assert isinstance(await flow.runtime.bus.attempt(message), int)
     assert await relay_once(flow.runtime.bus, older_than_s=0) == 1
     assert (await flow.runtime.bus.js.stream_info(STREAM_EVENTS)).state.messages == 1
+
+
+async def test_what_ended_orders_published_is_marked_together_and_before_the_bus_is_closed(flow: Flow) -> None:
+    bus, pool = flow.runtime.bus, flow.runtime.pool
+    facts = [
+        ModuleFinished(
+            observatory="hill", job_id=flow.observatory_id, frame_id=None, module=Module.QUALITY,
+            state=RunState.COMPLETED, reason=None, message=None, duration_s=1.0, run=run,
+        )
+        for run in range(1, 9)
+    ]  # fmt: skip
+    async with pool.acquire() as db:
+        messages = [await outbox.put(db, MODULE_FINISHED, fact) for fact in facts]
+    sent = await asyncio.gather(*(bus.publish([message], mark_soon=True) for message in messages))
+    assert sum(sent) == len(facts)
+    await bus.settled()
+    assert await outbox.unsent_count(pool, older_than_s=0) == 0
+    assert await pool.fetchval("SELECT count(DISTINCT sent_at) FROM outbox") < len(facts)

@@ -83,7 +83,6 @@ async def _order_again(db: Connection, order: WorkOrder) -> Outgoing:
     following = still_to_run(order, await runs.states(db, order.job_id))
     await reopening.reopen(db, order.job_id, following)
     again = again.model_copy(update={"issued_at": utc_now(), "itinerary": following})
-    await runs.ordered(db, again)
     return await outbox.put(db, WORK[again.module][again.lane], again)
 
 

@@ -6,7 +6,7 @@ from pictor.contracts.subjects import WORK
 from pictor.contracts.work import WorkOrder
 from pictor.runtime import metrics
 from pictor.runtime.runtime import Runtime
-from pictor.state import outbox, runs, stranded
+from pictor.state import outbox, stranded
 
 log = structlog.get_logger()
 
@@ -14,7 +14,6 @@ log = structlog.get_logger()
 async def give_again(runtime: Runtime, order: WorkOrder) -> None:
     """Order the same run once more; should the first message appear after all, its claim is refused."""
     async with runtime.pool.acquire() as db, db.transaction():
-        await runs.ordered(db, order)
         message = await outbox.put(db, WORK[order.module][order.lane], order)
         message = await outbox.rename(db, message, f"{order.dedup_id}:again:{message.id}")
     await runtime.bus.publish([message])

@@ -14,7 +14,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 
 from pictor.runtime import crashpoints
-from pictor.runtime.closing import close_client
+from pictor.runtime.closing import FLUSH_S, close, close_client
 from pictor.runtime.settings import Settings
 from pictor.state import outbox
 from pictor.state.database import OUTAGES, Pool, with_all_rows
@@ -79,6 +79,10 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     return options
 
 
+GATHER_S = 0.1
+"""What is marked without anybody waiting is gathered for so long: far less than the relay waits for."""
+
+
 class _Marks:
     """Remembers in the database what the bus has taken; publishers at the same time share one statement."""
 
@@ -90,18 +94,40 @@ class _Marks:
 
     async def add(self, sent: list[tuple[int, int]]) -> None:
         """Return when these messages (id, stream sequence) are marked."""
+        await asyncio.shield(self._mark(sent, gather_s=0.0))
+
+    def add_soon(self, sent: list[tuple[int, int]]) -> None:
+        """Have messages marked, together with those of the next moments."""
+        shared = self._coming is not None
+        task = self._mark(sent, gather_s=GATHER_S)
+        if not shared:
+            task.add_done_callback(_told)
+
+    async def settled(self) -> None:
+        """Return when nothing waits to be marked."""
+        if left := {task for task in (self._running, self._coming) if task is not None}:
+            await asyncio.wait(left)
+
+    def _mark(self, sent: list[tuple[int, int]], *, gather_s: float) -> asyncio.Task[None]:
         self._sent += sent
         if self._coming is None:
-            self._coming = asyncio.create_task(self._after(self._running), name="marks")
-        await asyncio.shield(self._coming)
+            self._coming = asyncio.create_task(self._after(self._running, gather_s), name="marks")
+        return self._coming
 
-    async def _after(self, running: asyncio.Task[None] | None) -> None:
+    async def _after(self, running: asyncio.Task[None] | None, gather_s: float) -> None:
+        await asyncio.sleep(gather_s)
         if running is not None:
             await asyncio.wait({running})
         self._running, self._coming = self._coming, None
         sent, self._sent = self._sent, []
         async with with_all_rows(self._pool) as db:
             await outbox.mark_sent(db, sent)
+
+
+def _told(task: asyncio.Task[None]) -> None:
+    """Tell of messages that were published and not marked: the relay publishes them again, which changes nothing."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.warning("published but not marked", reason=repr(error))
 
 
 @dataclass(slots=True)
@@ -134,15 +160,17 @@ class Bus:
         before, self.reconnects = self.reconnects, self.nats.stats["reconnects"]
         return bool(self.reconnects != before)
 
-    async def publish(self, messages: list[Outgoing]) -> int:
-        """Publish committed outbox rows and mark them sent; what fails is left to the relay."""
+    async def publish(self, messages: list[Outgoing], *, mark_soon: bool = False) -> int:
+        """Publish committed outbox rows and mark them sent, a moment later if so asked; what fails the relay sends."""
         if not messages or not self.connected:
             return 0
         crashpoints.crashpoint("bus.before_publish")
         answers = await asyncio.gather(*(self.attempt(message) for message in messages))
         crashpoints.crashpoint("bus.after_puback")
         sent = [(one.id, answer) for one, answer in zip(messages, answers, strict=True) if isinstance(answer, int)]
-        if sent:
+        if sent and mark_soon:
+            self._marks.add_soon(sent)
+        elif sent:
             try:
                 await self._marks.add(sent)
             except OUTAGES as error:
@@ -162,6 +190,11 @@ class Bus:
             return error
         return int(ack.seq)
 
+    async def settled(self) -> None:
+        """Return when everything this bus has published is marked, or cannot be."""
+        await self._marks.settled()
+
     async def close(self) -> None:
         """Close the connection at once; nothing unpublished is lost."""
+        await close("marks", self.settled(), within_s=FLUSH_S)
         await close_client(self.nats, "bus")

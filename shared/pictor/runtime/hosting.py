@@ -157,6 +157,7 @@ async def _stop(app: FastStream, broker: NatsBroker, runtime: Runtime, *, within
     work = [task for subscriber in _pulling(broker) for task in subscriber.tasks]
     await close(f"subscriptions of {runtime.service}", app.stop(), within_s=within_s)
     await end_all(work, within_s=CLOSE_S)
+    await close(f"marks of {runtime.service}", runtime.bus.settled(), within_s=CLOSE_S)
     if client is not None:
         await close_client(client, str(runtime.service))
 

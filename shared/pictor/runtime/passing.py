@@ -26,14 +26,14 @@ async def close_or_pass_on(
         reason=reason, message=message, duration_s=duration_s, run=order.run,
     )  # fmt: skip
     drafts = [*told, outbox.draft(MODULE_FINISHED, ended)]
-    coming = next_stop(itinerary, await runs.states(db, order.job_id))
+    coming = next_stop(itinerary, await runs.states(db, order.job_id) if itinerary else {})
     if coming.skipped:
         await runs.end_waiting(
             db, order.job_id, list(coming.skipped), state=RunState.SKIPPED, reason="needed-module-failed",
             message=f"not run, because {order.module} did not succeed",
         )  # fmt: skip
     if coming.module is not None:
-        return await outbox.put_all(db, [*drafts, await _following(db, order, coming.module, coming.rest)])
+        return await outbox.put_all(db, [*drafts, _following(order, coming.module, coming.rest)])
     closed = await jobs.close(db, order.job_id)
     if closed is not None:
         job_state, reasons = closed
@@ -48,15 +48,13 @@ async def close_or_pass_on(
     return await outbox.put_all(db, drafts)
 
 
-async def _following(db: Connection, order: WorkOrder, module: Module, rest: tuple[Module, ...]) -> Draft:
-    """Write down the order for another module of the same job."""
+def _following(order: WorkOrder, module: Module, rest: tuple[Module, ...]) -> Draft:
+    """Write the order for another module of the same job."""
     following = order.model_copy(update={"module": module, "itinerary": rest, "run": 1, "issued_at": utc_now()})
-    await runs.ordered(db, following)
     return outbox.draft(WORK[module][order.lane], following)
 
 
 async def give_first(db: Connection, order: WorkOrder) -> Outgoing:
     """Plan a new job's runs and write its first order; the job row must exist."""
     await runs.plan(db, order.job_id, (order.module, *order.itinerary))
-    await runs.ordered(db, order)
     return await outbox.put(db, WORK[order.module][order.lane], order)

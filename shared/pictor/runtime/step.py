@@ -204,7 +204,7 @@ class Step:
                 told=self._announcements,
             )  # fmt: skip
         crashpoints.crashpoint(f"{self.order.module}.after_commit")
-        await self.runtime.bus.publish(outgoing)
+        await self.runtime.bus.publish(outgoing, mark_soon=True)
         await self._sweep_replaced()
         metrics.module_total.labels(self.order.module, state).inc()
         metrics.module_seconds.labels(self.order.module).observe(duration)

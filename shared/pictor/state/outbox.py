@@ -74,18 +74,32 @@ async def put(db: Connection, subject: Subject[M], message: M, *, headers: dict[
     return outgoing
 
 
+_PUT = """
+    INSERT INTO outbox (subject, stream, msg_id, body, headers, job_id, module)
+    SELECT subject, stream, msg_id, body, headers, job_id, module
+    FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::uuid[], $7::text[])
+        WITH ORDINALITY AS d (subject, stream, msg_id, body, headers, job_id, module, place)
+    ORDER BY place RETURNING id
+"""
+
+_NOTED = """
+    WITH noted AS (
+        UPDATE module_run r SET ordered_at = now(), order_body = d.body, run = (d.body ->> 'run')::integer
+        FROM unnest($4::jsonb[], $6::uuid[], $7::text[]) AS d (body, job_id, module)
+        WHERE r.job_id = d.job_id AND r.module = d.module
+    )
+"""
+
+
 async def put_all(db: Connection, drafts: list[Draft]) -> list[Outgoing]:
-    """Write messages into the outbox of the current transaction, in this order."""
+    """Write messages into the outbox of the current transaction, in this order.
+
+    An order is remembered with its run, too, so that it can be given again from the database alone.
+    """
     rows = await db.fetch(
-        """
-        INSERT INTO outbox (subject, stream, msg_id, body, headers, job_id, module)
-        SELECT subject, stream, msg_id, body, headers, job_id, module
-        FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::jsonb[], $6::uuid[], $7::text[])
-            WITH ORDINALITY AS d (subject, stream, msg_id, body, headers, job_id, module, place)
-        ORDER BY place RETURNING id
-        """,
+        (_NOTED if any(one.module for one in drafts) else "") + _PUT,
         *([getattr(one, name) for one in drafts] for name in Draft.__dataclass_fields__),
-    )  # fmt: skip
+    )
     return [
         Outgoing(
             id=row["id"], subject=one.subject, stream=one.stream, msg_id=one.msg_id,

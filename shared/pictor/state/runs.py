@@ -67,17 +67,6 @@ async def drop_from_plan(db: Connection, job_id: UUID, modules: list[Module]) ->
     )  # fmt: skip
 
 
-async def ordered(db: Connection, order: WorkOrder) -> None:
-    """Remember the order of a run, so that it can be given again from the database alone."""
-    await db.execute(
-        """
-        UPDATE module_run SET ordered_at = now(), order_body = $3, run = $4
-        WHERE job_id = $1 AND module = $2
-        """,
-        order.job_id, str(order.module), order.model_dump(mode="json"), order.run,
-    )  # fmt: skip
-
-
 async def _lock_job(db: Connection, order: WorkOrder) -> None:
     """Take job before run, as a cancel does, so that the two wait for each other instead of for ever."""
     await db.execute("SELECT FROM job WHERE id = $1 FOR NO KEY UPDATE", order.job_id)

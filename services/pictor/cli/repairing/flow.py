@@ -10,7 +10,7 @@ from pictor.contracts.subjects import JOB_FINISHED, STREAM_WORK, WORK
 from pictor.contracts.work import WorkOrder
 from pictor.runtime.orphans import start_job
 from pictor.runtime.relaying import relay_once
-from pictor.state import frames, jobs, mending, observatories, outbox, runs
+from pictor.state import frames, jobs, mending, observatories, outbox
 from pictor.state.database import Connection
 
 
@@ -113,7 +113,6 @@ async def order_again(workshop: Workshop) -> None:
 async def _order(db: Connection, order: WorkOrder | None) -> bool:
     if order is None:
         return False
-    await runs.ordered(db, order)
     await outbox.put(db, WORK[order.module][order.lane], order)
     return True
 

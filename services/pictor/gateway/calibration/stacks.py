@@ -91,7 +91,6 @@ async def _again(db: Connection, job: StackJob) -> list[Outgoing]:
     if again is None:
         raise Problem("conflict", "The group is stacked anew already; wait for that stack to end.")
     again = again.model_copy(update={"issued_at": utc_now()})
-    await runs.ordered(db, again)
     return [await outbox.put(db, WORK[again.module][again.lane], again)]
 
 
