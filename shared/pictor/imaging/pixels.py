@@ -46,7 +46,7 @@ def as_pixels(image: NDArray[Any]) -> Pixels:
         return np.ascontiguousarray(image, dtype=np.float32)
 
 
-def quantum(image: Pixels) -> float:
+def quantum(image: NDArray[Any]) -> float:
     """Find the step of the values: 1 for integers, 16 for 12 bits kept in 16, 0 for continuous values.
 
     Parameters

@@ -9,10 +9,11 @@ from reproject import reproject_exact, reproject_interp
 
 from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.projection import Sip, sky_to_pixel
+from pictor.imaging.coadd.coadding import coadd
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import BAD, HIT, NO_DATA, SATURATED, Frame
 from pictor.imaging.registration.transform import Transform
-from pictor.imaging.resampling.grid import Grid
+from pictor.imaging.resampling.grid import Grid, grid_of
 from pictor.imaging.resampling.resampling import resample
 from tests.imaging.resampling.skies import CENTRE, aperture, centroid, frame_of, scatter, stars_on, wcs
 
@@ -196,6 +197,26 @@ def test_unit_and_cards_come_along_with_the_coordinates_of_the_target() -> None:
     assert made.header["EXPTIME"] == 60.0
     assert made.wcs == target
     assert made.err is not None
+
+
+@pytest.mark.parametrize("order", ["TOP-DOWN", "BOTTOM-UP", None])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_the_picture_of_what_is_resampled_is_not_mirrored_and_north_up_is_up(
+    *, order: str | None, mirrored: bool
+) -> None:
+    shape = (24, 40)
+    seen = frame_of(np.random.default_rng(1).normal(100, 1, shape), wcs(shape, turn=30, mirrored=mirrored))
+    if order is not None:
+        seen.header["ROWORDER"] = order
+    turned = "TOP-DOWN" if order == "BOTTOM-UP" else "BOTTOM-UP"
+    same, other = (Grid(wcs(shape, turn=30, mirrored=each), shape) for each in (mirrored, not mirrored))
+    flipped = Transform(np.array([[1.0, 0.0, 0.0], [0.0, -1.0, 23.0], [0.0, 0.0, 1.0]]), shape)
+    for make in (lambda onto: resample(seen, onto), lambda onto: coadd([seen, seen], onto=onto).frame):
+        assert make(same).header.get("ROWORDER") == order
+        assert make(other).header["ROWORDER"] == turned
+        assert make(grid_of([seen], north_up=True)).header["ROWORDER"] == "BOTTOM-UP"
+    assert resample(seen, Transform.identity(shape)).header.get("ROWORDER") == order
+    assert resample(seen, flipped).header["ROWORDER"] == turned
 
 
 def test_colour_planes_are_resampled_alike() -> None:

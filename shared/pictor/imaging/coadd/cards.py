@@ -11,7 +11,7 @@ from pictor.imaging.coadd.members import Member
 from pictor.imaging.combine.combining import median_penalty
 from pictor.imaging.registration.transform import Transform
 from pictor.imaging.resampling.grid import Grid
-from pictor.imaging.resampling.resampling import target_header
+from pictor.imaging.resampling.target import target_header
 
 _SHARED = (
     "OBJECT", "FILTER", "INSTRUME", "TELESCOP", "OBSERVER", "OBSERVAT", "IMAGETYP", "FOCALLEN", "APTDIA", "FOCRATIO",
@@ -54,7 +54,7 @@ def coadd_header(
     if airmass is not None:
         header["AIRMASS"] = (airmass, "mean of the lights")
     header["NOISECOR"] = (round(correlation, 4), "error of large apertures over quadratic sum")
-    return target_header(header, target)
+    return target_header(header, target, first=members[0].source.header)
 
 
 def _exposure(header: fits.Header, members: Sequence[Member], method: str) -> None:

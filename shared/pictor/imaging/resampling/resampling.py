@@ -9,17 +9,15 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.celestial import Gnomonic, read_celestial
-from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.errors import ImagingError
-from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.frame import Frame
 from pictor.imaging.pixels import run_in_threads
 from pictor.imaging.registration.transform import Transform, inverted
 from pictor.imaging.resampling.grid import Grid
 from pictor.imaging.resampling.kernels import average_tile, resample_tile
 from pictor.imaging.resampling.mapping import Mapping, between, by_lattice, by_matrix, fineness
+from pictor.imaging.resampling.target import target_header
 from pictor.imaging.resampling.weights import Kernel, gains_of, noise_gain, squares_of, table_of
 from pictor.imaging.types import Mask
 
@@ -145,17 +143,6 @@ def sky_mapping(header: fits.Header, shape: tuple[int, int], grid: Grid) -> Mapp
         return x - 1.0, y - 1.0
 
     return by_lattice(grid.wcs, grid.shape, to_pixel, shape)
-
-
-def target_header(header: fits.Header, onto: Grid | Transform) -> fits.Header:
-    """Give a copy of a header with the world coordinates of the target, or none where it has none."""
-    wcs: Wcs | None = onto.wcs
-    if wcs is not None:
-        return write_wcs(header, wcs, onto.shape)
-    made = header.copy()
-    for keyword in {keyword for keyword in made if is_stale(keyword)}:
-        made.remove(keyword, remove_all=True)
-    return made
 
 
 @dataclass(frozen=True, slots=True, eq=False)
