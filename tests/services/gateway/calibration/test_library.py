@@ -49,6 +49,8 @@ async def fill(api: Api) -> dict[str, UUID]:
         ("frame_type=bias", "marked"),
         ("camera_name=QHY", "marked spare"),
         ("filter=Ha", "aged flat"),
+        ("filter=H-alpha", "aged flat"),
+        ("filter=Ha%207nm", ""),
         ("filter=Ha&is_master=true", "aged"),
         ("filter=OIII", ""),
         ("status=active", "marked aged active flat refused spare dark"),

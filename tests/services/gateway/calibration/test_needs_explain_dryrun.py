@@ -44,11 +44,17 @@ async def _frames(
 
 
 async def _dark(api: Api, temp_c: float) -> UUID:
-    facts = {"mode": asdict(CameraMode("ASI", **MODE)), "frame_type": "dark", "exposure_s": 300.0, "filter": None,
-             "rotator_deg": None, "temp_c": temp_c}  # fmt: skip
+    return await _master(api, FrameType.DARK, temp_c, 300.0)
+
+
+async def _master(
+    api: Api, kind: FrameType, temp_c: float, exposure_s: float | None, *, of_filter: str | None = None
+) -> UUID:  # fmt: skip
+    facts = {"mode": asdict(CameraMode("ASI", **MODE)), "frame_type": str(kind), "exposure_s": exposure_s,
+             "filter": of_filter, "rotator_deg": None, "temp_c": temp_c}  # fmt: skip
     made = Master(
         id=uuid4(), observatory_id=api.home.id, rig_id=None, job_id=None, state=MasterState.ACTIVE,
-        frame_type=FrameType.DARK, group_key=f"dark/{temp_c}", camera_mode="mode", facts=facts, ncombine=20,
+        frame_type=kind, group_key=f"{kind}/{temp_c}", camera_mode="mode", facts=facts, ncombine=20,
         policy=asdict(Policy()), statistics={}, reasons=(), taken_at=TAKEN,
     )  # fmt: skip
     async with api.runtime.pool.acquire() as db:
@@ -109,6 +115,27 @@ async def test_explain_names_the_failing_rule_and_the_setting_that_turns_it(api:
     (rule,) = (rule for rule in candidate["rules"] if not rule["passed"])
     assert (rule["wanted"], rule["found"], rule["tolerance"]) == (-10.0, -5.0, 2.0)
     assert "would match with temperature_tolerance_c 5 (now 2)" in dark["sentence"]
+
+
+async def test_explain_names_filters_as_written_and_as_read_and_a_dry_run_tries_a_synonym(api: Api) -> None:
+    await _dark(api, -10.0)
+    flat = await _master(api, FrameType.FLAT, -10.0, None, of_filter="H_Alpha 7nm")
+    light = await _frames(api, "light", 2, exposure_s=300.0, of_filter="H-alpha")
+    found = (await api.get(f"/api/v1/frames/{light}/calibration/explain")).json()
+    told = next(place for place in found["places"] if place["place"] == "flat")
+    assert told["sentence"] == (
+        "no master flat matches; nearest: filter: frame H-alpha, master H_Alpha 7nm (H-alpha is read as Ha, "
+        "H_Alpha 7nm as Ha 7nm); would match with filter_synonyms H-alpha = H_Alpha 7nm (now nothing)"
+    )
+    wanted = {"filter_synonyms": "H-alpha = H_Alpha 7nm"}
+    path = f"/api/v1/observatories/{api.home.id}/calibration-settings"
+    tried = (await api.post(f"{path}/dry-run", json={"settings": wanted})).json()
+    assert [(one["place"], one["effect"], one["after"]) for one in tried["effects"]] == [("flat", "gains", str(flat))]
+    assert (await api.request("PUT", path, json={"settings": wanted})).status_code == 200
+    found = (await api.get(f"/api/v1/frames/{light}/calibration/explain")).json()
+    told = next(place for place in found["places"] if place["place"] == "flat")
+    assert told["master_id"] == str(flat)
+    assert told["sentence"].endswith("filter H_Alpha 7nm: H-alpha is read as Ha, H_Alpha 7nm as Ha")
 
 
 async def test_a_dark_needs_no_master(api: Api) -> None:

@@ -8,6 +8,7 @@ import pytest
 from pictor.contracts.access import Role
 from pictor.gateway.calibration.settings import DESCRIPTIONS
 from pictor.imaging.matching.policy import CHOICES, RANGES, TEXTS, Policy
+from pictor.state import observatories
 from pictor.state.policies import SETTINGS
 from tests.services.gateway.conftest import Api
 
@@ -115,6 +116,13 @@ async def test_a_change_of_something_changed_meanwhile_is_refused(api: Api) -> N
         ({"master_retention_days": -1}, "master_retention_days is -1; it must lie between 0 and 3650"),
         ({"sigma_clip_value": "3"}, "sigma_clip_value is '3'; it must be a number"),
         ({"min_frame": 5}, "there is no setting min_frame"),
+        ({"filters_as_named": "on"}, "filters_as_named is 'on'; it may be no, yes"),
+        ({"filter_synonyms": "Ha"}, "filter_synonyms: write synonyms as NAME = NAME, such as Ha = Ha 7nm, not 'Ha'"),
+        ({"filters_apart": "[west] R"}, "filters_apart: there is no rig 'west' here; rigs are RIGS"),
+        (
+            {"filter_synonyms": "R = Red", "filters_apart": "R"},
+            "'R' stands in filter_synonyms and in filters_apart; leave it out of one",
+        ),
         (
             {"min_frames": 2, "sigma_clip_value": 11},
             ("min_frames is 2; it must lie between 3 and 100; sigma_clip_value is 11; it must lie between 1 and 10"),
@@ -124,8 +132,11 @@ async def test_a_change_of_something_changed_meanwhile_is_refused(api: Api) -> N
 async def test_a_wrong_value_is_refused_with_setting_value_and_range(
     api: Api, settings: dict[str, object], told: str
 ) -> None:
+    async with api.runtime.pool.acquire() as db:
+        rigs = ", ".join(one.name for one in await observatories.rigs(db, [api.home.id]))
     answer = await api.request("PUT", path(api), json={"settings": settings})
-    assert (answer.status_code, answer.json()["detail"]) == (422, told + ".")
+    wanted = told.replace("RIGS", rigs or "not there yet")
+    assert (answer.status_code, answer.json()["detail"]) == (422, wanted + ".")
     assert [one["field"] for one in answer.json()["errors"]] == list(settings)
     assert (await api.get(path(api))).json()["version"] == 0
 

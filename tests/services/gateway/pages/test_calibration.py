@@ -140,10 +140,11 @@ async def test_every_setting_has_its_default_range_and_description(
 ) -> None:
     await policies.save(db, place.observatory_id, {"min_frames": 5}, changed_by="user:1")
     text = " ".join((await browser.get("/calibration?tab=settings")).text.split())
-    fields = [found for tag, found in Elements(text).found if tag in {"input", "select"} and found.get("data-default")]
+    fields = [found for tag, found in Elements(text).found if tag in {"input", "select"} and "data-default" in found]
     assert [found["name"] for found in fields] == list(policies.SETTINGS)
     assert all("disabled" in found for found in fields)
     for piece in ("Default 10; 3 to 100", 'value="5" data-default="10"', "changed", "Default CMOS; one of CMOS, CCD",
+                  'name="filter_synonyms" type="text" maxlength="2000" value=""', "Default nothing</small>",
                   "Individual frames needed before auto-stacking triggers"):  # fmt: skip
         assert piece in text, piece
 
