@@ -1,5 +1,7 @@
 """The pictor command: every import beyond typer waits until its command is used."""
 
+import io
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -288,7 +290,15 @@ def version() -> None:
     typer.echo(VERSION)
 
 
+def print_any_name() -> None:
+    """Let names of files be printed that the terminal's letters cannot write: as their bytes, else as escapes."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        plain = sys.stdout.encoding.lower().replace("-", "") in {"utf8", "utf8sig"}
+        sys.stdout.reconfigure(errors="surrogateescape" if plain else "backslashreplace")
+
+
 def main() -> None:
     """Run the command line."""
+    print_any_name()
     load_lightly()
     app()

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.imaging.frame import Frame
 from pictor.imaging.products import Input, Provenance, write_product
 from pictor.imaging.skymap import Sky, measure_sky, subtract_sky
@@ -22,15 +22,15 @@ class How:
     products: tuple[str, ...] = ("background",)
 
 
-def main(files: Sequence[Path], out: Path, *, how: How, overwrite: bool, json: bool) -> int:
+def main(files: Sequence[Path], out: Path, *, how: How, overwrite: bool, resume: bool, json: bool) -> int:
     """Measure every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free(
-            [named(path, kind, out) for path in files for kind in how.products], overwrite=overwrite, inputs=files
-        )
-        work = partial(_one, out=out, how=how, overwrite=overwrite)
-        return each(files, work, label="background", say=_line, json=json)
+        left = left_to_do(files, lambda path: [named(path, kind, out) for kind in how.products], resume=resume)
+        targets = [named(path, kind, out) for path in left for kind in how.products]
+        require_free(targets, overwrite=overwrite or resume, inputs=files)
+        work = partial(_one, out=out, how=how, overwrite=overwrite or resume)
+        return each(left, work, label="background", say=_line, json=json)
 
     return checked(run)
 

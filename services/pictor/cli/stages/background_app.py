@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Measure the sky background of frames, write its map, or subtract it.
 
@@ -41,6 +41,7 @@ def background(
     subtract: Annotated[bool, typer.Option("--subtract", help="Also write the frame without its sky.")] = False,
     no_map: Annotated[bool, typer.Option("--no-map", help="Do not write the map of the sky.")] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Measure the sky background of frames."""
@@ -49,4 +50,4 @@ def background(
     wanted = (("background", not no_map), ("noise", noise), ("subtracted", subtract))
     how = command.How(cell, not keep_sources, bayer, tuple(name for name, asked in wanted if asked))
     folder: Path = out
-    raise SystemExit(command.main(files, folder, how=how, overwrite=overwrite, json=json))
+    raise SystemExit(command.main(files, folder, how=how, overwrite=overwrite, resume=resume, json=json))

@@ -12,7 +12,7 @@ import numpy as np
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, read_member
-from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown, write_text
 from pictor.cli.stages.sums import sums_beside
 from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
@@ -124,7 +124,7 @@ def _section(name: str, places: Iterable[Sequence[int]], frames: int) -> list[st
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _tell(results: Sequence[Told], found: Sequence[BadLines], text: str, out: Path | None, *, json: bool) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Out, Overwrite
+from pictor.cli.stages.options import Out, Overwrite, frames_in
 
 HELP = """Make a map of bad pixels from master darks, flats and a list of your own.
 
@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 
 def bad_pixels(
-    darks: Annotated[list[Path], typer.Argument(help="Master darks of one camera.", exists=True, dir_okay=False)],
+    darks: Annotated[
+        list[Path], typer.Argument(help="Master darks of one camera.", callback=frames_in, readable=False)
+    ],
     out: Out,
     flat: Annotated[
         list[Path] | None, typer.Option(help="Master flat, for dead pixels; repeat.", exists=True, dir_okay=False)

@@ -1,7 +1,8 @@
 """Lights in files calibrated with masters in files, as a stage."""
 
+import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from pictor.cli.calib_stack import bias_level
 from pictor.cli.client import CommandError
 from pictor.cli.stages.fix_pixels import LISTS
 from pictor.cli.stages.masters import Chosen, MasterFile, chosen_for, folder_of, given_as
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.cli.stages.sums import sums_once
 from pictor.imaging.calibration.files import calibrate_file
 from pictor.imaging.calibration.lightcards import CalibratedFile, corrections
@@ -53,19 +54,18 @@ class Shelf:
     folder: Sequence[MasterFile] = ()
     bad: Input | None = None
     bad_path: Path | None = None
-    left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def main(lights: Sequence[Path], wish: Wish, *, json: bool) -> int:
+def main(lights: Sequence[Path], wish: Wish, *, resume: bool, json: bool) -> int:
     """Calibrate every light; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
         with scratch_folder() as scratch:
             shelf = _shelf(wish, scratch)
-            require_free(
-                [named(path, "calibrated", wish.out) for path in lights], overwrite=wish.overwrite, inputs=lights
-            )
-            return each(lights, partial(_one, wish=wish, shelf=shelf), label="calibrating", say=_line, json=json)
+            left = left_to_do(lights, lambda path: [named(path, "calibrated", wish.out)], resume=resume)
+            targets = [named(path, "calibrated", wish.out) for path in left]
+            require_free(targets, overwrite=wish.overwrite, inputs=lights)
+            return each(left, partial(_one, wish=wish, shelf=shelf), label="calibrating", say=_line, json=json)
 
     return checked(run)
 
@@ -80,8 +80,10 @@ def _shelf(wish: Wish, scratch: Path) -> Shelf:
         raise CommandError(str(error), 2) from error
     given = {kind: given_as(kind, path, scratch) for kind, path in wish.given.items() if kind != "bad_pixels"}
     found, left_out = ([], {}) if wish.folder is None else folder_of(wish.folder, scratch)
+    for path, why in left_out.items():
+        print(f"pictor: {path} is left out: {why}", file=sys.stderr)
     bad = wish.given.get("bad_pixels")
-    return Shelf(policy, given, found, None if bad is None else Input.of(bad), bad, left_out)
+    return Shelf(policy, given, found, None if bad is None else Input.of(bad), bad)
 
 
 def _one(path: Path, wish: Wish, shelf: Shelf) -> Told:

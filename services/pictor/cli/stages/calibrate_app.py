@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Calibrate lights: take off bias and dark, divide by the flat, replace bad pixels; with the noise of a pixel.
 
@@ -57,6 +57,7 @@ def calibrate(
         bool, typer.Option("--insist", help="Use a master that is given although a rule says it does not fit.")
     ] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Calibrate lights with masters."""
@@ -65,6 +66,6 @@ def calibrate(
     given = {"bias": bias, "dark": dark, "flat": flat, "bad_pixels": bad_pixels}
     wish = command.Wish(
         out, {kind: path for kind, path in given.items() if path is not None}, masters, setting or [],
-        egain, read_noise, cosmics, scale_dark, insist, overwrite,
+        egain, read_noise, cosmics, scale_dark, insist, overwrite or resume,
     )  # fmt: skip
-    raise SystemExit(command.main(lights, wish, json=json))
+    raise SystemExit(command.main(lights, wish, resume=resume, json=json))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Out, Overwrite, finite
+from pictor.cli.stages.options import Out, Overwrite, finite, things_in
 from pictor.imaging.combine.method import Method, Scaling
 
 HELP = """Combine frames pixel by pixel into one: a master bias, dark or flat, or any frames of one shape.
@@ -41,7 +41,10 @@ def register(app: typer.Typer) -> None:
 
 
 def combine(
-    files: Annotated[list[Path], typer.Argument(help="Frames, or a folder of frames of one kind.", exists=True)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Frames, or a folder of frames of one kind.", callback=things_in, readable=False),
+    ],
     out: Out,
     kind: Annotated[
         Kind | None, typer.Option(help="What the frames are; default: as headers say, plain for lights.")

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Out, Overwrite
+from pictor.cli.stages.options import Out, Overwrite, frames_in
 
 HELP = """Compose a colour picture of frames taken through several filters.
 
@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 def composite(
     out: Out,
     files: Annotated[
-        list[Path] | None, typer.Argument(help="Frames of the palette.", exists=True, dir_okay=False)
+        list[Path] | None, typer.Argument(help="Frames of the palette.", callback=frames_in, readable=False)
     ] = None,
     palette: Annotated[str, typer.Option(help="rgb, sho, hoo or hgb.")] = "rgb",
     red: File = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pictor.cli.stages.fix_pixels import colour_pattern
-from pictor.cli.stages.running import Told, checked, each, named, require_free
+from pictor.cli.stages.running import Told, checked, each, left_to_do, named, require_free
 from pictor.imaging.calibration.cosmics import Limits
 from pictor.imaging.calibration.mending import clean_cosmics
 from pictor.imaging.frame import HIT, Frame
@@ -38,13 +38,16 @@ class Wish:
         return ["clean", *(["hits"] if self.masks else []), *(["difference"] if self.differences else [])]
 
 
-def main(files: Sequence[Path], wish: Wish, *, json: bool) -> int:
+def main(files: Sequence[Path], wish: Wish, *, resume: bool, json: bool) -> int:
     """Clean every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        targets = [named(path, suffix, wish.out) for path in files for suffix in wish.suffixes]
+        left = left_to_do(
+            files, lambda path: [named(path, suffix, wish.out) for suffix in wish.suffixes], resume=resume
+        )
+        targets = [named(path, suffix, wish.out) for path in left for suffix in wish.suffixes]
         require_free(targets, overwrite=wish.overwrite, inputs=files)
-        return each(files, partial(_one, wish=wish), label="cosmic rays", say=_line, json=json)
+        return each(left, partial(_one, wish=wish), label="cosmic rays", say=_line, json=json)
 
     return checked(run)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Find the hits of cosmic rays in single frames and replace them (L.A.Cosmic, sparing the cores of stars).
 
@@ -46,12 +46,13 @@ def cosmics(
         bool, typer.Option("--difference", help="Also write NAME_difference.fits: what was taken away.")
     ] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Find and replace the hits of cosmic rays."""
     from pictor.cli.stages import cosmics as command
 
     wish = command.Wish(
-        out, egain, read_noise, sigma, share, contrast, passes, bayer, mask_out, difference, overwrite
+        out, egain, read_noise, sigma, share, contrast, passes, bayer, mask_out, difference, overwrite or resume
     )  # fmt: skip
-    raise SystemExit(command.main(files, wish, json=json))
+    raise SystemExit(command.main(files, wish, resume=resume, json=json))

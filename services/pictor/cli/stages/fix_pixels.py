@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, named, require_free
+from pictor.cli.stages.running import Told, checked, each, left_to_do, named, require_free
 from pictor.imaging.calibration.badlist import BadPixelList, parse_bad_pixels
 from pictor.imaging.calibration.mending import repair_frame
 from pictor.imaging.errors import ImagingError
@@ -58,16 +58,16 @@ class Bad:
 _PLACE = (("XBINNING", 1), ("XORGSUBF", 0), ("YORGSUBF", 0))
 
 
-def main(files: Sequence[Path], wish: Wish, *, json: bool) -> int:
+def main(files: Sequence[Path], wish: Wish, *, resume: bool, json: bool) -> int:
     """Repair every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
         bad = None if wish.bad is None else _read(wish.bad)
-        require_free(
-            [named(path, "fixed", wish.out) for path in files], overwrite=wish.overwrite, inputs=[*files, wish.bad]
-        )
+        left = left_to_do(files, lambda path: [named(path, "fixed", wish.out)], resume=resume)
+        targets = [named(path, "fixed", wish.out) for path in left]
+        require_free(targets, overwrite=wish.overwrite, inputs=[*files, wish.bad])
         return each(
-            files, partial(_one, wish=wish, bad=bad), label="fixing pixels", say=_line, json=json, beside=[wish.bad]
+            left, partial(_one, wish=wish, bad=bad), label="fixing pixels", say=_line, json=json, beside=[wish.bad]
         )
 
     return checked(run)

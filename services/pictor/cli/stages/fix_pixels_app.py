@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Replace bad pixels by the median of their good neighbours.
 
@@ -40,9 +40,12 @@ def fix_pixels(
         typer.Option("--bayer/--mono", help="Whether there is a colour pattern; default: BAYERPAT, else its sky."),
     ] = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Replace bad pixels by the median of their good neighbours."""
     from pictor.cli.stages import fix_pixels as command
 
-    raise SystemExit(command.main(files, command.Wish(bad, out, radius, bayer, overwrite), json=json))
+    raise SystemExit(
+        command.main(files, command.Wish(bad, out, radius, bayer, overwrite or resume), resume=resume, json=json)
+    )

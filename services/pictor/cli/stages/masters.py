@@ -8,6 +8,7 @@ import numpy as np
 
 from pictor.cli.calib_files import LocalFrame, read_master_file
 from pictor.cli.client import CommandError
+from pictor.cli.stages.running import sentence_of
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.prescan import prescan_file
@@ -78,8 +79,8 @@ def folder_of(folder: Path, scratch: Path) -> tuple[list[MasterFile], dict[str, 
         try:
             if is_master(path, scratch):
                 found.append(_read(path, scratch))
-        except (ImagingError, CommandError) as error:
-            left_out[str(path)] = str(error)
+        except (ImagingError, CommandError, OSError) as error:
+            left_out[str(path)] = sentence_of(error).removeprefix(f"{path}: ")
     if not found:
         why = "".join(f"\n  {path}: {reason}" for path, reason in left_out.items())
         raise CommandError(f"there is no master in {folder}; IMAGETYP must name a master bias, dark or flat{why}", 2)

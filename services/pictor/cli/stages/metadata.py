@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.cards import Card
 from pictor.imaging.fits.prescan import prescan_file
@@ -53,7 +53,7 @@ class How:
     itelescope: bool = False
 
 
-def main(files: Sequence[Path], said: Said, how: How, *, json: bool) -> int:
+def main(files: Sequence[Path], said: Said, how: How, *, resume: bool, json: bool) -> int:
     """Write metadata into every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
@@ -61,9 +61,11 @@ def main(files: Sequence[Path], said: Said, how: How, *, json: bool) -> int:
             wanted, own = understood(said)
         except ImagingError as error:
             raise CommandError(str(error), 2) from error
+        going_on = resume and not how.dry_run
+        left = left_to_do(files, lambda path: [named(path, "metadata", how.out)], resume=going_on)
         if not how.dry_run:
-            require_free([named(path, "metadata", how.out) for path in files], overwrite=how.overwrite, inputs=files)
-        return each(files, partial(_one, wanted=wanted, own=own, how=how), label="metadata", say=_text, json=json)
+            require_free([named(path, "metadata", how.out) for path in left], overwrite=how.overwrite, inputs=files)
+        return each(left, partial(_one, wanted=wanted, own=own, how=how), label="metadata", say=_text, json=json)
 
     return checked(run)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Write who observed what, from where, into the headers of frames; and airmass, Moon and Sun of the exposure.
 
@@ -53,11 +53,12 @@ def metadata(
     no_name: Annotated[bool, typer.Option("--no-name", help="Take nothing from file names.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cards, write nothing.")] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Write metadata into the headers of frames."""
     from pictor.cli.stages import metadata as command
 
     said = command.Said(observer, telescope, observatory, site, target, ra, dec, tuple(settings or ()), yaml)
-    how = command.How(out, dry_run=dry_run, overwrite=overwrite, names=not no_name, itelescope=itelescope)
-    raise SystemExit(command.main(files, said, how, json=json))
+    how = command.How(out, dry_run=dry_run, overwrite=overwrite or resume, names=not no_name, itelescope=itelescope)
+    raise SystemExit(command.main(files, said, how, resume=resume, json=json))

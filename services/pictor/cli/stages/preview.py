@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.imaging.frame import Frame
 from pictor.imaging.preview.files import Pictures, write_pictures
 from pictor.imaging.preview.stretch import StretchKind
@@ -31,18 +31,17 @@ class Wish:
         return "preview", *self.also
 
 
-def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, json: bool) -> int:
+def main(files: Sequence[Path], out: Path, wish: Wish, *, overwrite: bool, resume: bool, json: bool) -> int:
     """Make pictures of every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
         if wish.stretch not in list(StretchKind):
             raise CommandError(f"--stretch is one of {', '.join(StretchKind)}, not {wish.stretch}", 2)
-        require_free(
-            [target for path in files for target in _targets(path, out, wish)], overwrite=overwrite, inputs=files
-        )
-        return each(
-            files, partial(_one, out=out, wish=wish, overwrite=overwrite), label="preview", say=_line, json=json
-        )
+        left = left_to_do(files, lambda path: _targets(path, out, wish), resume=resume)
+        targets = [target for path in left for target in _targets(path, out, wish)]
+        require_free(targets, overwrite=overwrite or resume, inputs=files)
+        work = partial(_one, out=out, wish=wish, overwrite=overwrite or resume)
+        return each(left, work, label="preview", say=_line, json=json)
 
     return checked(run)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Make pictures of frames to look at: upright, stretched, raw colour frames in colour.
 
@@ -33,6 +33,7 @@ def preview(
     tiles: Annotated[bool, typer.Option("--tiles", help="Also the whole frame as tiles to zoom into.")] = False,
     grey: Annotated[bool, typer.Option("--grey", help="Show a raw colour frame as the sensor read it.")] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Make pictures of frames to look at."""
@@ -40,4 +41,4 @@ def preview(
 
     also = {"thumbnail": thumbnail, "corners": corners, "tiles": tiles}
     wish = command.Wish(stretch, size, tuple(name for name, wanted in also.items() if wanted), grey)
-    raise SystemExit(command.main(files, out, wish, overwrite=overwrite, json=json))
+    raise SystemExit(command.main(files, out, wish, overwrite=overwrite, resume=resume, json=json))

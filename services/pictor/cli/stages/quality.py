@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.measured import csv_of, document, graded, measure_file, yaml_of
-from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown, write_text
 from pictor.cli.stages.stars import How
 from pictor.cli.stages.sums import sums_beside
 from pictor.imaging.errors import ImagingError
@@ -80,4 +80,4 @@ def table(rows: Sequence[Told]) -> str:
 
 
 def _write(path: Path, *, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)

@@ -10,7 +10,17 @@ from itertools import chain
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import (
+    STOPPED,
+    Told,
+    checked,
+    each,
+    finite,
+    left_to_do,
+    named,
+    require_free,
+    write_text,
+)
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.fits.reading import read_header
 from pictor.imaging.frame import Frame
@@ -50,19 +60,23 @@ class _Reference:
     given: Input
 
 
-def main(files: Sequence[Path], reference: Path, out: Path, table: Path | None, manner: Manner, *, json: bool) -> int:
+def main(
+    files: Sequence[Path], reference: Path, out: Path, table: Path | None, manner: Manner, *, resume: bool, json: bool
+) -> int:
     """Register every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
     found: list[Told] = []
 
     def run() -> int:
         if table is not None and table.suffix not in {".json", ".csv"}:
             raise CommandError(f"--transforms-only {table} must end in .json or .csv", 2)
-        targets = [table] if table is not None else [named(path, "registered", out) for path in files]
+        going_on = resume and table is None
+        left = left_to_do(files, lambda path: [named(path, "registered", out)], resume=going_on)
+        targets = [table] if table is not None else [named(path, "registered", out) for path in left]
         require_free(targets, overwrite=manner.overwrite, inputs=[*files, reference])
         known = _reference(reference, files, manner)
         work = partial(_one, known=known, out=None if table is not None else out, manner=manner, found=found)
-        code = each(files, work, label="register", say=_line, json=json, beside=[reference])
-        if table is not None and found:
+        code = each(left, work, label="register", say=_line, json=json, beside=[reference])
+        if table is not None and found and code != STOPPED:
             _write(table, found, known, overwrite=manner.overwrite)
         return code
 
@@ -148,7 +162,7 @@ def _write(path: Path, found: Sequence[Told], known: _Reference, *, overwrite: b
 
 def _put(path: Path, text: str, *, overwrite: bool) -> None:
     def write(part: Path) -> None:
-        part.write_text(text, encoding="utf-8")
+        write_text(part, text)
 
     write_whole(path, write, overwrite=overwrite)
 

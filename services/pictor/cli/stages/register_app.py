@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Bring frames onto the pixels of a reference frame, by their world coordinates or by their stars.
 
@@ -40,10 +40,11 @@ def register_frames(
         Path | None, typer.Option(help="Write the transforms to this .json or .csv, and no frames.", dir_okay=False)
     ] = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Bring frames onto the pixels of a reference frame."""
     from pictor.cli.stages import register as command
 
-    manner = command.Manner(by=by, kernel=kernel, mirrored=not no_mirror, overwrite=overwrite)
-    raise SystemExit(command.main(files, reference, out, transforms_only, manner, json=json))
+    manner = command.Manner(by=by, kernel=kernel, mirrored=not no_mirror, overwrite=overwrite or resume)
+    raise SystemExit(command.main(files, reference, out, transforms_only, manner, resume=resume, json=json))

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, named, require_free
+from pictor.cli.stages.running import Told, checked, each, left_to_do, named, require_free
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.astrometry.geometry import scale_of
 from pictor.imaging.errors import ImagingError
@@ -41,16 +41,16 @@ class Manner:
     overwrite: bool
 
 
-def main(files: Sequence[Path], out: Path, wish: Wish, manner: Manner, *, json: bool) -> int:
+def main(files: Sequence[Path], out: Path, wish: Wish, manner: Manner, *, resume: bool, json: bool) -> int:
     """Resample every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free(
-            [named(path, "resampled", out) for path in files], overwrite=manner.overwrite, inputs=[*files, wish.onto]
-        )
+        left = left_to_do(files, lambda path: [named(path, "resampled", out)], resume=resume)
+        targets = [named(path, "resampled", out) for path in left]
+        require_free(targets, overwrite=manner.overwrite, inputs=[*files, wish.onto])
         grid = grid_wanted(files, wish)
         work = partial(_one, grid=grid, out=out, manner=manner)
-        return each(files, work, label="resample", say=_line, json=json, beside=[wish.onto])
+        return each(left, work, label="resample", say=_line, json=json, beside=[wish.onto])
 
     return checked(run)
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Resample frames that have world coordinates onto another grid of pixels.
 
@@ -47,11 +47,12 @@ def resample_frames(
     kernel: KernelOption = "lanczos3",
     conserve: Annotated[Literal["flux", "brightness"], typer.Option(help="Sums over stars, or values.")] = "flux",
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Resample frames onto another grid."""
     from pictor.cli.stages import resample as command
 
     wish = command.Wish(onto=onto, centre=centre, size=size, scale=scale, north_up=north_up)
-    manner = command.Manner(kernel=kernel, conserve=conserve, overwrite=overwrite)
-    raise SystemExit(command.main(files, out, wish, manner, json=json))
+    manner = command.Manner(kernel=kernel, conserve=conserve, overwrite=overwrite or resume)
+    raise SystemExit(command.main(files, out, wish, manner, resume=resume, json=json))

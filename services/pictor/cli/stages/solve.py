@@ -14,7 +14,7 @@ from pictor.astrometry.believing import belief_of
 from pictor.astrometry.compute import solution_values
 from pictor.astrometry.solver import BY_INDEX, Belief, Means, Solved, point, solve_stars
 from pictor.cli.client import CommandError
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.cli.stages.solving import Given, read_given, write_results
 from pictor.imaging.astrometry.geometry import SkyPoint
 from pictor.imaging.astrometry.pointing import offset
@@ -75,7 +75,7 @@ def means_of(index: Sequence[Path], solvers: Sequence[str], astap_database: Path
     return Means(tuple(index), tuple(dict.fromkeys(solvers)) or ("engine",), astap_database, wall_s)
 
 
-def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, json: bool) -> int:
+def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, resume: bool, json: bool) -> int:
     """Solve every frame; 0: all solved, 1: one is not, 2: the call was wrong."""
 
     def run() -> int:
@@ -90,11 +90,11 @@ def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, json:
                 f"pictor: only the sample star index is there (three small fields); for others: {INSTALL}",
                 file=sys.stderr,
             )
-        require_free(
-            [one for path in files for one in wish.targets(path).values()], overwrite=wish.overwrite, inputs=files
-        )
+        left = left_to_do(files, lambda path: wish.targets(path).values(), resume=resume)
+        targets = [one for path in left for one in wish.targets(path).values()]
+        require_free(targets, overwrite=wish.overwrite, inputs=files)
         work = partial(_one, known=known, hints=hints, means=chosen, wish=wish)
-        return each(files, work, label="solve", say=_line, json=json)
+        return each(left, work, label="solve", say=_line, json=json)
 
     return checked(run)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Find where frames look at (plate solving), and write them with one world coordinate system.
 
@@ -73,6 +73,7 @@ def solve(
     mag_column: MagColumn = "mag",
     colour_column: ColourColumn = None,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Find where frames look at."""
@@ -81,5 +82,5 @@ def solve(
     hints = command.Hints(ra, dec, radius, scale, parity, blind=blind, target=target)
     means = command.means_of(index or [], [one.value for one in solver or []], astap_database, time_limit)
     table = command.Catalogue(catalogue, mag_column, colour_column) if photometry or catalogue else None
-    wish = command.Wish(out, wcs_only=wcs_only, stars=not no_stars, catalogue=table, overwrite=overwrite)
-    raise SystemExit(command.main(files, hints, means, wish, json=json))
+    wish = command.Wish(out, wcs_only=wcs_only, stars=not no_stars, catalogue=table, overwrite=overwrite or resume)
+    raise SystemExit(command.main(files, hints, means, wish, resume=resume, json=json))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pictor.cli.stages.running import Told, checked, each, finite, named, require_free
+from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free, write_text
 from pictor.cli.stages.starfacts import about_frame, zone_table
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.description import FrameDescription
@@ -39,17 +39,17 @@ class How:
         return "" if self.bayer is not None and self.bayer.strip().lower() == "none" else self.bayer
 
 
-def main(files: Sequence[Path], out: Path, *, how: How, more: Sequence[str], overwrite: bool, json: bool) -> int:
+def main(
+    files: Sequence[Path], out: Path, *, how: How, more: Sequence[str], overwrite: bool, resume: bool, json: bool
+) -> int:
     """Measure every frame; 0: all done, 1: one was refused, 2: the call was wrong."""
 
     def run() -> int:
-        require_free(
-            [target for path in files for target in _targets(path, out, more).values()],
-            overwrite=overwrite,
-            inputs=files,
-        )
-        work = partial(_one, out=out, how=how, more=more, overwrite=overwrite)
-        return each(files, work, label="stars", say=_line, json=json)
+        left = left_to_do(files, lambda path: _targets(path, out, more).values(), resume=resume)
+        targets = [target for path in left for target in _targets(path, out, more).values()]
+        require_free(targets, overwrite=overwrite or resume, inputs=files)
+        work = partial(_one, out=out, how=how, more=more, overwrite=overwrite or resume)
+        return each(left, work, label="stars", say=_line, json=json)
 
     return checked(run)
 
@@ -99,7 +99,7 @@ def _writers(
 ) -> dict[str, Callable[[Path], None]]:
     def text(make: Callable[[], str]) -> Callable[[Path], None]:
         def write(part: Path) -> None:
-            part.write_text(make(), encoding="utf-8")
+            write_text(part, make())
 
         return write
 

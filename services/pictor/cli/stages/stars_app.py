@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
 
 HELP = """Find and measure the stars of frames: positions, light, widths, shapes, the stellar profile and its map.
 
@@ -51,6 +51,7 @@ def stars(
     yaml: Annotated[bool, typer.Option("--yaml", help="Also write what is known of the frame as YAML.")] = False,
     zones: Annotated[bool, typer.Option("--zones", help="Also write the map of the field as CSV.")] = False,
     overwrite: Overwrite = False,
+    resume: Resume = False,
     json: Json = False,
 ) -> None:
     """Find and measure the stars of frames."""
@@ -58,7 +59,7 @@ def stars(
 
     more = [name for name, asked in _asked(csv, regions, image, yaml, zones) if asked]
     how = command.How(threshold, saturation, bayer, aperture, brightest)
-    raise SystemExit(command.main(files, out, how=how, more=more, overwrite=overwrite, json=json))
+    raise SystemExit(command.main(files, out, how=how, more=more, overwrite=overwrite, resume=resume, json=json))
 
 
 def _asked(csv: bool, regions: bool, image: bool, yaml: bool, zones: bool) -> list[tuple[str, bool]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pictor.cli.client import CommandError
 from pictor.cli.stages.measured import KIND, graded, measure_loaded
-from pictor.cli.stages.running import Told, checked, refusal, require_free, shown
+from pictor.cli.stages.running import Told, checked, refusal, require_free, shown, write_text
 from pictor.cli.stages.stars import How
 from pictor.cli.stages.summary_rules import load_rules, rules_text
 from pictor.cli.stages.summary_tables import frames_csv, set_rows, sets_csv, text_of
@@ -170,4 +170,4 @@ def _texts(told: Told) -> dict[str, str]:
 
 
 def _write(path: Path, *, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Overwrite
+from pictor.cli.stages.options import Overwrite, things_in
 
 HELP = """Summarize the quality of many frames, per frame and per set, and reject frames by rules in a file.
 
@@ -29,7 +29,8 @@ def register(app: typer.Typer) -> None:
 
 def summary(
     things: Annotated[
-        list[Path] | None, typer.Argument(help="Frames, folders, and files of pictor quality.", exists=True)
+        list[Path] | None,
+        typer.Argument(help="Frames, folders, and files of pictor quality.", callback=things_in, readable=False),
     ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="CSV file to write.")] = Path("summary.csv"),
     rules: Annotated[str, typer.Option(help="pictor, target-scheduler, or a YAML file of rules.")] = "pictor",
