@@ -10,9 +10,9 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration import files, jobs
+from pictor.imaging.calibration import files, jobs, staging
 from pictor.imaging.calibration.calibrating import calibrate
-from pictor.imaging.calibration.files import calibrate_file
+from pictor.imaging.calibration.files import Order, calibrate_file, calibrate_files
 from pictor.imaging.calibration.lightcards import CalibratedFile
 from pictor.imaging.calibration.masters import Master, write_map, write_master
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -102,6 +102,37 @@ def test_tiles_and_the_whole_frame_in_memory_give_the_same_bits(
     with fits.open(tmp_path / "out.fits") as units:
         for name, plane in (("SCI", whole.sci), ("ERR", whole.err), ("MASK", whole.mask)):
             np.testing.assert_array_equal(units[name].data, plane)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("piece", [staging.PIECE, 4096])
+def test_lights_calibrated_together_become_the_files_of_lights_calibrated_alone(
+    scene: tuple[NDArray[np.uint16], Master, Master, NDArray[np.uint8]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    piece: int,
+) -> None:
+    paths, (light, _, flat, _) = written(tmp_path, scene), scene
+    dark, flats = paths["dark"], {"R": paths["flat"], "G": tmp_path / "green.fits"}
+    write_master(flats["G"], Master(flat.sci[::-1].copy(), flat.err, flat.mask, flat.nused, fits.Header()))
+    orders, alone = [], []
+    for number, colour in enumerate("RGR"):
+        paths["light"] = tmp_path / f"light{number}.fits"
+        fits.writeto(paths["light"], light + np.uint16(number), fits.Header({"OBJECT": f"number {number}"}))
+        alone.append(tmp_path / f"alone{number}.fits")
+        run({**paths, "flat": flats[colour]}, alone[-1])
+        orders.append(
+            Order(
+                paths["light"], tmp_path / f"out{number}.fits", {"dark": dark, "flat": flats[colour]},
+                paths["bad_pixels"], None, DETECTOR.egain, DETECTOR.read_noise_e, DETECTOR.level, DETECTOR.saturation,
+            )
+        )  # fmt: skip
+    monkeypatch.setattr(staging, "PIECE", piece)
+    done = calibrate_files(orders)
+    assert [one.path for one in done] == [order.out for order in orders]
+    for one, order in zip(alone, orders, strict=True):
+        assert order.out.read_bytes() == one.read_bytes()
+    assert alone[0].read_bytes() != alone[2].read_bytes()
 
 
 @pytest.mark.parametrize("encoding", ["float32", "int16", "int32", "compressed"])

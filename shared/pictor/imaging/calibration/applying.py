@@ -118,28 +118,6 @@ def apply_tile(  # noqa: PLR0917
         _mark(pixels[:n], reals[2], facts[3], mask[start:end])
 
 
-@njit(cache=True, nogil=True)
-def seal(words: Swapped) -> int:
-    """Bring words into the byte order of the file in place; return their sum as the checksum wants it."""
-    total = np.uint64(0)
-    for i in range(words.size):
-        word = words[i]
-        total += np.uint64(word)
-        words[i] = (word >> OUTER) | ((word >> EIGHT) & SECOND) | ((word << EIGHT) & THIRD) | (word << OUTER)
-    return int(total)
-
-
-@njit(cache=True, nogil=True)
-def sum_words(words: Swapped) -> int:
-    """Return the sum, as the checksum wants it, of words that have the byte order of the file."""
-    total = np.uint64(0)
-    for i in range(words.size):
-        word = words[i]
-        swapped = (word >> OUTER) | ((word >> EIGHT) & SECOND) | ((word << EIGHT) & THIRD) | (word << OUTER)
-        total += np.uint64(np.uint32(swapped))
-    return int(total)
-
-
 @dataclass(frozen=True, slots=True)
 class Job:
     """A light and all that is applied to it; an absent plane is None."""
@@ -177,10 +155,10 @@ class Job:
         if not self.masks:
             mask[:] = 0
         for number, plane in enumerate(self.masks):
-            carried = cast("Mask", plane.read(first, last, room, "mask"))
+            carried = cast("Mask", plane.read(first, last, room, f"mask{number}"))
             np.bitwise_or(mask if number else carried, carried, out=mask)
         if self.bad is not None:
-            bad = self.bad.read(first, last, room, "mask") != 0
+            bad = self.bad.read(first, last, room, "bad") != 0
             np.bitwise_or(mask, bad.view(np.uint8), out=mask)
 
 
@@ -210,10 +188,8 @@ def _words(plane: Rows | None, first: int, last: int, room: Room, name: str) -> 
 
 def warm() -> None:
     """Compile the kernels."""
-    none, plane, words = np.empty(0, np.uint32), np.ones(8, np.float32), np.empty(8, np.uint32)
+    none, plane = np.empty(0, np.uint32), np.ones(8, np.float32)
     raw, mask = np.zeros(8, np.uint16), np.zeros(8, np.uint8)
     apply_tile(
         raw, plane[:0], none, none, none, none, np.zeros(4, np.bool_), np.ones(4, np.float32), plane, plane.copy(), mask
     )
-    seal(words)
-    sum_words(words)

@@ -16,6 +16,7 @@ from pictor.imaging.calibration.opened import OpenMaster, real
 from pictor.imaging.calibration.repair import repair_bad_pixels
 from pictor.imaging.calibration.repair import warm as warm_repair
 from pictor.imaging.calibration.rows import Held, Room
+from pictor.imaging.calibration.staging import warm as warm_stages
 from pictor.imaging.combine.flats import LOW_FLAT
 from pictor.imaging.combine.kernels import Reals
 from pictor.imaging.compiling import njit
@@ -187,5 +188,6 @@ def warm() -> None:
     apply_masters(plane.astype(np.uint16))
     apply_masters(plane)
     warm_tiles()
+    warm_stages()
     warm_repair()
     warm_cosmics()

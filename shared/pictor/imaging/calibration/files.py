@@ -1,39 +1,30 @@
 """Calibrate a light from file to file: read, computed and written tile by tile."""
 
 import math
-from collections.abc import Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from numpy.typing import NDArray
 
-from pictor.imaging.calibration.applying import Job, Tile, seal, sum_words
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.calibrating import finished
-from pictor.imaging.calibration.jobs import How, Masters, job_of, tiles_of
-from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrated_header
+from pictor.imaging.calibration.jobs import How, Masters, job_of
+from pictor.imaging.calibration.lightcards import CalibratedFile, Told
 from pictor.imaging.calibration.opened import OpenMaster, open_map, open_masters, real
-from pictor.imaging.calibration.planes import Plane, PlaneFile, write_planes
-from pictor.imaging.calibration.repair import REACH, halo, repair_rows
+from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.calibration.rows import Held, Room, Rows, Stored, sampled
+from pictor.imaging.calibration.tiling import Cards, Work, calibrate_tiled
 from pictor.imaging.combine.combining import median_penalty
 from pictor.imaging.combine.method import Method
 from pictor.imaging.combine.sources import plain_layout
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.fits.checksum import fold
 from pictor.imaging.fits.reading import read_frame, read_header
-from pictor.imaging.types import Mask
 
 ASSUMED_EGAIN = 1.0
 """Without any conversion gain the error plane is in the shape of photon noise only; the header says so."""
-
-PLANES = (("SCI", "f4"), ("ERR", "f4"), ("MASK", "u1"))
-PARTS = 8
-"""Parts of a frame handed to two threads: where one core has other work, the other takes more of them."""
 
 
 def calibrate_file(  # noqa: PLR0913 - one argument for everything that is known of the light
@@ -124,24 +115,76 @@ def calibrate_file(  # noqa: PLR0913 - one argument for everything that is known
     ...     print(done.calstat, fits.getdata(out)[0, 0])
     BD 200.0
     """
-    paths = {"bias": bias, "dark": dark, "flat": flat}
-    given = {place: path for place, path in paths.items() if path is not None}
-    _require_other(out, [light, *given.values(), *([] if bad_pixels is None else [bad_pixels])])
-    told = told or Told({place: path.name for place, path in given.items()})
+    masters = {"bias": bias, "dark": dark, "flat": flat}
+    order = Order(
+        light, out, {place: path for place, path in masters.items() if path is not None}, bad_pixels, bad_pixel_list,
+        egain, read_noise_e, bias_level, saturation, dark_scale, bayer, cosmics, sensor, pedestal, told,
+    )  # fmt: skip
+    return calibrate_files([order])[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A light to be calibrated and all that is known of it; see `calibrate_file`. ``masters`` are paths by place."""
+
+    light: Path
+    out: Path
+    masters: Mapping[str, Path]
+    bad_pixels: Path | None = None
+    bad_pixel_list: str | None = None
+    egain: float | None = None
+    read_noise_e: float | None = None
+    bias_level: float | None = None
+    saturation: float | None = None
+    dark_scale: float = 1.0
+    bayer: bool = False
+    cosmics: bool = False
+    sensor: tuple[int, int, int] = (1, 0, 0)
+    pedestal: float = 0.0
+    told: Told | None = None
+
+
+def calibrate_files(orders: Sequence[Order]) -> list[CalibratedFile]:
+    """Calibrate lights as `calibrate_file` does, side by side: masters that several of them have are read once.
+
+    Parameters
+    ----------
+    orders
+        The lights. Memory grows by 12 MiB with each, so that some four at a time are best.
+
+    Returns
+    -------
+    list of CalibratedFile
+        What was done, in the order of the lights.
+
+    Raises
+    ------
+    UnreadableFrameError, FrameMismatchError, ImagingError
+        As for `calibrate_file`; what was written of the others is not whole then.
+    """
     with ExitStack() as stack:
-        pixels, header = stack.enter_context(open_light(light, pedestal=pedestal))
-        opened = stack.enter_context(open_masters(given))
-        _require_same_way_up(header, opened)
-        mapped = None if bad_pixels is None else stack.enter_context(open_map(bad_pixels))
-        masters = Masters(**opened, bad_pixels=_bad(mapped, bad_pixel_list, pixels.shape, sensor))
-        known = fact(egain, header, opened, "EGAIN")
-        gain = known or ASSUMED_EGAIN
-        noise = fact(read_noise_e, header, opened, "RDNOISE") or scatter(masters) * gain
-        how = How(gain, noise, dark_scale, bias_level, saturation, bayer)
-        job = job_of(pixels, masters, how)
-        begun = CalibratedFile(out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
-        cards = _Cards(header, told, how, cosmics=cosmics)
-        return _whole(job, masters, begun, cards) if cosmics else _tiled(job, begun, cards)
+        works = [_work(order, stack) for order in orders]
+        if len({work.job.shape for work in works}) == 1 and not any(work.cards.cosmics for work in works):
+            return calibrate_tiled(works)
+        return [_whole(work) if work.cards.cosmics else calibrate_tiled([work])[0] for work in works]
+
+
+def _work(order: Order, stack: ExitStack) -> Work:
+    """Open a light and its masters, and settle what is done."""
+    bad = order.bad_pixels
+    _require_other(order.out, [order.light, *order.masters.values(), *([] if bad is None else [bad])])
+    pixels, header = stack.enter_context(open_light(order.light, pedestal=order.pedestal))
+    opened = stack.enter_context(open_masters(order.masters))
+    _require_same_way_up(header, opened)
+    mapped = None if bad is None else stack.enter_context(open_map(bad))
+    masters = Masters(**opened, bad_pixels=_bad(mapped, order.bad_pixel_list, pixels.shape, order.sensor))
+    known = fact(order.egain, header, opened, "EGAIN")
+    gain = known or ASSUMED_EGAIN
+    noise = fact(order.read_noise_e, header, opened, "RDNOISE") or scatter(masters) * gain
+    how = How(gain, noise, order.dark_scale, order.bias_level, order.saturation, order.bayer)
+    begun = CalibratedFile(order.out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
+    told = order.told or Told({place: path.name for place, path in order.masters.items()})
+    return Work(job_of(pixels, masters, how), masters, begun, Cards(header, told, how, cosmics=order.cosmics))
 
 
 def _require_other(out: Path, inputs: list[Path]) -> None:
@@ -209,92 +252,14 @@ def scatter(masters: Masters) -> float:
     return 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Cards:
-    """What the header of a calibrated light is made of."""
-
-    light: fits.Header
-    told: Told
-    how: How
-    cosmics: bool = False
-
-    def of(self, found: CalibratedFile) -> fits.Header:
-        """Extend the header of the light by what was applied."""
-        return calibrated_header(self.light, self.told, self.how, found, cosmics=self.cosmics)
-
-
-def _tiled(job: Job, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
-    """Calibrate tile by tile; two threads take one part of the frame after the other, each with memory of its own."""
-    tiles, rooms = tiles_of(job.shape), [Room(), Room()]
-    size = max(1, math.ceil(len(tiles) / PARTS))
-
-    def work(start: int) -> tuple[int, int]:
-        room = rooms.pop()
-        try:
-            return _work(job, tiles[start : start + size], room, file, bayer=cards.how.bayer)
-        finally:
-            rooms.append(room)
-
-    header = cards.of(begun)
-    with PlaneFile(begun.path, header, PLANES, job.shape) as file, ThreadPoolExecutor(2) as pool:
-        repaired, left = map(sum, zip(*pool.map(work, range(0, len(tiles), size)), strict=True))
-        header["BPIXNFIX"], header["BPIXNREM"] = repaired, left
-        file.finish(header)
-    return replace(begun, repaired=repaired, left=left)
-
-
-def _work(job: Job, tiles: list[tuple[int, int]], room: Room, file: PlaneFile, *, bayer: bool) -> tuple[int, int]:
-    """Calibrate, repair and write tiles that follow each other, each with the rows beyond it that a repair looks at.
-
-    The last rows of a tile are kept for the next, as they were before the repair.
-    """
-    reach, (ny, nx) = halo(bayer=bayer), job.shape
-    repaired = left = 0
-    kept = _tile(room, "kept", 0, nx)
-    for first, last in tiles:
-        top, bottom, known = max(0, first - reach), min(ny, last + reach), len(kept.sci)
-        tile = _tile(room, "", bottom - top, nx)
-        tile.rows(0, known).take(kept)
-        if top + known < bottom:
-            job.fill(top + known, bottom, room, tile.rows(known, bottom - top))
-        overlap = tile.rows(max(0, last - reach) - top, bottom - top)
-        kept = _tile(room, "kept", len(overlap.sci), nx)
-        kept.take(overlap)
-        inner = first - top, last - top
-        fixed, unfixed = repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1, REACH)
-        repaired, left = repaired + fixed, left + unfixed
-        _put(tile, slice(*inner), first, file)
-    return repaired, left
-
-
-def _tile(room: Room, name: str, rows: int, nx: int) -> Tile:
-    """Take memory for some rows of all three planes."""
-    sci, err = (room.take(name + plane, 4 * rows * nx).view(np.float32).reshape(-1, nx) for plane in ("sci", "err"))
-    return Tile(sci, err, room.take(name + "out mask", rows * nx).reshape(-1, nx))
-
-
-def _put(tile: Tile, inner: slice, first: int, file: PlaneFile) -> None:
-    """Write the rows of a tile in the byte order of the file."""
-    for number, plane in enumerate((tile.sci, tile.err)):
-        words = plane[inner].view(np.uint32).reshape(-1)
-        file.put(number, first, words, fold(int(seal(words))))
-    mask = tile.mask[inner].reshape(-1)
-    file.put(2, first, mask, fold(int(sum_words(_whole_words(mask)))))
-
-
-def _whole_words(mask: Mask) -> NDArray[np.uint32]:
-    """View bytes as words; the last ones of a file are filled up with zeros."""
-    return (mask if mask.size % 4 == 0 else np.pad(mask, (0, -mask.size % 4))).view(np.uint32)
-
-
-def _whole(job: Job, masters: Masters, begun: CalibratedFile, cards: _Cards) -> CalibratedFile:
+def _whole(work: Work) -> CalibratedFile:
     """Calibrate in memory: hits are looked for in the whole frame."""
-    done = finished(job, masters, cards.how, cosmics=True)
-    found = replace(begun, repaired=done.repaired, left=done.left, cleaned=done.cleaned)
+    done = finished(work.job, work.masters, work.cards.how, cosmics=True)
+    found = replace(work.begun, repaired=done.repaired, left=done.left, cleaned=done.cleaned)
     planes = [
         Plane("SCI", "f4", lambda rows: done.sci[rows]),
         Plane("ERR", "f4", lambda rows: done.err[rows]),
         Plane("MASK", "u1", lambda rows: done.mask[rows]),
     ]
-    write_planes(begun.path, cards.of(found), planes, job.shape)
+    write_planes(found.path, work.cards.of(found), planes, work.job.shape)
     return found

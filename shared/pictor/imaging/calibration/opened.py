@@ -126,12 +126,13 @@ def open_map(path: Path) -> Iterator[Rows]:
     """
     with ExitStack() as stack:
         try:
+            version = version_of(path)
             with fits.open(path, memmap=True, lazy_load_hdus=True) as units:
                 place = _where(units[0]) if units[0].shape and units[0].is_image else None
         except (OSError, TypeError, AttributeError, ValueError) as error:
             raise UnreadableFrameError(f"{path.name} is not a map that can be read: {error}") from error
         if place is not None and place.kind is np.uint8 and len(place.shape) == 2:
             file = stack.enter_context(path.open("rb"))
-            yield Stored(path.name, file, place.offset, (place.shape[0], place.shape[1]), np.uint8)
+            yield Stored(path.name, file, place.offset, (place.shape[0], place.shape[1]), np.uint8, version=version)
         else:
             yield Held((read_master(path, planes=()).sci != 0).astype(np.uint8))

@@ -67,7 +67,7 @@ def write_planes(path: Path, header: fits.Header, planes: Sequence[Plane], shape
         parts = [(number, rows) for number, size in kinds for rows in row_chunks(shape, item_bytes=size)]
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(put, *zip(*parts, strict=True)))
-        file.finish(header)
+        file.finish()
 
 
 class PlaneFile:
@@ -78,7 +78,7 @@ class PlaneFile:
     path
         File to write.
     header
-        Cards of the primary header; those of `finish` may have other values, not another number of cards.
+        Cards of the primary header; `finish` may give some of them other values.
     planes
         Name and type (f4, u1) of each plane.
     shape
@@ -91,10 +91,11 @@ class PlaneFile:
         self.planes, self.shape = planes, shape
         self._sums, self._lock = [0] * len(planes), Lock()
         self._starts, self._data, end = [], [], 0
+        self._first = _without_sums(*planes[0], shape, header)
         for number, (_, kind) in enumerate(planes):
             size = np.dtype(kind).itemsize * shape[0] * shape[1]
             self._starts.append(end)
-            self._data.append(end + len(self._block(number, header)))
+            self._data.append(end + len(self._block(number)))
             end = self._data[-1] + padded(size)
         path.unlink(missing_ok=True)
         self._file = path.open("wb")
@@ -111,25 +112,32 @@ class PlaneFile:
 
         ``first`` is a multiple of four, so that the rows begin with a whole word.
         """
-        view = data.data.cast("B")
-        position, done = self._data[plane] + first * self.shape[1] * data.itemsize, 0
+        self.put_bytes(plane, first * self.shape[1] * data.itemsize, data.data.cast("B"), total)
+
+    def put_bytes(self, plane: int, offset: int, view: memoryview, total: int) -> None:
+        """Write bytes of a plane from ``offset`` on, a multiple of four; ``total`` is as for `put`."""
+        position, done = self._data[plane] + offset, 0
         while done < len(view):
             done += os.pwrite(self._file.fileno(), view[done:], position + done)
         with self._lock:
             self._sums[plane] = fold(self._sums[plane] + total)
 
-    def finish(self, header: fits.Header) -> None:
-        """Write the headers with the sums of all that was put."""
-        for number, start in enumerate(self._starts):
-            block = self._block(number, header)
-            if start + len(block) != self._data[number]:
-                raise ValueError("the header has grown since the file was begun")
-            os.pwrite(self._file.fileno(), block, start)
+    def to_border(self, plane: int, offset: int, piece: int) -> int:
+        """Return how many bytes lie between a place in a plane and the next multiple of ``piece`` in the file."""
+        return piece - (self._data[plane] + offset) % piece
 
-    def _block(self, number: int, header: fits.Header) -> bytes:
+    def finish(self, *changed: fits.Card) -> None:
+        """Write the headers with the sums of all that was put; ``changed`` cards take the place of primary ones."""
+        for card in changed:
+            said = str(card).encode("ascii")
+            at = next(at for at in range(0, len(self._first), 80) if self._first.startswith(said[:10], at))
+            self._first = self._first[:at] + said + self._first[at + 80 :]
+        for number, start in enumerate(self._starts):
+            os.pwrite(self._file.fileno(), self._block(number), start)
+
+    def _block(self, number: int) -> bytes:
         """Make the header of one plane."""
-        name, kind = self.planes[number]
-        block = _extension(name, kind, self.shape) if number else _without_sums(name, kind, self.shape, header)
+        block = _extension(*self.planes[number], self.shape) if number else self._first
         said = f"'{self._sums[number]:<8}'".ljust(20).encode("ascii")
         block = block.replace(_NO_DATA, _NO_DATA[:10] + said, 1)
         told = encode(fold(sum_bytes(block) + self._sums[number])).encode("ascii")

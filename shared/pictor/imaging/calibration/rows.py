@@ -22,9 +22,12 @@ class Room:
     """Memory of one thread, used for tile after tile: fresh pages cost more than the arithmetic on them."""
 
     kept: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    read: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    """Which rows of which state of a file lie under a name."""
 
     def take(self, name: str, size: int) -> NDArray[np.uint8]:
         """Return so many bytes under a name; what lay there before is gone."""
+        self.read.pop(name, None)
         found = self.kept.get(name)
         if found is None or found.size < size:
             found = self.kept[name] = np.empty(-(-size // 64) * 64, np.uint8)
@@ -80,15 +83,20 @@ class Stored:
     """What changes when the file is written anew, see `version_of`; None: not known."""
 
     def read(self, first: int, last: int, room: Room, name: str) -> Words:
-        """Read the rows into the thread's memory."""
+        """Read the rows into the thread's memory, unless it is these that lie there."""
         item, nx = np.dtype(self.kind).itemsize, self.shape[1]
-        out = room.take(name, (last - first) * nx * item)
+        size, rows = (last - first) * nx * item, (*(self.version or ()), self.offset, first, last)
+        if self.version is not None and room.read.get(name) == rows:
+            return cast("Words", room.kept[name][:size].view(self.kind).reshape(last - first, nx))
+        out = room.take(name, size)
         view, position, done = out.data, self.offset + first * nx * item, 0
         while done < len(view):
             got = os.preadv(self.file.fileno(), [view[done:]], position + done)
             if got == 0:
                 raise ImagingError(f"{self.name} ends in the middle of its pixels", reason="truncated")
             done += got
+        if self.version is not None:
+            room.read[name] = rows
         return cast("Words", out.view(self.kind).reshape(last - first, nx))
 
 
