@@ -65,6 +65,9 @@ def test_corners_go_around_the_frame(rng: np.random.Generator) -> None:
     found = solution(projection(scale=2.0), rng)
     sides = [separation(found.corners[i], found.corners[(i + 1) % 4]) for i in range(4)]
     assert sides == pytest.approx([found.width_deg, found.height_deg] * 2, rel=1e-3)
+    theirs = WCS(fits.Header([fits.Card(*card) for card in wcs_cards(found)]))
+    places = theirs.all_pix2world([[0.5, 0.5], [3000.5, 0.5], [3000.5, 2000.5], [0.5, 2000.5]], 1)
+    assert np.max(np.abs(np.array(found.corners) - places)) * 3600 < 1e-3
 
 
 def test_the_footprint_covers_the_frame_and_little_more(rng: np.random.Generator) -> None:

@@ -43,6 +43,12 @@ def test_the_noise_of_a_light_calibrated_in_memory_closes(rng: np.random.Generat
     assert 0.97 < std < 1.03
 
 
+@pytest.mark.parametrize("level", [0.0, -3.0])
+def test_a_flat_without_light_divides_nothing(level: float) -> None:
+    with pytest.raises(ImagingError, match="holds no light"):
+        calibrate_frame(np.full((8, 8), 700, np.uint16), flat=np.full((8, 8), level), egain=1.0, read_noise_e=3.0)
+
+
 @pytest.mark.parametrize("held", [True, False])
 def test_pixels_and_errors_are_those_of_ccdproc(rng: np.random.Generator, *, held: bool) -> None:
     bias = CCDData(rng.normal(500, 1, SHAPE), unit="adu", uncertainty=StdDevUncertainty(np.full(SHAPE, 0.3)))

@@ -36,6 +36,15 @@ def test_the_gain_is_found_within_two_percent_under_vignetting(egain: float, rng
     assert found == pytest.approx(egain, rel=0.02)
 
 
+def test_blocks_that_moved_between_the_flats_do_not_count(rng: np.random.Generator) -> None:
+    camera = make_camera(rng, egain=1.5)
+    one, two = camera.expose(2.0, 45_000.0), camera.expose(2.0, 45_000.0)
+    two[32:96:2, 64:160] += 1500
+    found = conversion_gain(one, two, dark=camera.bias, read_noise=4.0)
+    print(f"gain {found:.4f} e-/ADU with 6 of 144 blocks spoilt, truth 1.5")
+    assert found == pytest.approx(1.5, rel=0.02)
+
+
 def test_a_dark_flat_tells_no_gain(rng: np.random.Generator) -> None:
     camera = make_camera(rng)
     with pytest.raises(ImagingError, match="too dark"):

@@ -195,6 +195,8 @@ def test_electrons_have_a_gain_of_one_and_the_setting_of_a_camera_is_no_gain(rng
     assert noise_of(Frame(light * EGAIN, unit="electron")).egain == 1.0
     setting = Frame(light, header=fits.Header({"GAIN": 100, "EGAIN": EGAIN}))
     assert noise_of(setting).egain == EGAIN
+    assert noise_of(Frame(light, header=fits.Header({"EGAIN": 0.25, "RDNOISE": 0.9, "CALSTAT": "BD"}))).egain == 0.25
+    assert noise_of(Frame.from_nddata(ccd)).step == 0.0
     guessed = noise_of(Frame(light, header=fits.Header({"GAIN": 100})))
     print(f"gain told by the sky alone {guessed.egain:.2f} e-/ADU, truth {EGAIN}")
     assert guessed.egain == pytest.approx(EGAIN, rel=0.1)

@@ -52,6 +52,11 @@ def test_the_numbers_are_those_of_photutils() -> None:
     assert np.median(np.abs(difference)) < 0.1
 
 
+def test_the_ring_reaches_from_the_aperture_to_one_and_a_half_of_it_but_is_never_smaller_than_two_pixels() -> None:
+    rings = [aperture_photometry(measured(), radius=radius) for radius in (1.0, 5.0)]
+    assert [(one.radius, one.inner, one.outer) for one in rings] == [(1.0, 2.0, 4.0), (5.0, 5.0, 9.0)]
+
+
 def test_the_error_is_the_scatter_of_apertures_on_empty_sky(rng: np.random.Generator) -> None:
     image = rng.normal(500.0, 12.0, (300, 300)).astype(np.float32)
     found = measure_frame(image)
