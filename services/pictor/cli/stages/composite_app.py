@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import Out, Overwrite, frames_in
+from pictor.cli.stages.options import Out, Overwrite, frames_in, offering
 
 HELP = """Compose a colour picture of frames taken through several filters.
 
@@ -34,18 +34,29 @@ def composite(
     files: Annotated[
         list[Path] | None, typer.Argument(help="Frames of the palette.", callback=frames_in, readable=False)
     ] = None,
-    palette: Annotated[str, typer.Option(help="rgb, sho, hoo or hgb.")] = "rgb",
+    palette: Annotated[
+        str, typer.Option(help="rgb, sho, hoo or hgb.", autocompletion=offering("rgb", "sho", "hoo", "hgb"))
+    ] = "rgb",
     red: File = None,
     green: File = None,
     blue: File = None,
     luminance: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="Frame that decides the brightness.")
     ] = None,
-    stretch: Annotated[str, typer.Option(help="asinh, stf, gamma or linear.")] = "asinh",
+    stretch: Annotated[
+        str,
+        typer.Option(help="asinh, stf, gamma or linear.", autocompletion=offering("asinh", "stf", "gamma", "linear")),
+    ] = "asinh",
     linked: Annotated[
         bool, typer.Option("--linked/--unlinked", help="One curve for all channels, or each by itself.")
     ] = True,
-    sky: Annotated[str, typer.Option(help="What is taken from each channel: plane, level or none.")] = "plane",
+    sky: Annotated[
+        str,
+        typer.Option(
+            help="What is taken from each channel: plane, level or none.",
+            autocompletion=offering("plane", "level", "none"),
+        ),
+    ] = "plane",
     white: Annotated[
         str | None, typer.Option(help="Factors for red, green, blue, as 1.1,1,0.9; default: by stars (rgb) or nebula.")
     ] = None,

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import OneFile, Out, Overwrite
+from pictor.cli.stages.options import OneFile, Out, Overwrite, offering
 
 HELP = """Subtract the continuum from a narrow-band frame: what stays is the light of the emission line.
 
@@ -45,7 +45,13 @@ def contsub(
             "the broad frame where it is 1 in the image.",
         ),
     ] = None,
-    sky: Annotated[str, typer.Option(help="What is taken from the result: plane, level or none.")] = "plane",
+    sky: Annotated[
+        str,
+        typer.Option(
+            help="What is taken from the result: plane, level or none.",
+            autocompletion=offering("plane", "level", "none"),
+        ),
+    ] = "plane",
     saturation: Annotated[
         float | None, typer.Option(min=0, help="Level from which pixels are saturated; default: SATURATE, or found.")
     ] = None,

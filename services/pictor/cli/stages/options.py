@@ -3,6 +3,7 @@
 import glob
 import math
 import os
+from collections.abc import Callable
 from pathlib import Path
 from stat import S_ISDIR
 from typing import Annotated
@@ -63,6 +64,11 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on: leave frames alon
 
 HERE = Path()
 """Products of many frames go into the current folder unless told otherwise."""
+
+
+def offering(*words: str) -> Callable[[str], list[str]]:
+    """Let the shell complete a value that is one of some words."""
+    return lambda incomplete: [word for word in words if word.startswith(incomplete)]
 
 
 def finite(value: float | None) -> float | None:

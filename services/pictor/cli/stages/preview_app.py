@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pictor.cli.options import Json
-from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume
+from pictor.cli.stages.options import HERE, Files, Folder, Overwrite, Resume, offering
 
 HELP = """Make pictures of frames to look at: upright, stretched, raw colour frames in colour.
 
@@ -26,7 +26,10 @@ def register(app: typer.Typer) -> None:
 def preview(
     files: Files,
     out: Folder = HERE,
-    stretch: Annotated[str, typer.Option(help="stf, zscale, asinh or linear.")] = "stf",
+    stretch: Annotated[
+        str,
+        typer.Option(help="stf, zscale, asinh or linear.", autocompletion=offering("stf", "zscale", "asinh", "linear")),
+    ] = "stf",
     size: Annotated[int, typer.Option(min=16, help="Longest side of the picture; small frames keep theirs.")] = 2048,
     thumbnail: Annotated[bool, typer.Option("--thumbnail", help="Also a WebP of 256 pixels.")] = False,
     corners: Annotated[bool, typer.Option("--corners", help="Also corners, edges and middle at 1:1.")] = False,

@@ -80,3 +80,4 @@ def test_the_shell_completes_commands_and_options() -> None:
 
     assert offered("pictor re") == {"read-noise", "register", "resample"}
     assert offered("pictor coadd --m") == {"--method"}
+    assert offered("pictor composite --palette h") == {"hoo", "hgb"}
