@@ -2,6 +2,7 @@
 
 Ours is everything the service makes: gate, bad-pixel map, error, mask and count planes. The peers write one plane.
 Siril's flats are not even dark-subtracted, ours are. Whole processes are taken in turns; astropy and ccdproc run once.
+A row's more tells the processor time of the parts of one stack: start, what grows with the frames, and the rest.
 """
 
 import asyncio
@@ -91,10 +92,12 @@ def whole(folder: Path, paths: list[Path], turns: int, *, ratio: float, dark: st
     share = MEMORY_SHARES[count]
     most = (Bound(Of.RSS, round(share * theirs[0].rss_mib)),) if theirs and dark is None else ()
     limits = Bound(Of.RATIO, ratio), *most
+    parts = in_process("bench.mastering", {"given": given, "parts": True})
+    more = {**parts, "peer_rss_mib": theirs[0].rss_mib if theirs else None}
     return Row(
         f"master {kind} {count} x 24 MP, whole process", "s", statistics.median(ours),
         statistics.median(one.process_s for one in theirs) if theirs else None, "Siril rej s 3 3", n=turns,
-        rss_mib=rss, accuracy=told, bounds=limits, more={"peer_rss_mib": theirs[0].rss_mib if theirs else None},
+        rss_mib=rss, accuracy=told, bounds=limits, more=more,
     )  # fmt: skip
 
 

@@ -2,22 +2,22 @@
 
 WHY = {
     "master dark 20": (
-        "of 2.7 s of processor time the start takes 0.5 s on one core: the imports of numpy, numba, astropy.io.fits "
-        "and what they import, and the compiled kernels. Reading 960 MB takes 0.3 s, clipping and comparing each frame "
-        "with the stack 0.6 s, both on two cores; noise and levels 0.1 s. The map of bad pixels, four planes with "
-        "checksums, the halves for the gate, facts and pictures take 0.9 s, side by side. Siril writes one plane and "
+        "the row's more tells the processor time of the parts of one stack. The start (start_cpu_s: the imports of "
+        "numpy, numba, astropy.io.fits and what they import) has one core to itself; reading 960 MB, clipping and "
+        "comparing each frame with the stack (build_cpu_s), then the map of bad pixels, four planes with checksums, "
+        "the halves for the gate, facts and pictures (judge_and_write_cpu_s) have both. Siril writes one plane and "
         "judges nothing. A warm child pays no start"
     ),
     "master dark 50": (
         "the start, the writing, the map of bad pixels and the pictures do not grow with the frames; reading, "
-        "clipping and comparing 1.2 thousand million samples does"
+        "clipping and comparing 1.2 thousand million samples does (build_cpu_s in the row's more)"
     ),
     "master flat": (
-        "of 3.3 s of processor time the start takes 0.6 s on one core; reading, taking off the dark, "
-        "scaling to real numbers, clipping and comparing 480 million samples 1.4 s on two cores, a fifth of it for the "
-        "bytes; four planes with checksums 0.4 s, the gain 0.2 s, levels and noise 0.3 s, the halves for the gate "
-        "0.2 s, unity and impulses 0.1 s, the hash of the dark 0.1 s beside all this. Siril's flats are neither "
-        "dark-subtracted nor judged"
+        "the row's more tells the processor time of the parts of one stack. The start (start_cpu_s) has one core to "
+        "itself; most of the rest (build_cpu_s) reads, takes off the dark, scales to real numbers, clips and compares "
+        "480 million samples, each of four bytes where a dark's has two, after levels and noise and before unity and "
+        "impulses; four planes with checksums, the gain and the halves for the gate (judge_and_write_cpu_s) follow. "
+        "Siril's flats are neither dark-subtracted nor judged"
     ),
     "all preview products with tiles": (
         "of 0.52 s of processor time 0.27 s code 81 million pixels of tiles as JPEG, 0.05 s read 122 MB, 0.05 s "
