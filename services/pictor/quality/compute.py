@@ -85,7 +85,9 @@ def measure(
 
 
 def warm() -> None:
-    """Compile every kernel a measurement needs."""
+    """Compile every kernel a measurement needs, and import what astropy only imports to write the first table."""
+    from astropy import table  # noqa: F401, PLC0415 - nobody else here needs it
+
     for module in (background, colour, classification, defects, detection, profile, saturation, shapes):
         module.warm()
     warm_calibration()

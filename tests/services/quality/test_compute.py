@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,6 +44,16 @@ def test_the_answer_is_json_fits_the_contract_and_names_the_star_list(tmp_path: 
     stars = StarList.from_fits(str(found["stars_path"]))
     assert quality.star_count == stars.star_count > 100
     assert quality.fwhm_px == pytest.approx(render(SHARP).fwhm, rel=0.02)
+
+
+def test_the_first_measurement_of_a_warm_child_imports_nothing_more(tmp_path: Path) -> None:
+    path = written(render(SHARP).image, tmp_path / "light.fits")
+    code = (
+        "import sys; from pictor.quality.compute import measure, warm; warm(); before = set(sys.modules); "
+        f"measure({path!r}, {str(tmp_path)!r}); print(sorted(set(sys.modules) - before))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_a_raw_colour_frame_is_seen_without_its_pattern_in_the_header(tmp_path: Path) -> None:
