@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from pictor.cli.processing.report.charts import Point, bars, legend, over_time, pointing
 from pictor.cli.processing.report.page import page_of
@@ -175,6 +176,15 @@ def test_hundreds_of_lights_can_be_searched_and_a_few_need_no_search(tmp_path: P
     assert len(page) < 1_000_000
     print(f"the page of 300 lights without pictures: {len(page) / 1e3:.0f} kB")
     assert "<input" not in page_of(many(20), tmp_path)
+
+
+def test_a_thumbnail_leads_to_the_picture_it_is_made_of(tmp_path: Path) -> None:
+    report = many(1)
+    report.rows[0].outputs = {"thumbnail": "a b#1.webp"}
+    Image.new("L", (256, 200)).save(tmp_path / "a b#1.webp")
+    page = page_of(report, tmp_path)
+    assert '<a href="a%20b%231.webp"><img src="data:' in page
+    assert 'alt="picture of light_000.fits"' in page
 
 
 def test_targets_with_colour_come_first_then_the_longest_exposed(tmp_path: Path) -> None:

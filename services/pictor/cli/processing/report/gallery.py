@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pictor.cli.processing.report.pictures import LARGE, WIDE, embedded
-from pictor.cli.processing.report.text import duration, link, number, text
+from pictor.cli.processing.report.text import duration, link, linked, number, text
 from pictor.cli.processing.rows import CoaddRow, Report, Status
 
 COLOUR = "colour"
@@ -45,7 +45,7 @@ def _picture(one: CoaddRow, out: Path, edge: int) -> str:
     shown = None if path is None else embedded(out / path, edge, quality=80 if edge == WIDE else 72)
     image = "" if shown is None else f'<img src="{shown}" alt="{text(f"{one.kind} of {one.target}, {one.filter}")}">'
     if image and path:
-        image = f'<a href="{text(path)}">{image}</a>'
+        image = linked(path, image)
     told = [
         f"{one.frames} light{'s' * (one.frames != 1)}" if one.frames else "",
         duration(one.exposure_s) if one.exposure_s else "",

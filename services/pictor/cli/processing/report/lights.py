@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pictor.cli.processing.report.charts import Point, legend, over_time, pointing
 from pictor.cli.processing.report.pictures import MOST, SMALL, embedded
-from pictor.cli.processing.report.text import clock, file_name, number, text
+from pictor.cli.processing.report.text import clock, file_name, linked, number, text
 from pictor.cli.processing.rows import Row, Status
 
 PLOTS = (
@@ -132,7 +132,8 @@ def table(lights: Sequence[Row], out: Path) -> str:
 def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
     facts, numbers = row.facts, row.numbers
     shown = embedded(out / row.outputs["thumbnail"], SMALL) if thumbnail and "thumbnail" in row.outputs else None
-    picture = "" if shown is None else f'<img src="{shown}" alt="" width="64">'
+    image = f'<img src="{shown}" alt="picture of {text(row.label)}" width="64">'
+    picture = "" if shown is None else linked(row.outputs["thumbnail"], image)
     grade = facts.get("grade")
     cells = [
         picture, file_name(row.label), status(row.status),

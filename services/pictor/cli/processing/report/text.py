@@ -49,4 +49,9 @@ def clock(start: str | None) -> str:
 
 def link(path: str, shown: str) -> str:
     """Link a file beside the report."""
-    return f'<a href="{quote(os.fsencode(path))}">{file_name(shown)}</a>'
+    return linked(path, file_name(shown))
+
+
+def linked(path: str, markup: str) -> str:
+    """Let a part of the page lead to a file beside the report."""
+    return f'<a href="{quote(os.fsencode(path))}">{markup}</a>'
