@@ -16,8 +16,8 @@ from pictor.runtime.embedded.config import Endpoints
 from pictor.runtime.filters import names_alike, policy_of, set_key, spelled
 from pictor.runtime.stacking.manual import Wanted, ask
 from pictor.runtime.stacking.needs import assessment, situation
-from pictor.runtime.stacking.triggers import shelf_of
-from pictor.state import asking, filters, frames, light_sets, masters, policies
+from pictor.runtime.stacking.triggers import settle, shelf_of
+from pictor.state import asking, filters, frames, light_sets, masters, policies, shelves
 from pictor.state.asking import Configuration
 from pictor.state.database import Connection, Pool, migrations, open_pool
 from pictor.state.frames import Frame
@@ -168,6 +168,26 @@ async def test_flats_of_one_filter_make_one_group_that_keeps_the_name_it_had(db:
     assert {key: (len(one.frames), one.key.filter) for key, one in shelf.groups.items()} == {name: (7, "Red")}
 
 
+async def test_two_groups_that_become_one_leave_no_word_about_the_other(db: Connection, place: Place) -> None:
+    await change(db, place, filters_as_named="yes")
+    await _flats(db, place, ["R"] * 3 + ["Red"] * 4 + ["G"] * 2)
+    assert await _notes(db, place) == [("G", 2), ("R", 3), ("Red", 4)]
+    await change(db, place)
+    assert await _notes(db, place) == [("G", 2), ("Red", 7)]
+    assert await _notes(db, place) == [("G", 2), ("Red", 7)]
+    await change(db, place, filters_as_named="yes")
+    assert await _notes(db, place) == [("G", 2), ("R", 3), ("Red", 4)]
+
+
+async def _notes(db: Connection, place: Place) -> list[tuple[str, int]]:
+    async with db.transaction():
+        shelf = await shelf_of(db, place.observatory_id, MODE)
+        for name in shelf.groups:
+            await settle(db, shelf, name)
+    notes = await shelves.notes(db, place.observatory_id)
+    return sorted((one.facts["filter"], one.have) for one in notes)
+
+
 async def test_a_stack_of_several_names_takes_the_reading_along_and_no_other_does(db: Connection, place: Place) -> None:
     await change(db, place, filter_synonyms="L = Clear")
     await master(db, place, "dark")
@@ -197,15 +217,15 @@ async def _needs(db: Connection, place: Place, now: datetime) -> Sequence[object
     return (await assessment(await situation(db, place.observatory_id, now=now))).needs
 
 
-async def test_the_names_in_use_are_those_of_frames_and_masters_by_rig(db: Connection, place: Place) -> None:
+async def test_the_names_in_use_are_those_of_frames_and_masters(db: Connection, place: Place) -> None:
     for name in ("R", "Ha", "Red", None, "R", "Über"):
         await add(db, place, "light", name)
     await master(db, place, "flat", "OIII")
     rig = str(place.rig_id)
     found = (await filters.in_use(db, [place.observatory_id]))[place.observatory_id]
-    assert set(found) == {(rig, name) for name in ("Ha", "OIII", "R", "Red", "Über")}
-    assert len(found) == 5
-    assert (await filters.in_use(db, [place.observatory_id], rig="none"))[place.observatory_id] == []
+    assert sorted(found) == ["Ha", "OIII", "R", "Red", "Über"]
+    assert await filters.rigs_with(db, place.observatory_id, ["Ha", "V"]) == [rig]
+    assert await filters.rigs_with(db, place.observatory_id, ["OIII"]) == []
     policy = await policy_of(db, place.observatory_id)
     assert await names_alike(db, place.observatory_id, "red", rig, policy) == ("R", "Red", "red")
     assert sorted((await spelled(db, [place.observatory_id], "red")).names) == ["R", "Red"]

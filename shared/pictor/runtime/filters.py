@@ -4,6 +4,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from uuid import UUID
 
+from pictor.imaging.matching.filters import photometric
 from pictor.imaging.matching.policy import Policy, of_rigs, told_by, validate
 from pictor.runtime.library import frame_seen
 from pictor.state import filters, light_sets, observatories, policies
@@ -20,20 +21,21 @@ async def policy_of(db: Connection, observatory_id: UUID) -> Policy:
 
 async def told(db: Connection, observatory_id: UUID, policy: Policy) -> Policy:
     """Tell settings of an observatory, its own or others to be tried, which rigs it has and which names are in use."""
-    in_use = await filters.in_use(db, [observatory_id])
     rigs = {rig.name: str(rig.id) for rig in await observatories.rigs(db, [observatory_id])}
-    return told_by(of_rigs(policy, rigs), in_use[observatory_id])
+    of_system = [name for name in (await filters.in_use(db, [observatory_id]))[observatory_id] if photometric(name)]
+    having = await filters.rigs_with(db, observatory_id, of_system) if of_system else []
+    return told_by(of_rigs(policy, rigs), [(rig, name) for rig in having for name in of_system])
 
 
 async def spelled(db: Connection, observatory_ids: Collection[UUID], of_filter: str) -> Spelled:
     """Find every way in which frames and masters of some observatories name a filter."""
-    in_use = await filters.in_use(db, observatory_ids)
     found = []
-    for place, names in in_use.items():
-        reads = (await policy_of(db, place)).filters if names else None
-        found += [(place, rig, name) for rig, name in names if reads is not None and reads.same(of_filter, name, rig)]
-    places, rigs, written = zip(*found, strict=True) if found else ((), (), ())
-    return Spelled(places, rigs, written)
+    for place, names in (await filters.in_use(db, observatory_ids)).items():
+        if names:
+            reads = (await policy_of(db, place)).filters
+            rigs = [str(rig.id) for rig in await observatories.rigs(db, [place])] or [""]
+            found += [(place, name) for name in names if any(reads.same(of_filter, name, rig) for rig in rigs)]
+    return Spelled(tuple(place for place, _ in found), tuple(name for _, name in found))
 
 
 async def names_on_rig(db: Connection, frame: Frame, policy: Policy) -> tuple[str, ...]:
@@ -48,8 +50,8 @@ async def names_alike(
     """Return the names that are one filter on a rig, the given one among them; none where none is given."""
     if of_filter is None:
         return ()
-    in_use = (await filters.in_use(db, [observatory_id], rig=rig))[observatory_id]
-    return tuple(sorted({of_filter, *(name for _, name in in_use if policy.filters.same(of_filter, name, rig))}))
+    in_use = (await filters.in_use(db, [observatory_id]))[observatory_id]
+    return tuple(sorted({of_filter, *(name for name in in_use if policy.filters.same(of_filter, name, rig))}))
 
 
 async def names_of_filter(db: Connection, frame: Frame) -> tuple[str, ...]:

@@ -20,6 +20,9 @@ Pool: TypeAlias = asyncpg.Pool
 MIGRATION_LOCK = 7_420_113
 """Key of the advisory lock that lets one process migrate at a time."""
 
+MIGRATION_S = 3600.0
+"""Time one migration may take: an index over millions of frames takes longer than any statement of a service may."""
+
 STATEMENT_MS = 9_000
 """Waiting for a connection, a statement and its cancellation make 15 s at most: then a frozen server is told of."""
 
@@ -147,7 +150,8 @@ async def _apply(connection: Connection, wanted: Iterable[tuple[int, str, str]])
                 raise MigrationError(f"migration {name} was changed after it had been applied")
             continue
         async with connection.transaction():
-            await connection.execute(sql)
+            await connection.execute("SET LOCAL statement_timeout = 0")
+            await connection.execute(sql, timeout=MIGRATION_S)
             await connection.execute(
                 "INSERT INTO schema_migration (number, name, sha256) VALUES ($1, $2, $3)", number, name, digest
             )

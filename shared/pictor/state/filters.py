@@ -1,4 +1,4 @@
-"""The names of filters in use: as headers write them, by rig."""
+"""The names of filters in use, as headers write them, and the rigs that use them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -9,54 +9,57 @@ from pictor.state.database import Connection
 
 @dataclass(frozen=True, slots=True)
 class Spelled:
-    """A filter as frames and masters name it: observatories, rigs and names, side by side."""
+    """A filter as frames and masters name it: observatories and names, side by side."""
 
     observatories: tuple[UUID, ...] = ()
-    rigs: tuple[str, ...] = ()
     names: tuple[str, ...] = ()
 
 
-AMONG_FRAMES = """(f.observatory_id, coalesce(f.rig_id::text, f.camera, 'None'), f.filter)
-    IN (SELECT * FROM unnest({}::uuid[], {}::text[], {}::text[]))"""
-AMONG_MASTERS = """(m.observatory_id, coalesce(m.facts#>>'{{mode,rig_id}}', 'None'), m.filter)
-    IN (SELECT * FROM unnest({}::uuid[], {}::text[], {}::text[]))"""
-"""Conditions on what is spelled, with the places of its three lists."""
-
-_OF_FRAMES = """
-    WITH RECURSIVE named (rig, name) AS (
-        (SELECT coalesce(f.rig_id::text, f.camera, 'None'), f.filter FROM frame f
-            WHERE f.observatory_id = o.id AND f.filter IS NOT NULL AND {of_rig}
-            ORDER BY coalesce(f.rig_id::text, f.camera, 'None'), f.filter LIMIT 1)
-        UNION ALL
-        SELECT following.rig, following.name FROM named, LATERAL (
-            SELECT coalesce(f.rig_id::text, f.camera, 'None') AS rig, f.filter AS name FROM frame f
-            WHERE f.observatory_id = o.id AND f.filter IS NOT NULL AND {of_rig}
-                AND (coalesce(f.rig_id::text, f.camera, 'None'), f.filter) > (named.rig, named.name)
-            ORDER BY coalesce(f.rig_id::text, f.camera, 'None'), f.filter LIMIT 1
-        ) following
-    )
-    SELECT rig, name FROM named
-"""
-"""Leaps from one distinct name to the next in its index, however many frames there are."""
+AMONG = "({alias}.observatory_id, {alias}.filter) IN (SELECT * FROM unnest({{}}::uuid[], {{}}::text[]))"
+AMONG_FRAMES, AMONG_MASTERS = AMONG.format(alias="f"), AMONG.format(alias="m")
+"""Conditions on what is spelled, with the places of its two lists."""
 
 
-async def in_use(
-    db: Connection, observatories: Collection[UUID], *, rig: str | None = None
-) -> dict[UUID, list[tuple[str, str]]]:
-    """Return the rigs of observatories (or one of them) and the names their frames and masters have for filters."""
-    of_rig = "true" if rig is None else "coalesce(f.rig_id::text, f.camera, 'None') = $2"
-    of_masters = "true" if rig is None else "m.facts#>>'{mode,rig_id}' = $2"
+async def in_use(db: Connection, observatories: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Return the names that frames and masters of observatories have for filters.
+
+    Leaps from one name to the next in their index, however many frames there are.
+    """
     rows = await db.fetch(
-        f"""
-        SELECT o.id, found.rig, found.name FROM unnest($1::uuid[]) AS o(id), LATERAL (
-            ({_OF_FRAMES.format(of_rig=of_rig)}) UNION
-            SELECT coalesce(m.facts#>>'{{mode,rig_id}}', 'None'), m.filter FROM master m
-            WHERE m.observatory_id = o.id AND m.filter IS NOT NULL AND {of_masters}
-        ) found ORDER BY 1, 2, 3
-        """,  # noqa: S608 - constants
-        list(observatories), *([] if rig is None else [rig]),
-    )  # fmt: skip
-    found: dict[UUID, list[tuple[str, str]]] = {one: [] for one in observatories}
+        """
+        SELECT o.id, found.name FROM unnest($1::uuid[]) AS o(id), LATERAL (
+            (WITH RECURSIVE named (name) AS (
+                (SELECT f.filter FROM frame f WHERE f.observatory_id = o.id AND f.filter IS NOT NULL
+                    ORDER BY f.filter LIMIT 1)
+                UNION ALL
+                SELECT (
+                    SELECT f.filter FROM frame f WHERE f.observatory_id = o.id AND f.filter > named.name
+                    ORDER BY f.filter LIMIT 1
+                ) FROM named WHERE named.name IS NOT NULL
+            )
+            SELECT name FROM named WHERE name IS NOT NULL)
+            UNION SELECT m.filter FROM master m WHERE m.observatory_id = o.id AND m.filter IS NOT NULL
+        ) found ORDER BY 1, 2
+        """,
+        list(observatories),
+    )
+    found: dict[UUID, list[str]] = {one: [] for one in observatories}
     for row in rows:
-        found[row["id"]].append((row["rig"], row["name"]))
+        found[row["id"]].append(row["name"])
     return found
+
+
+async def rigs_with(db: Connection, observatory_id: UUID, names: Collection[str]) -> list[str]:
+    """Return the rigs whose frames have one of these names, a camera where a frame has no rig."""
+    rows = await db.fetch(
+        """
+        SELECT r.id::text AS rig FROM rig r WHERE r.observatory_id = $1 AND EXISTS (
+            SELECT FROM frame f WHERE f.observatory_id = $1 AND f.filter = ANY($2) AND f.rig_id = r.id
+        )
+        UNION SELECT coalesce(f.camera, 'None') FROM frame f
+        WHERE f.observatory_id = $1 AND f.filter = ANY($2) AND f.rig_id IS NULL
+        ORDER BY 1
+        """,
+        observatory_id, list(names),
+    )  # fmt: skip
+    return [row["rig"] for row in rows]

@@ -1,5 +1,6 @@
 """What is known about groups of calibration frames besides their masters."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,6 +67,13 @@ async def save_notes(db: Connection, observatory_id: UUID, notes: list[Note]) ->
             updated_at = now()
         """,
         [(observatory_id, n.group_key, n.decision, n.message, n.have, n.needed, n.facts) for n in notes],
+    )
+
+
+async def forget_notes(db: Connection, observatory_id: UUID, group_keys: Sequence[str]) -> None:
+    """Forget groups there are no more: their frames are in another."""
+    await db.execute(
+        "DELETE FROM calibration_note WHERE observatory_id = $1 AND group_key = ANY($2)", observatory_id, group_keys
     )
 
 

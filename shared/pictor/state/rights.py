@@ -49,7 +49,7 @@ ROLES: Mapping[str, Role] = {
         "login_code": "SID", "account": "SIU", "membership": "SIUD", "frame": "SIUD", "job": "SIUD",
         "module_run": "SIUD", "outbox": "SIUD", "parked": "SIU", "product": "SIUD", "frame_quality": "SD",
         "frame_grade": "SID", "frame_solution": "SD", "frame_calibration": "SD", "calibration_policy": "SIU",
-        "calibration_note": "SIU", "calibration_mode": "SU", "master": "SIUD", "master_component": "SID",
+        "calibration_note": "SIUD", "calibration_mode": "SU", "master": "SIUD", "master_component": "SID",
         "stack_request": "SIUD", "detector_reading": "SID", "bad_pixel_list": "SIUD", "light_set": "SD",
         "master_upload": "SIUD",
         "audit": "SI", "audit_end": "S",
@@ -63,7 +63,7 @@ ROLES: Mapping[str, Role] = {
     }),
     STACKER: Role(12, {
         **_FLOW, "product": "SIUD", "job": "SIU", "module_run": "SIUD", "calibration_policy": "S",
-        "calibration_note": "SIU",
+        "calibration_note": "SIUD",
         "master": "SIU", "master_component": "SI", "stack_request": "SIU", "frame_quality": "S", "frame_grade": "S",
         "frame": "SU", "calibration_mode": "SU", "detector_reading": "SIU", "bad_pixel_list": "S", "light_set": "SIU",
         "frame_calibration": "SIU", "master_upload": "S",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -50,6 +50,14 @@ def group_name(group: FrameGroup, known: Iterable[Master | NamedGroup], policy: 
         if same_group(key_of(one.facts), group.key, policy):
             return one.group_key
     return name_of(group.key)
+
+
+def gone_into(found: Mapping[str, FrameGroup], known: Iterable[NamedGroup], policy: Policy) -> list[str]:
+    """Name the groups of one name of a filter whose frames are in a group of several of its names now."""
+    mixed = [one.key for one in found.values() if len({frame.filter for frame in one.frames}) > 1]
+    flats = [key for key in mixed if key.frame_type is FrameType.FLAT]
+    gone = [one for one in known if one.group_key not in found] if flats else []
+    return [one.group_key for one in gone if any(same_group(key_of(one.facts), key, policy) for key in flats)]
 
 
 def one_with(master: Master, library: Iterable[Master], now: Policy) -> list[str]:

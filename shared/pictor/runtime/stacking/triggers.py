@@ -25,7 +25,7 @@ from pictor.runtime.passing import give_first
 from pictor.runtime.runtime import Runtime
 from pictor.runtime.stacking.decide import Decision, Group, Outcome, decide
 from pictor.runtime.stacking.judging import frames_of, judge_new, judge_together, newest
-from pictor.runtime.stacking.library import facts_of, group_name
+from pictor.runtime.stacking.library import facts_of, gone_into, group_name
 from pictor.runtime.stacking.outliers import AMONG
 from pictor.runtime.stacking.roles import roles_of
 from pictor.state import groups, individuals, jobs, masters, observatories, outbox, premade, stacks
@@ -58,7 +58,8 @@ async def shelf_of(db: Connection, observatory_id: UUID, camera_mode: str) -> Sh
     alike = await individuals.admitted(db, observatory_id, camera_mode, among=AMONG, most=MAX_FRAMES)
     unlike = {name for one in alike if one.unlike for name in one.ids}
     seen = frames_of(alike, await individuals.mode_of(db, observatory_id, camera_mode))
-    known: list[Master | NamedGroup] = [*library, *await groups.named_groups(db, observatory_id)]
+    named = await groups.named_groups(db, observatory_id)
+    known: list[Master | NamedGroup] = [*library, *named]
     found: dict[str, FrameGroup] = {}
     for every in group_frames(seen, policy):
         group = await judge_together(db, newest(every), fresh=fresh, unlike=unlike)
@@ -67,6 +68,7 @@ async def shelf_of(db: Connection, observatory_id: UUID, camera_mode: str) -> Sh
         name = group_name(group, known, policy)
         known = [one for one in known if one.group_key != name]
         found[name] = group
+    await groups.forget_notes(db, observatory_id, gone_into(found, named, policy))
     return Shelf(observatory_id, policy, library, found, camera_mode, all_judged)
 
 

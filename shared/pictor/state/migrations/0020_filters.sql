@@ -5,5 +5,4 @@ ALTER TABLE calibration_policy
     ADD COLUMN filters_apart text CHECK (length(filters_apart) <= 2000);
 
 -- The names in use, leaping from one to the next: frames keep the name as it is written, whatever it is read as.
-CREATE INDEX frame_filter_name ON frame (observatory_id, coalesce(rig_id::text, camera, 'None'), filter)
-    WHERE filter IS NOT NULL;
+CREATE INDEX frame_filter_name ON frame (observatory_id, filter, rig_id) WHERE filter IS NOT NULL;
