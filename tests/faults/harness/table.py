@@ -21,9 +21,13 @@ Written by `make faults`, which injects every fault below into real servers and 
 with `pictor check --deep` and the journal of a client that wrote down every answered upload. A row is *whole* when the
 check finds nothing lost, doubled or stuck; *seconds* is the time from the end of the fault until then (of the slowest
 run), *limit* what it may take on an idle machine. On a busy one the limit is stretched by the load per processor, at
-most four-fold; the factor is given where it was needed. `make chaos SEED=n MINUTES=m` injects them at random.
+most four-fold; the factor is given where it was needed. *Run* is the day of the last run, and the highest load then;
+`make faults ARGS="-k test_f13"` runs some rows, and leaves what the page says of the others. `make chaos SEED=n
+MINUTES=m` injects them at random.
 
 """
+
+NOTES = "## Measured on the way"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -91,7 +95,8 @@ class Table:
             if runs.get(number) or self._page:
                 terminalreporter.write_line(" | ".join(fields))
         if self._page is not None:
-            self._page.write_text(HEAD + _markdown(lines, runs), encoding="utf-8")
+            before = self._page.read_text(encoding="utf-8") if self._page.exists() else ""
+            self._page.write_text(HEAD + markdown(lines, runs, before), encoding="utf-8")
 
 
 def _line(number: str, runs: list[Outcome]) -> list[str]:
@@ -112,10 +117,24 @@ def _line(number: str, runs: list[Outcome]) -> list[str]:
     return [number, title, how, verdict, f"{max(seconds):.1f}" if seconds else "-", f"{limit:g} s{stretched}"]
 
 
-def _markdown(lines: list[list[str]], runs: dict[str, list[Outcome]]) -> str:
-    rows = ["| row | fault | injected by | verdict | seconds | limit |", "|---|---|---|---|---|---|"]
-    rows += ["| " + " | ".join(field.replace("|", "\\|") for field in line) + " |" for line in lines]
-    load = max((one["load"] for found in runs.values() for one in found), default=0.0)
-    measured = [f"- {number}: {note}" for number, found in runs.items() for one in found for note in one["notes"]]
-    foot = f"Run on {time.strftime('%Y-%m-%d')}, {os.cpu_count()} processors, load up to {load:.1f}."
-    return "\n".join([*rows, "", foot, *(["", "## Measured on the way", "", *measured] if measured else []), ""])
+def markdown(lines: list[list[str]], runs: dict[str, list[Outcome]], before: str) -> str:
+    """Write the table and what was measured; rows that were not run stay as they were on the page before."""
+    table, _, notes = before.partition(NOTES)
+    known = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines() if line.startswith("| F")}
+    rows = [
+        "| row | fault | injected by | verdict | seconds | limit | run |",
+        "|---|---|---|---|---|---|---|",
+        *(_row(fields, runs.get(fields[0], []), known.get(fields[0])) for fields in lines),
+    ]
+    old = [line for line in notes.splitlines() if line.startswith("- F")]
+    measured = [line for line in old if not runs.get(line[2:].partition(":")[0])]
+    measured += [f"- {number}: {note}" for number, found in runs.items() for one in found for note in one["notes"]]
+    foot = ["", NOTES, "", *measured] if measured else []
+    return "\n".join([*rows, "", f"Processors: {os.cpu_count()}.", *foot, ""])
+
+
+def _row(fields: list[str], runs: list[Outcome], known: str | None) -> str:
+    if known is not None and not runs:
+        return known
+    when = f"{time.strftime('%Y-%m-%d')}, load {max(one['load'] for one in runs):.0f}" if runs else ""
+    return "| " + " | ".join(field.replace("|", "\\|") for field in [*fields, when]) + " |"
