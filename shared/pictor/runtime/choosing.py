@@ -16,7 +16,7 @@ of its set gets, for that place, what the rules choose for itself at the time of
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -69,6 +69,8 @@ class Shelf:
     policy: Policy
     masters: Sequence[Master]
     brief: bool = False
+    spelled: dict[tuple[str | None, str], tuple[str, ...]] = field(default_factory=dict)
+    """The names of each filter that was asked for on a rig: looked up once for all lights."""
 
     @cached_property
     def seen(self) -> dict[str, MasterFrame]:
@@ -125,7 +127,7 @@ async def choose_among(
         told: dict[str, Any] = {place: {"master_id": None, "reason": done, "candidates": []} for place in PLACES}
         return Choice(applied={}, weak=False, explanation=told | {"notes": [done]}, reason=done)
     library = shelf.masters
-    key, light = await set_key(db, frame, shelf.policy), frame_seen(frame)
+    key, light = await set_key(db, frame, shelf.policy, shelf.spelled), frame_seen(frame)
     if key is None:
         return applicable(shelf.select(light, None), light, library)
     first = frame_seen(await light_sets.first_light(db, key) or frame)

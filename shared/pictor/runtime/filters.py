@@ -59,7 +59,27 @@ async def names_of_filter(db: Connection, frame: Frame) -> tuple[str, ...]:
     return await names_on_rig(db, frame, await policy_of(db, frame.observatory_id))
 
 
-async def set_key(db: Connection, frame: Frame, policy: Policy) -> SetKey | None:
-    """Return the set a light belongs to, whatever its lights call their filter; None for one that stands alone."""
+async def set_key(
+    db: Connection, frame: Frame, policy: Policy, known: dict[tuple[str | None, str], tuple[str, ...]] | None = None
+) -> SetKey | None:
+    """Return the set a light belongs to, whatever its lights call their filter; None for one that stands alone.
+
+    Parameters
+    ----------
+    db
+        A connection.
+    frame
+        The light.
+    policy
+        Settings of its observatory.
+    known
+        The names of filters by name and camera mode, as they were looked up before; the frame's are added.
+    """
     key = light_sets.key_of(frame)
-    return None if key is None else replace(key, names=await names_on_rig(db, frame, policy))
+    if key is None:
+        return None
+    known = {} if known is None else known
+    place = frame.filter, key.camera_mode
+    if place not in known:
+        known[place] = await names_on_rig(db, frame, policy)
+    return replace(key, names=known[place])
