@@ -1,6 +1,7 @@
 """Write several image planes into one FITS file, row by row, with checksums and without a second copy in memory."""
 
 import errno
+import math
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,9 @@ from pictor.imaging.fits.cards import padded
 from pictor.imaging.fits.checksum import encode, fold, sum_bytes
 
 CHUNK_BYTES = 1 << 20
+CHUNKS = 8
+"""Chunks one thread writes before it takes others."""
+
 _NO_SUM = b"CHECKSUM= '0000000000000000'"
 _NO_DATA = b"DATASUM = '0       '          "
 BITPIX = {"f4": -32, "u1": 8}
@@ -55,19 +59,32 @@ def write_planes(path: Path, header: fits.Header, planes: Sequence[Plane], shape
     shape
         Shape (ny, nx) of every plane.
     """
+    from pictor.imaging.calibration.rows import Room  # noqa: PLC0415 - as below
+    from pictor.imaging.calibration.staging import Stage  # noqa: PLC0415 - which writes into a PlaneFile
+
+    rooms = [Room(), Room()]
     with PlaneFile(path, header, [(plane.name, plane.kind) for plane in planes], shape) as file:
 
-        def put(number: int, rows: slice) -> None:
-            kind = np.dtype(planes[number].kind)
-            native = np.ascontiguousarray(planes[number].rows(rows), dtype=kind)
-            swapped = native.byteswap() if kind.itemsize > 1 else native
-            file.put(number, rows.start, swapped, _sum_words(native))
+        def put(number: int, chunks: list[slice]) -> None:
+            kind, room = np.dtype(planes[number].kind), rooms.pop()
+            stage = Stage.of(file, number, chunks[0].start * shape[1] * kind.itemsize, room)
+            for rows in chunks:
+                stage.add(np.ascontiguousarray(planes[number].rows(rows), dtype=kind))
+            stage.flush()
+            rooms.append(room)
 
-        kinds = enumerate(np.dtype(plane.kind).itemsize for plane in planes)
-        parts = [(number, rows) for number, size in kinds for rows in row_chunks(shape, item_bytes=size)]
         with ThreadPoolExecutor(2) as pool:
-            list(pool.map(put, *zip(*parts, strict=True)))
+            list(pool.map(put, *zip(*_parts(planes, shape), strict=True)))
         file.finish()
+
+
+def _parts(planes: Sequence[Plane], shape: tuple[int, int]) -> list[tuple[int, list[slice]]]:
+    """Cut every plane into parts, one thread each: pieces that follow each other."""
+    parts = []
+    for number, plane in enumerate(planes):
+        chunks = row_chunks(shape, item_bytes=np.dtype(plane.kind).itemsize)
+        parts += [(number, chunks[start : start + CHUNKS]) for start in range(0, len(chunks), CHUNKS)]
+    return parts
 
 
 class PlaneFile:
@@ -82,18 +99,18 @@ class PlaneFile:
     planes
         Name and type (f4, u1) of each plane.
     shape
-        Shape (ny, nx) of every plane.
+        Shape (ny, nx) of every plane; with three axes, as of a cube of colours, its rows are counted through.
     """
 
     def __init__(
-        self, path: Path, header: fits.Header, planes: Sequence[tuple[str, str]], shape: tuple[int, int]
+        self, path: Path, header: fits.Header, planes: Sequence[tuple[str, str]], shape: tuple[int, ...]
     ) -> None:
         self.planes, self.shape = planes, shape
         self._sums, self._lock = [0] * len(planes), Lock()
         self._starts, self._data, end = [], [], 0
         self._first = _without_sums(*planes[0], shape, header)
         for number, (_, kind) in enumerate(planes):
-            size = np.dtype(kind).itemsize * shape[0] * shape[1]
+            size = np.dtype(kind).itemsize * math.prod(shape)
             self._starts.append(end)
             self._data.append(end + len(self._block(number)))
             end = self._data[-1] + padded(size)
@@ -112,7 +129,7 @@ class PlaneFile:
 
         ``first`` is a multiple of four, so that the rows begin with a whole word.
         """
-        self.put_bytes(plane, first * self.shape[1] * data.itemsize, data.data.cast("B"), total)
+        self.put_bytes(plane, first * self.shape[-1] * data.itemsize, data.data.cast("B"), total)
 
     def put_bytes(self, plane: int, offset: int, view: memoryview, total: int) -> None:
         """Write bytes of a plane from ``offset`` on, a multiple of four; ``total`` is as for `put`."""
@@ -156,12 +173,12 @@ def _make_room(file: BinaryIO, size: int) -> None:
 
 
 @lru_cache
-def _extension(name: str, kind: str, shape: tuple[int, int]) -> bytes:
+def _extension(name: str, kind: str, shape: tuple[int, ...]) -> bytes:
     """Make the header of a plane that is not the first; its sums are zero."""
     return _without_sums(name, kind, shape, None)
 
 
-def _without_sums(name: str, kind: str, shape: tuple[int, int], header: fits.Header | None) -> bytes:
+def _without_sums(name: str, kind: str, shape: tuple[int, ...], header: fits.Header | None) -> bytes:
     """Make a header whose sums are zero; ``header`` has the further cards of the first plane, None is of another."""
     own = _structure(kind, shape, primary=header is not None)
     if header is not None:
@@ -173,15 +190,17 @@ def _without_sums(name: str, kind: str, shape: tuple[int, int], header: fits.Hea
     return text.encode("ascii")
 
 
-def _structure(kind: str, shape: tuple[int, int], *, primary: bool) -> fits.Header:
+def _structure(kind: str, shape: tuple[int, ...], *, primary: bool) -> fits.Header:
     """Make the cards every image begins with."""
     first = ("SIMPLE", True, "conforms to FITS") if primary else ("XTENSION", "IMAGE", "image extension")
     last = [("EXTEND", True, "")] if primary else [("PCOUNT", 0, ""), ("GCOUNT", 1, "")]
-    axes = [("NAXIS", 2, ""), ("NAXIS1", shape[1], "columns"), ("NAXIS2", shape[0], "rows")]
+    axes: list[tuple[str, int, str]] = [("NAXIS", len(shape), "")]
+    names = ("columns", "rows", "planes")[: len(shape)]
+    axes += [(f"NAXIS{k}", size, name) for k, (size, name) in enumerate(zip(shape[::-1], names, strict=True), 1)]
     return fits.Header([first, ("BITPIX", BITPIX[kind], "bits per pixel"), *axes, *last])
 
 
-def _sum_words(native: NDArray[np.generic]) -> int:
+def sum_words(native: NDArray[np.generic]) -> int:
     """Sum the 32-bit words the values become in the file; a native word already has the value of its swapped bytes."""
     if native.itemsize == 4:
         return fold(int(native.view(np.uint32).sum(dtype=np.uint64)))
