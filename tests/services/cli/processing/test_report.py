@@ -138,6 +138,7 @@ def test_plots_hold_every_frame_and_mark_those_left_out() -> None:
     assert drawn.count('class="dot') == 4
     assert drawn.count('class="out') == 1
     assert "5 frames, 1 of them left out" in drawn
+    assert "The median of the frames used is 3.5 pixels." in drawn
     assert over_time([], "FWHM", "pixels") == ""
     assert pointing([Point(0.0, 0.0, "R", False, "x")], "Pointing").count('class="dot') == 1
     assert bars({}, "time") == ""
@@ -165,6 +166,15 @@ def many(count: int) -> Report:
         for number, start in enumerate(starts)
     ]
     return Report("night", "out", "pictor 1", rows=rows)
+
+
+def test_times_tell_the_year_where_lights_are_of_several(tmp_path: Path) -> None:
+    report = many(2)
+    assert ">10-12 20:01<" in page_of(report, tmp_path)
+    report.rows[0].facts["start_utc"] = "2021-03-04T05:06:00+00:00"
+    page = page_of(report, tmp_path)
+    assert ">2021-03-04 05:06<" in page
+    assert ">2026-10-12 20:01<" in page
 
 
 def test_hundreds_of_lights_can_be_searched_and_a_few_need_no_search(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from statistics import median
 
 from pictor.cli.processing.coadds import band_of
 from pictor.cli.processing.report.scales import Session, sessions, tick_text, ticks, time_ticks
@@ -18,7 +19,8 @@ _OTHERS = 4
 _SHAPES = {
     "f-L": "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0", "f-R": "M-3.6 -3.6h7.2v7.2h-7.2z", "f-G": "M0 -4.8L4.8 3.6H-4.8z",
     "f-B": "M0 -5L5 0L0 5L-5 0z", "f-Ha": "M0 4.8L4.8 -3.6H-4.8z", "f-OIII": "M-2.1 -5h4.2v10h-4.2z",
-    "f-SII": "M-5 -2.1h10v4.2h-10z", "f-0": "M-4.6 -4L4.6 4V-4L-4.6 4z", "f-1": "M-4 -4.6L4 4.6H-4L4 -4.6z",
+    "f-SII": "M-5 -2.1h10v4.2h-10z", "f-0": "M0 -5L4.8 -1.5L2.9 4H-2.9L-4.8 -1.5z",
+    "f-1": "M-1.5 -5h3v3.5H5v3h-3.5V5h-3v-3.5H-5v-3h3.5z",
     "f-2": "M0 -6L1.6 -1.6L6 0L1.6 1.6L0 6L-1.6 1.6L-6 0L-1.6 -1.6z", "f-3": "M-4 2a4 4 0 0 1 8 0z",
 }  # fmt: skip
 """A shape for every colour, about its middle: who does not tell the colours apart tells the filters by these."""
@@ -79,11 +81,11 @@ def over_time(points: Sequence[Point], title: str, unit: str, *, digits: int = 1
 
     shades = colours([point.filter for point in points])
     drawn = [_mark(x(point), y(point.y), shades[point.filter], point) for point in points]
-    used = sorted(point.y for point in points if not point.out)
-    middle = used[len(used) // 2] if used else None
-    median = "" if middle is None else f" The median of the frames used is {number(middle, digits)} {unit}."
+    used = [point.y for point in points if not point.out]
+    middle = median(used) if used else None
+    told = "" if middle is None else f" The median of the frames used is {number(middle, digits)} {unit}."
     out = sum(point.out for point in points)
-    said = f"{len(points)} frames, {out} of them left out.{median}"
+    said = f"{len(points)} frames, {out} of them left out.{told}"
     parts = [_grid(marks, y), _clock(runs), *(_time_axis(run, many=len(runs)) for run in runs), *drawn]
     if middle is not None:
         parts.insert(1, f'<line class="median" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(middle):.1f}" '

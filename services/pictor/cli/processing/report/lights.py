@@ -25,7 +25,7 @@ FEWEST_TO_PLOT = 3
 """Two times are no course of a night."""
 
 COLUMNS = (
-    ("", "t"), ("File", "f"), ("Status", ""), ("Grade", ""), ("Target", ""), ("Filter", ""), ("Start (UTC)", "w"),
+    ("", "t"), ("File", "f"), ("Status", ""), ("Grade", ""), ("Target", "p"), ("Filter", "p"), ("Start (UTC)", "w"),
     ("Exp. s", "n"), ("FWHM px", "n"), ("FWHM \N{DOUBLE PRIME}", "n"), ("Ecc.", "n"), ("Stars", "n"), ("Sky ADU", "n"),
     ("Why, and what was done", "why"),
 )  # fmt: skip
@@ -121,7 +121,8 @@ def table(lights: Sequence[Row], out: Path) -> str:
     tall = len(lights) > MANY
     search = _SEARCH if tall else ""
     head = "".join(f'<th scope="col" class="{shape}">{text(name)}</th>' for name, shape in COLUMNS)
-    body = "".join(_line(row, out, thumbnail=index < MOST) for index, row in enumerate(lights))
+    years = {str(row.facts["start_utc"])[:4] for row in lights if row.facts.get("start_utc")}
+    body = "".join(_line(row, out, thumbnail=index < MOST, year=len(years) > 1) for index, row in enumerate(lights))
     return (
         f'{search}<div class="card scroll{" tall" if tall else ""}"><table class="sortable cards">'
         "<caption hidden>Lights</caption>"
@@ -129,7 +130,7 @@ def table(lights: Sequence[Row], out: Path) -> str:
     )
 
 
-def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
+def _line(row: Row, out: Path, *, thumbnail: bool, year: bool) -> str:
     facts, numbers = row.facts, row.numbers
     shown = embedded(out / row.outputs["thumbnail"], SMALL) if thumbnail and "thumbnail" in row.outputs else None
     image = f'<img src="{shown}" alt="picture of {text(row.label)}" width="64">'
@@ -138,7 +139,8 @@ def _line(row: Row, out: Path, *, thumbnail: bool) -> str:
     cells = [
         picture, file_name(row.label), status(row.status),
         f'<span class="g g-{text(grade)}">{text(grade)}</span>' if grade else "",
-        text(facts.get("target") or ""), text(facts.get("filter") or ""), clock(facts.get("start_utc")),
+        file_name(facts.get("target") or ""), file_name(facts.get("filter") or ""),
+        clock(facts.get("start_utc"), year=year),
         _exposure(facts.get("exposure_s")), number(numbers.get("fwhm_px"), 2), number(numbers.get("fwhm_arcsec"), 2),
         number(numbers.get("eccentricity"), 2), number(numbers.get("star_count"), 0),
         number(numbers.get("background_adu"), 0), why(row),

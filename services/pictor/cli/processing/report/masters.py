@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from pictor.cli.processing.report.text import link, number, text
+from pictor.cli.processing.report.text import file_name, link, number, text
 from pictor.cli.processing.rows import MasterRow, Report
 
 _VERDICTS = {"active": "OK", "ready": "OK", "found": "OK", "rejected": "ERROR", "failed": "ERROR"}
@@ -26,7 +26,7 @@ def masters_table(report: Report) -> str:
 
 def _line(one: MasterRow) -> str:
     facts = one.facts
-    name = link(one.path, one.name) if one.path and one.made else text(one.name)
+    name = link(one.path, one.name) if one.path and one.made else file_name(one.name)
     shade = _VERDICTS.get(one.verdict, "SKIP")
     cells = [
         name, f'<span class="s s-{shade}">{text(one.verdict)}</span>', text(one.kind), str(one.frames),

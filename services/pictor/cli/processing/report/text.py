@@ -37,12 +37,12 @@ def duration(seconds: float | None) -> str:
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
-def clock(start: str | None) -> str:
-    """Write the start of an exposure."""
+def clock(start: str | None, *, year: bool = False) -> str:
+    """Write the start of an exposure, with the year where lights are of several."""
     if not start:
         return DASH
     try:
-        return f"{datetime.fromisoformat(start):%m-%d %H:%M}"
+        return datetime.fromisoformat(start).strftime("%Y-%m-%d %H:%M" if year else "%m-%d %H:%M")
     except ValueError:
         return text(start)
 
