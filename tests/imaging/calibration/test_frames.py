@@ -43,6 +43,40 @@ def test_the_noise_of_a_light_calibrated_in_memory_closes(rng: np.random.Generat
     assert 0.97 < std < 1.03
 
 
+@pytest.mark.parametrize(("step", "unit"), [(16, 1.0), (4, 1.0), (1, 1 / 65535), (16, 1 / 65535)])
+def test_the_noise_closes_for_few_bits_and_for_values_brought_to_one(
+    step: int, unit: float, rng: np.random.Generator
+) -> None:
+    truth, egain, noise_e, bias = 60.0, 5.0, 0.6 * step * 5.0, 512.0
+    electrons = rng.poisson(truth * egain, (300, 300)) + rng.normal(0, noise_e, (300, 300))
+    light = np.rint((electrons / egain + bias) / step) * step
+    light[0, 0] = np.nan if unit == 1.0 else 65535.0
+    below = np.full((300, 300), bias * unit, np.float32)
+    done = calibrate_frame((light * unit).astype(np.float32), bias=below, egain=egain, read_noise_e=noise_e)
+    assert done.err is not None
+    scatter = float(np.std(done.data.ravel()[1:], dtype=np.float64))
+    told = float(np.sqrt(np.mean(np.square(done.err.ravel()[1:], dtype=np.float64))))
+    print(f"steps of {step}, ADU of {unit:.3g}: scatter {scatter / told:.3f} of the error")
+    assert scatter == pytest.approx(told, rel=0.02)
+    assert float(np.mean(done.data.ravel()[1:])) == pytest.approx(truth * unit, rel=0.01)
+
+
+@pytest.mark.parametrize(("place", "bit"), [("bias", 16), ("dark", 16), ("flat", 4)])
+def test_pixels_of_masters_that_are_no_numbers_are_marked_and_change_no_other(place: str, bit: int) -> None:
+    light = np.full((64, 64), 1200, np.uint16)
+    masters = {"bias": 500.0, "dark": 700.0, "flat": 20_000.0}
+    planes = {name: Frame(np.full((64, 64), level, np.float32)) for name, level in masters.items()}
+    planes["dark"].header["DARKBIAS"] = True
+    whole = calibrate_frame(light, egain=1.5, read_noise_e=3.0, **planes)
+    planes[place].data[0, 0] = np.nan
+    holed = calibrate_frame(light, egain=1.5, read_noise_e=3.0, **planes)
+    assert whole.mask is not None
+    assert holed.mask is not None
+    assert holed.mask[0, 0] == (0 if place == "bias" else bit)
+    for one, other in ((holed.data, whole.data), (holed.err, whole.err), (holed.mask, whole.mask)):
+        np.testing.assert_array_equal(np.ravel(one)[1:], np.ravel(other)[1:])
+
+
 @pytest.mark.parametrize("level", [0.0, -3.0])
 def test_a_flat_without_light_divides_nothing(level: float) -> None:
     with pytest.raises(ImagingError, match="holds no light"):

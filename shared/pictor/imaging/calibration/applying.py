@@ -75,11 +75,11 @@ def _apply(  # noqa: PLR0917
 
 
 @njit(cache=True, nogil=True)
-def _mark(light: Reals, flat: Reals, saturation: float, mask: Mask) -> None:
-    """Add what light and flat show to the mask carried from the masters."""
+def _mark(light: Reals, flat: Reals, saturation: float, sci: Reals, mask: Mask) -> None:
+    """Add what light and flat show, and where there is no number, to the mask carried from the masters."""
     for i in range(mask.size):
         full = np.uint8(2) if light[i] >= saturation else np.uint8(0)
-        empty = np.uint8(0) if light[i] - light[i] == ZERO else np.uint8(16)
+        empty = np.uint8(0) if sci[i] - sci[i] == ZERO else np.uint8(16)
         low = np.uint8(0) if flat[i] >= LOW else np.uint8(4)
         mask[i] = mask[i] | full | empty | low
 
@@ -115,7 +115,7 @@ def apply_tile(  # noqa: PLR0917
         _load(flat, swapped[2], start, end, words[2])
         _load(flat_err, swapped[3], start, end, words[3])
         _apply(pixels[:n], reals[0], reals[1], reals[2], reals[3], facts, sci[start:end], err[start:end])
-        _mark(pixels[:n], reals[2], facts[3], mask[start:end])
+        _mark(pixels[:n], reals[2], facts[3], sci[start:end], mask[start:end])
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,11 +180,22 @@ def _work(order: Order, stack: ExitStack) -> Work:
     masters = Masters(**opened, bad_pixels=_bad(mapped, order.bad_pixel_list, pixels.shape, order.sensor))
     known = fact(order.egain, header, opened, "EGAIN")
     gain = known or ASSUMED_EGAIN
-    noise = fact(order.read_noise_e, header, opened, "RDNOISE") or scatter(masters) * gain
-    how = How(gain, noise, order.dark_scale, order.bias_level, order.saturation, order.bayer)
-    begun = CalibratedFile(order.out, masters.calstat, 0, 0, 0, how.egain, noise, known is None)
+    per_unit = gain * _adu_of(pixels, header)
+    noise = fact(order.read_noise_e, header, opened, "RDNOISE") or scatter(masters) * per_unit
+    how = How(per_unit, noise, order.dark_scale, order.bias_level, order.saturation, order.bayer)
+    begun = CalibratedFile(order.out, masters.calstat, 0, 0, 0, gain, noise, known is None)
     told = order.told or Told({place: path.name for place, path in order.masters.items()})
     return Work(job_of(pixels, masters, how), masters, begun, Cards(header, told, how, cosmics=order.cosmics))
+
+
+def _adu_of(light: Rows, header: fits.Header) -> float:
+    """Tell how many ADU one unit of a light is; what stays in its file is in ADU."""
+    if not isinstance(light, Held):
+        return 1.0
+    from pictor.imaging.calibration.noise import adu_per_unit  # noqa: PLC0415 - lights of cameras need none
+    from pictor.imaging.frame import Frame, unit_of  # noqa: PLC0415 - as above
+
+    return adu_per_unit(Frame(light.data, unit=unit_of(header)))
 
 
 def _require_other(out: Path, inputs: list[Path]) -> None:

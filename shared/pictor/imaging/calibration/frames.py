@@ -11,6 +11,7 @@ from pictor.imaging.calibration.calibrating import finished
 from pictor.imaging.calibration.files import ASSUMED_EGAIN, fact, scatter
 from pictor.imaging.calibration.jobs import How, Masters, job_of
 from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrated_header, corrections
+from pictor.imaging.calibration.noise import adu_per_unit
 from pictor.imaging.calibration.opened import OpenMaster, real
 from pictor.imaging.calibration.rows import Held, Mixed
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -54,7 +55,8 @@ def calibrate_frame(
     bad_pixels
         Further bad pixels, not 0 where bad, shape (ny, nx).
     egain
-        Conversion gain, in electrons per unit of the light; None: EGAIN of the light or a master, 1 for a light in
+        Conversion gain, in electrons per unit of the light, and per ADU where a program has brought ADU to 0 to 1
+        or to 32 bits (taken for shares of 65535 ADU); None: EGAIN of the light or a master, 1 for a light in
         electrons, else 1 and CALGAINA says that it is assumed. The card GAIN is a setting and never used.
     read_noise_e
         Read noise, in electrons RMS; None: as the light or a master says, else what single exposures of the bias or
@@ -107,8 +109,9 @@ def calibrate_frame(
     masters = Masters(**opened, bad_pixels=bad)
     known = 1.0 if raw.unit == _ELECTRON else fact(egain, raw.header, opened, "EGAIN")
     gain = known or ASSUMED_EGAIN
-    noise = fact(read_noise_e, raw.header, opened, "RDNOISE") or scatter(masters) * gain
-    how = How(gain, noise, dark_scale, bias_level, None if saturation is None else saturation - added, bayer)
+    per_unit = gain * adu_per_unit(raw)
+    noise = fact(read_noise_e, raw.header, opened, "RDNOISE") or scatter(masters) * per_unit
+    how = How(per_unit, noise, dark_scale, bias_level, None if saturation is None else saturation - added, bayer)
     job = _with_own(job_of(real(raw.real()), masters, how), raw)
     done = finished(job, masters, how, cosmics=cosmics)
     counts = (done.repaired, done.left, done.cleaned)

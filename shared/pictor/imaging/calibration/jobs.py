@@ -7,17 +7,21 @@ import numpy as np
 from pictor.imaging.calibration.applying import Job
 from pictor.imaging.calibration.masters import holds_bias
 from pictor.imaging.calibration.opened import OpenMaster
-from pictor.imaging.calibration.rows import Held, Mixed, Rows, typical
+from pictor.imaging.calibration.rows import Held, Mixed, Room, Rows, typical
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.errors import FrameMismatchError, ImagingError
+from pictor.imaging.pixels import quantum, step_of
 
 TILE_PIXELS = 144_000
 """Pixels of a tile: few calls for a frame, and all of a tile stays in the caches of a processor."""
 
+_STEP_ROWS, _STEP_COLUMNS, _FEW_VALUES = 16, 512, 4
+_SIGN = np.uint16(0x8000)
+
 
 @dataclass(frozen=True, slots=True)
 class How:
-    """What is known of the detector and how the masters are applied; see `calibrate`."""
+    """What is known of the detector, its gain per unit of the light, and how masters are applied; see `calibrate`."""
 
     egain: float
     read_noise_e: float
@@ -65,7 +69,7 @@ def job_of(light: Rows, masters: Masters, how: How) -> Job:
     below, below_err = _below(masters.bias, masters.dark, how.dark_scale, level)
     flat, flat_err = _response(masters.flat)
     carried = tuple(master.mask for master in masters.used if master.mask is not None)
-    floor = (how.read_noise_e / how.egain) ** 2 + QUANTISATION_VARIANCE
+    floor = (how.read_noise_e / how.egain) ** 2 + _step_of(light) ** 2 * QUANTISATION_VARIANCE
     full = np.inf if how.saturation is None else how.saturation
     facts = np.array([floor, 1 / how.egain, np.nan if level is None else level, full], np.float32)
     return Job(light, below, below_err, flat, flat_err, carried, masters.bad_pixels, facts)
@@ -75,6 +79,20 @@ def tiles_of(shape: tuple[int, int]) -> list[tuple[int, int]]:
     """Cut a frame into tiles, first and last row of each; a multiple of four rows, see `PlaneFile.put`."""
     height = max(4, TILE_PIXELS // shape[1] // 4 * 4)
     return [(y, min(y + height, shape[0])) for y in range(0, shape[0], height)]
+
+
+def _step_of(light: Rows) -> float:
+    """Return the step in which a light keeps its values, 16 for 12 bits kept in 16; 0 where they are continuous.
+
+    Of few values, as in a frame without noise, no step but that of whole numbers can be told.
+    """
+    room, every, along = Room(), max(1, light.shape[0] // _STEP_ROWS), max(1, light.shape[1] // _STEP_COLUMNS)
+    rows = [light.read(y, y + 1, room, "light")[0, ::along].copy() for y in range(0, light.shape[0], every)]
+    values = np.concatenate(rows)
+    if values.dtype == np.uint16:
+        values = np.bitwise_xor(values.byteswap(), _SIGN)
+    step = quantum(values)
+    return min(step, 1.0) if np.unique(values).size < _FEW_VALUES else step or step_of(values)
 
 
 def _bias_level(bias: OpenMaster | None, dark: OpenMaster | None, given: float | None) -> float | None:

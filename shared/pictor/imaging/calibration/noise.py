@@ -17,8 +17,9 @@ LEAST_EGAIN, LARGEST_EGAIN = 0.05, 2.0
 FULL_SCALE = 65535
 """ADU that programs bring to 1, or to the full scale of wider integers, when they change the values of a frame."""
 
-LARGEST_SHARE, LARGEST_ADU = 4.0, 2.0**26
-"""Reals that stay below the one are shares of full scale, flats having divided some; no camera counts to the other."""
+LARGEST_SHARE, LARGEST_ADU, LARGEST_SINGLE = 4.0, 2.0**26, 2.0**32
+"""Reals that stay below the first are shares of full scale, flats having divided some; no camera counts to the second,
+no integers of 32 bits beyond the third: a real beyond it stands for a hole."""
 
 UNRESOLVED = 0.8
 """Noise of a quarter to half a step, kept in steps, is measured as about this many of them."""
@@ -142,7 +143,8 @@ def adu_per_unit(frame: Frame) -> float:
     kind = frame.data.dtype
     if frame.unit != "adu" or (kind.kind != "f" and kind.itemsize < 4):
         return 1.0
-    largest = float(np.nanmax(frame.data, initial=0.0, where=np.isfinite(frame.data)))
+    counted = np.isfinite(frame.data) & (frame.data <= (LARGEST_SINGLE if kind.kind == "f" else np.inf))
+    largest = float(np.nanmax(frame.data, initial=0.0, where=counted))
     if kind.kind == "f" and 0 < largest <= LARGEST_SHARE:
         return float(FULL_SCALE)
     if largest <= LARGEST_ADU:

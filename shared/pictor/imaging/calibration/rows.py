@@ -1,5 +1,6 @@
 """Planes read by rows, from a file as they lie there or from memory, so that nothing is held or converted whole."""
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -142,12 +143,17 @@ def sampled(plane: Rows, *, rows: int = 64, columns: int = 512) -> NDArray[np.fl
 
 
 def typical(plane: Rows) -> float:
-    """Return the median of a sample of a real plane; of the same file it is measured once."""
+    """Return the median of the numbers of a sample of a real plane, NaN without any; of a file it is measured once."""
     if not isinstance(plane, Stored) or plane.version is None:
-        return float(np.median(sampled(plane)))
+        return _median(sampled(plane))
     key = (*plane.version, plane.offset)
     if key not in _measured:
         while len(_measured) >= _MEASURED_AT_MOST:
             _measured.pop(next(iter(_measured)), None)
-        _measured[key] = float(np.median(sampled(plane)))
+        _measured[key] = _median(sampled(plane))
     return _measured[key]
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if known.size else math.nan
