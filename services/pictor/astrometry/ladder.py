@@ -21,6 +21,8 @@ _PASSES = ((0.2, 2), (0.8, 9))
 """Share of the time, and cells the stars are spread over. A field that can be found is found in milliseconds, so
 every rung is tried briefly first; the second time with a list that no cluster or nebula can use up."""
 _SHORTEST_S = 0.05
+_PATIENCE = 4.0
+"""A try may last so many times the processor time it is given: what a busy machine makes it wait for does not count."""
 _TELLING = (
     Reason.NOT_VERIFIED,
     Reason.CLOUDED,
@@ -170,9 +172,10 @@ def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator
     for share, cells in _PASSES:
         again: list[Rung] = []
         for rung in unfinished:
-            left = min(max(rung.wall_s * share, solver.least_s), until - time.monotonic())
+            search_s, left = max(rung.wall_s * share, solver.least_s), until - time.monotonic()
             given = frame.pick(solver.star_count, cells=cells, flagged=rung.flagged)
-            done, result = _try(solver, frame, rung, given, left)
+            limits = Limits(wall_s=min(_PATIENCE * search_s, left), search_s=min(search_s, left))
+            done, result = _try(solver, frame, rung, given, limits)
             yield done, result
             if not isinstance(result, Failure):
                 return
@@ -182,13 +185,13 @@ def _tries(solver: Solver, frame: Frame, hints: Hints, until: float) -> Iterator
 
 
 def _try(
-    solver: Solver, frame: Frame, rung: Rung, given: SolverInput, left: float
+    solver: Solver, frame: Frame, rung: Rung, given: SolverInput, limits: Limits
 ) -> tuple[Attempt, Accepted | Failure]:
     """Ask a solver once and judge its answer."""
     began = time.monotonic()
     result: Candidate | Accepted | Failure = Failure(Reason.TIME_LIMIT, "no time was left for this try")
-    if left >= _SHORTEST_S:
-        result = solver.solve(given, rung.hints, Limits(wall_s=left))
+    if limits.wall_s >= _SHORTEST_S:
+        result = solver.solve(given, rung.hints, limits)
     if isinstance(result, Candidate):
         result = frame.judge(result, rung, solver.name)
     seconds = round(time.monotonic() - began, 4)

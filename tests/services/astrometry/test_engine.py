@@ -87,6 +87,16 @@ def test_a_search_without_end_is_ended(solver: EngineSolver, noise: SolverInput)
     assert time.monotonic() - began < 5.0
 
 
+def test_a_search_ends_by_the_processor_time_it_took_and_not_by_the_clock(
+    solver: EngineSolver, noise: SolverInput
+) -> None:
+    began = time.monotonic()
+    found = solver.solve(noise, Hints(scale_low=0.3, scale_high=30.0), Limits(wall_s=60.0, search_s=0.02))
+    assert isinstance(found, Failure)
+    assert found.reason is Reason.TIME_LIMIT
+    assert time.monotonic() - began < 30.0, "the clock would have let it go on for a minute"
+
+
 def test_a_program_that_was_killed_is_started_again(solver: EngineSolver, given: SolverInput) -> None:
     assert isinstance(solver.solve(given, HINTS, Limits()), Candidate)
     running = engine._process.running

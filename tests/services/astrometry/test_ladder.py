@@ -27,6 +27,7 @@ class Stub:
     star_count: int = 10
     least_s: float = 0.1
     asked: list[Hints] = field(default_factory=list)
+    allowed: list[Limits] = field(default_factory=list)
 
     def unavailable(self) -> Failure | None:
         return self.missing
@@ -35,6 +36,7 @@ class Stub:
         del given
         assert limits.wall_s > 0
         self.asked.append(hints)
+        self.allowed.append(limits)
         return self.answers.pop(0) if self.answers else NO_MATCH
 
 
@@ -65,6 +67,16 @@ def test_belief_comes_first_then_wider_then_blind() -> None:
 def test_the_rungs_share_the_time() -> None:
     assert sum(rung.wall_s for rung in rungs(BELIEF, 3000, 30.0)) == pytest.approx(30.0)
     assert sum(rung.wall_s for rung in rungs(Hints(), 3000, 30.0)) == pytest.approx(30.0)
+
+
+def test_a_try_is_given_processor_time_and_waits_four_times_as_long_on_a_busy_machine() -> None:
+    solver = Stub([])
+    climb([solver], Frame(), BELIEF, 30.0)
+    assert sum(limits.exact_s for limits in solver.allowed) == pytest.approx(30.0, rel=0.05)
+    assert all(limits.wall_s == pytest.approx(4.0 * limits.exact_s) for limits in solver.allowed)
+    short = Stub([])
+    climb([short], Frame(), BELIEF, 0.3)
+    assert all(limits.exact_s <= limits.wall_s <= 0.3 for limits in short.allowed)
 
 
 def test_the_wider_rung_covers_twice_the_scale_both_ways() -> None:

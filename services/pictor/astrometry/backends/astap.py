@@ -61,7 +61,7 @@ class AstapSolver:
         with workplace(given.scratch) as folder:
             for most in _STAR_LIMITS:
                 draw(replace(given, stars=given.stars[:most]), shrink, folder / f"{_NAME}.fits")
-                part = replace(limits, wall_s=limits.wall_s / len(_STAR_LIMITS))
+                part = limits.part(1 / len(_STAR_LIMITS))
                 command = [program, *arguments(given, hints, self.database, most)]
                 answer = _answer(run(command, folder, part, readable=[self.database]), folder)
                 if isinstance(answer, Candidate):

@@ -146,7 +146,7 @@ def _request(given: SolverInput, hints: Hints, limits: Limits, chosen: Sequence[
         "parity": hints.parity,
         "log_odds": LOG_ODDS,
         "wall_s": limits.wall_s,
-        "cpu_s": limits.cpu_s,
+        "cpu_s": limits.exact_s,
         "memory_bytes": limits.memory_bytes,
     }
 

@@ -1,9 +1,9 @@
 """What every plate solver is asked and what it may answer."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, Self
 
 from pictor.imaging.astrometry.projection import Floats, Wcs
 
@@ -61,17 +61,27 @@ class SolverInput:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one try may use."""
+    """What one try may use; ``search_s`` is processor time, as much as the wall time if it is not told."""
 
     wall_s: float = 10.0
+    search_s: float | None = None
     memory_bytes: int = 1536 * 1024**2
     file_bytes: int = 64 * 1024**2
     output_bytes: int = 1024**2
 
     @property
     def cpu_s(self) -> int:
-        """Processor seconds: the wall time, rounded up."""
-        return int(self.wall_s) + 1
+        """Processor seconds, rounded up, for limits that know whole ones alone."""
+        return int(self.exact_s) + 1
+
+    @property
+    def exact_s(self) -> float:
+        """Processor seconds a search may take."""
+        return self.wall_s if self.search_s is None else self.search_s
+
+    def part(self, share: float) -> Self:
+        """Give a share of the time."""
+        return replace(self, wall_s=self.wall_s * share, search_s=self.exact_s * share)
 
 
 @dataclass(frozen=True, slots=True)

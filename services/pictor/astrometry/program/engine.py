@@ -9,7 +9,7 @@ grows ends the worker alone, the program answers for it and forks the next.
 Request: ``stars`` [[x, y], ...] in FITS pixels (first pixel 1), best first;
 ``indexes`` paths of index files; ``scale`` [low, high] arcsec per pixel or null;
 ``position`` [ra, dec, radius] degrees or null; ``parity`` 1, -1 or null;
-``wall_s``, ``cpu_s``, ``memory_bytes``; ``log_odds`` at which to stop.
+``wall_s``, ``cpu_s`` of the processor, ``memory_bytes``; ``log_odds`` at which to stop.
 
 Answer: ``status`` is ``solved`` (with ``log_odds``, ``index`` and ``wcs`` keywords),
 ``no-match``, ``time-limit``, ``crash`` or ``bad-index`` (both with ``message``).
@@ -166,9 +166,12 @@ def _limited(request: dict[str, Any]) -> Iterator[None]:
     for kind, limit in limits.items():
         hard = before[kind][1]
         resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
-    signal.setitimer(signal.ITIMER_REAL, request["wall_s"])
+    timers = {signal.ITIMER_REAL: request["wall_s"], signal.ITIMER_PROF: request["cpu_s"]}
+    for timer, limit in timers.items():
+        signal.setitimer(timer, limit)
     yield
-    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    for timer in timers:
+        signal.setitimer(timer, 0.0)
     for kind, both in before.items():
         resource.setrlimit(kind, both)
 
@@ -183,7 +186,7 @@ def _outcome(status: int) -> dict[str, Any]:
     if not os.WIFSIGNALED(status):
         return {"status": "crash", "message": f"the search ended with code {os.WEXITSTATUS(status)}"}
     number = os.WTERMSIG(status)
-    if number in (signal.SIGALRM, signal.SIGXCPU, signal.SIGKILL):
+    if number in (signal.SIGALRM, signal.SIGPROF, signal.SIGXCPU, signal.SIGKILL):
         return {"status": "time-limit", "message": "the search reached its time limit"}
     return {"status": "crash", "message": f"the search ended with {signal.Signals(number).name}"}
 
