@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.continuum.convolving import Blurs
 from pictor.imaging.continuum.lining import Lining
+from pictor.imaging.continuum.parting import part_lines
 from pictor.imaging.continuum.preparing import Pair
 from pictor.imaging.continuum.subtraction import ContinuumSubtracted, continuum_subtract
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -254,6 +255,51 @@ def test_another_line_in_the_broad_band_is_taken_off_it(pair: tuple[Side, Side],
     assert mended.line.header["CSOTHERS"] == 1
     with pytest.raises(FrameMismatchError, match="one shape and unit"):
         continuum_subtract(empty.frame, with_line, other_lines=[(np.ones((3, 3)), share)])
+
+
+def test_two_lines_in_one_broad_band_are_told_apart(grey: float) -> None:
+    """H-alpha and [S II] in red: each takes a part of the other; [S II] is the same nebula turned over."""
+    narrows = [shot("Ha", fwhm, seed=seed, nebula=False) for fwhm, seed in ((3.2, 21), (2.9, 22))]
+    red, shares = shot("Rc", 2.4, seed=23, nebula=False), (0.3, 0.24)
+
+    def lines(side: Side) -> list[NDArray[np.float32]]:
+        light = nebula_light(NEBULA, RIG, side.spec.pointing, "Ha", side.spec.psf) * np.float32(NARROW_S / EGAIN)
+        return [light, np.ascontiguousarray(light[::-1, ::-1])]
+
+    truth = [lines(side)[number] for number, side in enumerate(narrows)]
+    frames = [replace(one.frame, data=one.frame.data + line) for one, line in zip(narrows, truth, strict=True)]
+    held = sum(np.float32(share) * line for share, line in zip(shares, lines(red), strict=True))
+    broad = replace(red.frame, data=red.frame.data + held)
+    made = [continuum_subtract(one, broad) for one in frames]
+    alone = [continuum_subtract(one, broad, line_in_broad=share) for one, share in zip(frames, shares, strict=True)]
+    both = [
+        part_lines(made[k], shares[k], [(made[1 - k], shares[1 - k])]) for k in range(2)
+    ]  # fmt: skip
+    for k in range(2):
+        cross = [_of_lines(each[k].line.data, truth[k], truth[1 - k]) for each in (alone, both)]
+        print(
+            f"line {k}: own light kept {cross[0][0]:.4f}, {cross[0][1]:+.4f} of the other alone; "
+            f"{cross[1][0]:.4f}, {cross[1][1]:+.4f} together"
+        )
+        assert cross[0][1] < -0.5 * grey * shares[1 - k]
+        assert cross[1][0] == pytest.approx(1.0, abs=0.02)
+        assert abs(cross[1][1]) < 0.02
+        own, before = both[k].line, made[k].line
+        assert np.nanmedian(own.err / before.err) == pytest.approx(1 / (1 - grey * sum(shares)), rel=0.2)
+        assert own.header["CSJOINT"] == 2
+    with pytest.raises(ImagingError, match="too large"):
+        part_lines(made[0], 1 / grey, [(made[1], 1 / grey)])
+
+
+def _of_lines(image: NDArray[np.float32], own: NDArray[np.float32], other: NDArray[np.float32]) -> tuple[float, float]:
+    """Fit how much of two lines is in an image, with a level, where no star has a rest."""
+    good = np.isfinite(image)
+    for _ in range(3):
+        terms = np.stack([own[good], other[good], np.ones(good.sum())], axis=1).astype(np.float64)
+        found = np.linalg.lstsq(terms, image[good].astype(np.float64), rcond=None)[0]
+        rest = np.abs(image - found[0] * own - found[1] * other - found[2])
+        good = np.isfinite(image) & (rest < 4 * 1.4826 * np.nanmedian(rest))
+    return float(found[0]), float(found[1])
 
 
 def test_a_frame_minus_itself_is_nothing(pair: tuple[Side, Side]) -> None:

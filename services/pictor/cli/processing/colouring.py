@@ -1,6 +1,6 @@
 """Colour pictures of coadds, and lines without their continuum; run in a child."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +10,9 @@ from scipy.ndimage import binary_dilation, distance_transform_edt
 from pictor.imaging.compositing.aligning import align
 from pictor.imaging.compositing.composing import composite
 from pictor.imaging.compositing.pictures import write_picture
-from pictor.imaging.continuum.subtraction import continuum_subtract
+from pictor.imaging.continuum.parting import part_lines
+from pictor.imaging.continuum.subtraction import ContinuumSubtracted, continuum_subtract
+from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.preview.rendering import render_small
 from pictor.imaging.products import Input, Provenance, write_product
@@ -60,8 +62,9 @@ def compose(
 
 
 def subtract_continuum(
-    *, narrow: str, broad: str, others: Sequence[str], own: bool, name: str, out: str, pictures: str, scratch: str
-) -> dict[str, object]:
+    *, narrow: str, broad: str, others: Sequence[str], beside: Sequence[str], own: bool, through: Sequence[float],
+    name: str, out: str, pictures: str, scratch: str,
+) -> dict[str, object]:  # fmt: skip
     """Subtract from a narrowband coadd the continuum of a broadband one.
 
     Parameters
@@ -70,8 +73,12 @@ def subtract_continuum(
         Paths of the coadds.
     others
         Paths of line images whose light the broadband holds too.
+    beside
+        Paths of narrowband coadds of further lines in the broadband: they are solved for together with this one.
     own
         Whether the broadband lets the line itself through.
+    through
+        Part of the line, the others and those beside that the broadband lets through where their own filters let 1.
     name, out, pictures
         Of the products, and the folders they go into.
     scratch
@@ -80,32 +87,60 @@ def subtract_continuum(
     Returns
     -------
     dict
-        ``scale``, ``scale_error``, ``star_count``, ``shares`` of the other lines and ``own_share`` of the line in the
-        broadband (0 where the exposures are not known), and ``outputs``.
+        ``scale``, ``scale_error``, ``star_count``, ``shares`` of the other lines, ``own_share`` of the line and
+        ``beside_shares`` in the broadband (0 where the exposures are not known, or a line beside cannot be had),
+        ``told`` about such lines, and ``outputs``.
     """
-    paths = [Path(one) for one in (narrow, broad, *others)]
-    line, wide, *lines = (Frame.from_fits(path) for path in paths)
-    shares = [share_of(one, wide) for one in lines]
-    own_share = share_of(line, wide) if own else 0.0
-    made = continuum_subtract(
-        line, align(wide, line), line_in_broad=own_share,
-        other_lines=[(align(one, line), share) for one, share in zip(lines, shares, strict=True) if share],
-    )  # fmt: skip
-    folder = Path(scratch)
+    paths = [Path(one) for one in (narrow, broad, *others, *beside)]
+    line, wide, *more = (Frame.from_fits(path) for path in paths)
+    own_share, *parts = (share_of(one, wide) * part for one, part in zip((line, *more), through, strict=True))
+    own_share *= own
+    shares, wide = parts[: len(others)], align(wide, line)
+    taken = [(align(one, line), share) for one, share in zip(more, shares, strict=False) if share]
+    further = [align(one, line) for one in more[len(others) :]] if own_share else []
+    made = continuum_subtract(line, wide, line_in_broad=0.0 if further else own_share, other_lines=taken)
+    found, told = _beside(further, wide, taken)
+    together = [0.0 if one is None else share for one, share in zip(found, parts[len(others) :], strict=False)]
+    if further:
+        made = part_lines(made, own_share, [(one, share) for one, share in zip(found, together, strict=True) if one])
     settings = {"line_in_broad": round(own_share, 6) or None} | {
-        f"light of {path.name} in the broadband": round(share, 6) for path, share in zip(paths[2:], shares, strict=True)
+        f"light of {path.name} in the broadband": round(share, 6) for path, share in zip(paths[2:], parts, strict=True)
     }
-    provenance = Provenance("contsub", [Input.of(path) for path in paths], settings, SOFTWARE)
-    write_product(folder / "line.fits", made.line, provenance)
-    preview, _ = render_small(shown(made.line.data), scratch=folder)
-    outputs = {"fits": str(Path(out) / f"{name}.fits"), "picture": str(Path(pictures) / f"{name}.png")}
-    for source, target in ((preview.path, outputs["picture"]), (folder / "line.fits", outputs["fits"])):
-        Path(target).parent.mkdir(parents=True, exist_ok=True)
-        source.replace(target)
+    provenance = Provenance("contsub", [Input.of(path) for path in paths], settings, SOFTWARE, told)
+    targets = {"fits": Path(out) / f"{name}.fits", "picture": Path(pictures) / f"{name}.png"}
+    outputs = _written(made, provenance, targets, Path(scratch))
     return {
         "scale": float(made.scale.value), "scale_error": float(made.scale.error),
-        "star_count": int(made.scale.star_count), "shares": shares, "own_share": own_share, "outputs": outputs,
+        "star_count": int(made.scale.star_count), "shares": shares, "own_share": own_share,
+        "beside_shares": together, "told": told, "outputs": outputs,
     }  # fmt: skip
+
+
+def _beside(
+    further: Sequence[Frame], wide: Frame, taken: Sequence[tuple[Frame, float]]
+) -> tuple[list[ContinuumSubtracted | None], list[str]]:
+    """Subtract the continuum from further lines of one broadband; None, and why, where that cannot be done."""
+    found: list[ContinuumSubtracted | None] = []
+    told = []
+    for one in further:
+        try:
+            found.append(continuum_subtract(one, wide, other_lines=taken))
+        except ImagingError as error:
+            found.append(None)
+            told.append(f"{one.header.get('FILTER', 'another line')} is not allowed for: {error}")
+    return found, told
+
+
+def _written(
+    made: ContinuumSubtracted, provenance: Provenance, targets: Mapping[str, Path], folder: Path
+) -> dict[str, str]:
+    """Write a line image and its picture into a folder, and move them to their places."""
+    write_product(folder / "line.fits", made.line, provenance)
+    preview, _ = render_small(shown(made.line.data), scratch=folder)
+    for source, target in ((preview.path, targets["picture"]), (folder / "line.fits", targets["fits"])):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.replace(target)
+    return {key: str(target) for key, target in targets.items()}
 
 
 def share_of(line: Frame, broad: Frame) -> float:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from pictor.cli.processing.crew import Crew
 from pictor.cli.processing.rows import Report
@@ -18,7 +18,7 @@ from pictor.runtime.version import VERSION
 
 T = TypeVar("T")
 
-STEPS = 3
+STEPS = 4
 """Counts up when a step gives another result for the same inputs and settings."""
 
 LIGHTS, MASTERS, COADDS, PICTURES = "calibrated", "masters", "coadds", "pictures"
@@ -57,6 +57,8 @@ class Wish:
         Whether products of files that are no longer there are removed.
     include, exclude
         Patterns of files: only these, and of them not those; empty: all.
+    line_shares
+        Which part of a line its broadband lets through where its own filter lets 1 through; 1 unless told.
     """
 
     folder: Path
@@ -75,6 +77,7 @@ class Wish:
     prune: bool = False
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    line_shares: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -129,6 +132,7 @@ class Run:
 
 
 def showing(console: Console) -> Progress:
-    """Show progress on a terminal, nothing elsewhere."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    """Show progress and the time left on a terminal, nothing elsewhere."""
+    counted = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), *counted, TimeRemainingColumn(), TextColumn("left"))
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

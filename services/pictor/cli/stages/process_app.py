@@ -57,6 +57,12 @@ def process(
     contsub: Annotated[
         bool, typer.Option("--contsub", help="Also subtract the continuum from narrowband coadds.")
     ] = False,
+    line_share: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="With --contsub: transmission of broadband over line filter, SII=0.9; repeat. 1 unless told."
+        ),
+    ] = None,
     require_masters: Annotated[
         bool, typer.Option("--require-masters", help="Leave lights out that no master fits.")
     ] = False,
@@ -77,6 +83,6 @@ def process(
         folder, out, masters or [], rules, setting or [], index or [], solve=not no_solve, coadd=not no_coadd,
         cosmics=cosmics, contsub=contsub, require_masters=require_masters, jobs=jobs, frame_seconds=frame_seconds,
         overwrite=overwrite, filters_as_named=filters_as_named, prune=prune, include=include or [],
-        exclude=exclude or [],
+        exclude=exclude or [], line_share=line_share or [],
     )  # fmt: skip
     raise SystemExit(command.main(options, dry_run=dry_run, json=json))

@@ -73,7 +73,8 @@ def continuum_subtract(
     ----------
     narrow, broad
         Frame, NDData or array, shape (ny, nx), same unit and same grid: stars may lie up to two pixels apart (the
-        kernel takes the shift along). NaN and masked pixels are not used.
+        kernel takes the shift along). NaN and pixels with bit 1 or 16 of the mask are not used; of hits (bit 8) their
+        repaired values are.
     scale
         k when it is known; None measures it.
     line_in_broad
