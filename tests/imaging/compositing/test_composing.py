@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from astropy import units
+from astropy.io import fits
 from astropy.nddata import CCDData
 from astropy.visualization import AsinhStretch
 from numpy.typing import NDArray
@@ -15,11 +16,13 @@ from pictor.imaging.astrometry.cards import write_wcs
 from pictor.imaging.astrometry.projection import Wcs
 from pictor.imaging.compositing.assigning import assign
 from pictor.imaging.compositing.composing import composite, planes_of
+from pictor.imaging.compositing.cubes import write_cube
 from pictor.imaging.compositing.filters import Palette, filter_of
 from pictor.imaging.compositing.look import Curve, Levels, Look, Sky, saturate, stretched
 from pictor.imaging.continuum.saturated import shown_full
 from pictor.imaging.errors import FrameMismatchError, ImagingError
 from pictor.imaging.frame import SATURATED, Frame
+from pictor.imaging.products import FileTakenError, Provenance, write_product
 from pictor.imaging.simulator.psf import Psf, add_stars
 
 SHAPE = (240, 320)
@@ -225,6 +228,22 @@ def test_the_cube_is_linear_and_keeps_the_world_coordinates(channels: tuple[Fram
     assert cube.header["WHITE1"] == made.white[0]
     ratio = np.median(cube.data[0][made.linear[1] > 300] / cube.data[1][made.linear[1] > 300])
     assert ratio == pytest.approx(1.0, abs=0.03)
+
+
+def test_a_cube_is_written_by_rows_as_it_is(channels: tuple[Frame, Frame, Frame], tmp_path: Path) -> None:
+    made = composite(*channels).cropped()
+    made = replace(made, box=(slice(3, made.shape[0] - 2), slice(1, made.shape[1] - 4)))
+    write_cube(tmp_path / "cube.fits", made, Provenance("test"))
+    write_product(tmp_path / "whole.fits", made.cube(), Provenance("test"))
+    with fits.open(tmp_path / "cube.fits", checksum=True) as ours, fits.open(tmp_path / "whole.fits") as theirs:
+        np.testing.assert_array_equal(ours[0].data, theirs[0].data)
+        sums = {"CHECKSUM", "DATASUM", "EXTEND"}
+        told = [{card.keyword: card.value for card in one[0].header.cards} for one in (ours, theirs)]
+        assert {key for key in told[0].keys() | told[1].keys() if told[0].get(key) != told[1].get(key)} <= sums
+        assert ours[0].header["DATASUM"] == theirs[0].header["DATASUM"]
+        assert ours[0].verify_checksum() == ours[0].verify_datasum() == 1
+    with pytest.raises(FileTakenError):
+        write_cube(tmp_path / "cube.fits", made, Provenance("test"))
 
 
 def test_strips_are_not_seen_whole_or_shrunk(channels: tuple[Frame, Frame, Frame]) -> None:

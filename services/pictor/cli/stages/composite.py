@@ -9,12 +9,13 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, finite, once, read_frame, require_free
 from pictor.imaging.compositing.assigning import COLOURS, assign
 from pictor.imaging.compositing.composing import Composite, composite, planes_of
+from pictor.imaging.compositing.cubes import write_cube
 from pictor.imaging.compositing.filters import Palette
 from pictor.imaging.compositing.look import Curve, Look, Sky
 from pictor.imaging.compositing.pictures import DEEP, SHALLOW, write_picture
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
-from pictor.imaging.products import Input, Provenance, write_product
+from pictor.imaging.products import Input, Provenance
 from pictor.runtime.version import SOFTWARE
 
 _CUBES = frozenset({".fits", ".fit", ".fts"})
@@ -73,7 +74,7 @@ def _compose(
     settings = {"palette": palette.value} | {name: _setting(value) for name, value in asdict(look).items()}
     made_by = Provenance("composite", [Input.of(path) for path in used], settings, SOFTWARE, notes)
     if out.suffix.lower() in _CUBES:
-        write_product(out, made.cube(), made_by, overwrite=overwrite)
+        write_cube(out, made, made_by, overwrite=overwrite)
     else:
         write_picture(out, made.pixels(bits, transparent=transparent), made_by, overwrite=overwrite)
     return _told(made, palette, colours) | {"output": str(out)}

@@ -113,11 +113,15 @@ class Composite:
 
     def cube(self) -> Frame:
         """Give the balanced linear planes as a frame of three planes with the world coordinates of the first."""
+        return Frame(self.linear, header=self.cube_header(), unit=self.unit)
+
+    def cube_header(self) -> fits.Header:
+        """Give the cards of `cube`."""
         header = self.header.copy()
         for number, (name, white) in enumerate(zip(("RED", "GREEN", "BLUE"), self.white, strict=True), 1):
             header[f"PLANE{number}"] = (name, "colour of this plane")
             header[f"WHITE{number}"] = (white, "factor of the white balance")
-        return Frame(self.linear, header=header, unit=self.unit)
+        return header
 
 
 def composite(
