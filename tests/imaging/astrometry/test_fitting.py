@@ -6,7 +6,7 @@ from astropy.coordinates import SkyCoord
 from astropy.wcs.utils import fit_wcs_from_points
 
 from pictor.imaging.astrometry.fitting import Matched, fit_wcs, inverse_sip, predicted_rms
-from pictor.imaging.astrometry.projection import pixel_to_sky, polynomial
+from pictor.imaging.astrometry.projection import pixel_to_sky, polynomial, sky_to_pixel
 from tests.support.starfields import SIP3, Truth, corner_error, projection, rough
 
 
@@ -33,6 +33,18 @@ def test_the_fit_agrees_with_astropy(rng: np.random.Generator) -> None:
     apart = np.hypot((ra - expected[0]) * np.cos(np.radians(dec)), dec - expected[1]) * 3600
     print(f"largest difference from astropy's fit: {apart.max():.4f} arcsec at 1 arcsec per pixel")
     assert apart.max() < 0.02
+
+
+def test_stars_are_predicted_as_by_fits_without_them(rng: np.random.Generator) -> None:
+    truth = projection()
+    matched, misses = pairs(truth, 14, 0.4, rng), []
+    for k in range(14):
+        rest = Matched(*(np.delete(part, k) for part in (matched.x, matched.y, matched.ra, matched.dec)))
+        one = fit_wcs(rest, rough(truth), order=2)
+        misses.append(np.hypot(*(np.array(sky_to_pixel(one, matched.ra, matched.dec)) - [matched.x, matched.y])[:, k]))
+    told = predicted_rms(matched, fit_wcs(matched, rough(truth), order=2), order=2)
+    print(f"predicted {told:.4f} px, {np.sqrt(np.mean(np.square(misses))):.4f} px when each star is left out")
+    assert told == pytest.approx(float(np.sqrt(np.mean(np.square(misses)))), rel=0.01)
 
 
 @pytest.mark.parametrize("order", [2, 3])

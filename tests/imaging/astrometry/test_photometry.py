@@ -26,7 +26,7 @@ from pictor.imaging.simulator.optics import FILTERS, Rig
 from pictor.imaging.simulator.psf import Psf
 from pictor.imaging.simulator.sky import Pointing
 from pictor.imaging.stars.finding import find_stars
-from pictor.imaging.stars.starlist import StarList
+from pictor.imaging.stars.starlist import GAUSSIAN_BETA, StarList
 
 RIG = Rig(camera=Camera(nx=1164, ny=880, pixel_um=7.6))
 EXPOSURE_S = 20.0
@@ -102,6 +102,11 @@ def test_light_is_total_light_whatever_the_profile(psf: Psf) -> None:
     assert abs(off) < 0.008
 
 
+def test_a_gaussian_profile_is_measured_whole() -> None:
+    assert matched_share(GAUSSIAN_BETA) == 1.0
+    assert matched_share(0.5 * GAUSSIAN_BETA) < 1.0
+
+
 def test_a_list_without_a_measured_share_has_that_of_its_exponent(tmp_path: Path) -> None:
     stars, _, _ = observed()
     assert stars.psf is not None
@@ -155,11 +160,20 @@ def test_outliers_do_not_move_the_zero_point() -> None:
     assert 40 <= zero.count <= 48
 
 
+def test_the_error_of_a_zero_point_is_what_zero_points_scatter_by() -> None:
+    rng = np.random.default_rng(6)
+    found = [zero_point(10 ** (-0.4 * rng.normal(9, 0.1, 61)), np.full(61, 9.0), exposure_s=1) for _ in range(300)]
+    scatter, told = np.std([zero.mag for zero in found if zero]), np.mean([zero.error_mag for zero in found if zero])
+    print(f"zero points scatter by {scatter:.4f} mag, their error is {told:.4f}")
+    assert scatter == pytest.approx(told, rel=0.12)
+
+
 def test_masked_and_too_few_stars_give_no_zero_point() -> None:
     mag, flux = np.full(6, 9.0), np.full(6, 1000.0)
     usable = np.array([True] * 4 + [False] * 2)
     assert zero_point(flux, mag, exposure_s=1) is not None
     assert zero_point(flux, mag, exposure_s=1, usable=usable) is None
+    assert zero_point(flux[:5], mag[:5], exposure_s=1) is not None
     assert zero_point(flux[:4], mag[:4], exposure_s=1) is None
     assert zero_point(flux, np.full(6, np.nan), exposure_s=1) is None
     assert zero_point(flux, mag, exposure_s=0) is None

@@ -5,6 +5,7 @@ import pytest
 
 from pictor.imaging.quality.measuring import Quality, measure
 from pictor.imaging.quality.sky import sky_of
+from pictor.imaging.quality.zones import map_field
 from pictor.imaging.stars.finding import find_stars
 from tests.support.sky import Recipe, mosaic, render
 
@@ -91,6 +92,15 @@ def test_a_tilted_field_shows_in_the_zones_and_in_the_tilt() -> None:
     assert found.field.tilt > 0.2
     assert found.field.tilt_angle_deg == pytest.approx(0.0, abs=25.0)
     assert measured(left).field.tilt == pytest.approx(0.0, abs=0.05)
+
+
+def test_zones_are_of_clean_stars() -> None:
+    stars = find_stars(render(SHARP).image)
+    wrong = np.arange(len(stars)) % 3 == 0
+    spoilt = replace(stars, fwhm=np.where(wrong, 9.0, stars.fwhm), flags=stars.flags | np.where(wrong, 16, 0))
+    clean = map_field(stars.select(~wrong))
+    assert map_field(spoilt) == clean
+    assert clean.zones[2][2].fwhm_px == pytest.approx(float(np.median(stars.fwhm[stars.flags == 0])), rel=0.1)
 
 
 def test_a_colour_frame_has_the_width_and_sky_of_the_same_frame_without_colour() -> None:

@@ -39,6 +39,15 @@ def test_few_stars_under_a_bright_sky_are_suspected_by_frames_of_other_targets()
     clouded = Candidate(replace(LIKE, target="M 45"), replace(SHARP, star_count=30, background_adu=2500.0))
     assert letters([*night(3), clouded])[-1] == "C"
     assert letters([*night(3), replace(clouded, like=replace(LIKE, rig="other"))])[-1] == "A"
+    for harmless in (replace(SHARP, star_count=30), replace(SHARP, background_adu=2500.0)):
+        assert letters([*night(3), replace(clouded, metrics=harmless)])[-1] == "A"
+
+
+def test_the_worst_reason_comes_first() -> None:
+    spoilt = Candidate(LIKE, replace(SHARP, hfr_px=2.5, trail_count=1, eccentricity=0.56))
+    verdict = grade_frames([*night(9), spoilt])[-1]
+    assert verdict.letter == "C"
+    assert verdict.reasons[0].startswith("HFR")
 
 
 def test_target_scheduler_looks_at_earlier_frames_only_whatever_the_order_given() -> None:
