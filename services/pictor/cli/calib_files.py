@@ -106,7 +106,7 @@ def _mode(found: FrameDescription) -> CameraMode:
     values: dict[str, Any] = {
         name: getattr(found, name) for name in CameraMode.__dataclass_fields__ if name != "rig_id"
     }
-    return CameraMode(rig_id=found.camera or "not stated", **values)
+    return CameraMode(rig_id=str(found.camera), **values)
 
 
 def _moment(text: str | None) -> datetime | None:

@@ -196,6 +196,13 @@ def test_a_refusal_says_what_keeps_two_names_apart_and_what_would_join_them() ->
     assert of_flat.sentence.endswith("no setting changes that")
 
 
+def test_a_camera_that_a_file_does_not_name_is_called_so() -> None:
+    silent = replace(light("R"), mode=replace(MODE, rig_id="None"))
+    told = select(silent, [flat("R")], USUAL, wanted=FrameType.FLAT).reason
+    assert told.endswith("nearest: rig or camera: frame not stated, master rig-1")
+    assert select(silent, [flat("R", mode=silent.mode)], USUAL, wanted=FrameType.FLAT).master is not None
+
+
 def test_flats_of_one_filter_are_one_group_called_as_all_call_it_or_by_the_usual_name() -> None:
     red = [frame(FrameType.FLAT, name, minutes=n) for n, name in enumerate(["Red", "R", "red"])]
     (mixed,) = group_frames(red, USUAL)

@@ -72,19 +72,26 @@ class Rule:
     def sentence(self) -> str:
         """Say it in words."""
         allowed = "" if self.tolerance is None else f", allowed {self.tolerance:g}"
+        name = WORDS.get(self.name, self.name)
         if self.weak:
-            return f"{self.name}: not stated by the frame, master {_shown(self.found)}"
-        told = f"{self.name}: frame {_shown(self.wanted)}, master {_shown(self.found)}"
+            return f"{name}: not stated by the frame, master {_shown(self.found)}"
+        told = f"{name}: frame {_shown(self.wanted)}, master {_shown(self.found)}"
         return f"{told} ({self.why})" if self.why else told + allowed
 
 
 NEVER = 1e6
 
+WORDS = {"rig_id": "rig or camera"}
+"""What sentences call a rule whose name says nothing to a reader."""
+
+NO_CAMERA = str(None)
+"""Stands for the rig of a frame that names neither rig nor camera."""
+
 HOLDS_BIAS = "this one holds its bias: only a dark whose bias was taken off is scaled"
 
 
 def _shown(value: Value) -> str:
-    if value is None:
+    if value in {None, NO_CAMERA}:
         return "not stated"
     return f"{value:g}" if isinstance(value, float) else str(value)
 
