@@ -85,6 +85,21 @@ def _careful(  # noqa: PLR0917
     return _weighed(values, variance, bits, corner, weights)
 
 
+@njit(cache=True, nogil=True, error_model="numpy")
+def _chosen(
+    sums: tuple[float, float, float, float, float, float], missing: float, lost: float, flags: np.uint8, soft: np.uint8
+) -> tuple[float, float, np.uint8]:
+    """Say what the sums over good and bad pixels (weight, value, variance) give; ``missing``, ``lost``: shares."""
+    good, good_value, good_variance, poor, poor_value, poor_variance = sums
+    if missing <= MOST_MISSING:
+        return good_value / good, good_variance / (good * good), np.uint8(soft)
+    if lost <= MOST_MISSING:
+        whole = good + poor
+        noise = (good_variance + poor_variance) / (whole * whole)
+        return (good_value + poor_value) / whole, noise, np.uint8((flags & ~NO_DATA) | soft)
+    return np.nan, np.nan, np.uint8(flags | soft | NO_DATA)
+
+
 @njit(cache=True, nogil=True)
 def _weighed(
     values: Reals, variance: Reals, bits: Bits, corner: tuple[int, int], weights: Doubles
@@ -121,13 +136,8 @@ def _weighed(
                 poor, poor_value, poor_variance = poor + w, poor_value + w * value, poor_variance + w * w * noise
             else:
                 good, good_value, good_variance = good + w, good_value + w * value, good_variance + w * w * noise
-    if missing <= MOST_MISSING * total:
-        return good_value / good, good_variance / (good * good), np.uint8(soft)
-    if lost <= MOST_MISSING * total:
-        whole = good + poor
-        noise = (good_variance + poor_variance) / (whole * whole)
-        return (good_value + poor_value) / whole, noise, np.uint8((flags & ~NO_DATA) | soft)
-    return np.nan, np.nan, np.uint8(flags | soft | NO_DATA)
+    sums = good, good_value, good_variance, poor, poor_value, poor_variance
+    return _chosen(sums, missing / total, lost / total, flags, soft)
 
 
 @njit(cache=True, nogil=True)
@@ -246,6 +256,20 @@ def _spread(places: Doubles, corner: tuple[float, float], table: Reals, weights:
 
 
 @njit(cache=True, nogil=True)
+def _extent(places: Doubles, origin: tuple[int, int]) -> tuple[float, float, float, float, float]:
+    """Return least and greatest x, least and greatest y of the places in a pixel, from ``origin`` on, and its area."""
+    low_x, high_x, low_y, high_y, area = np.inf, -np.inf, np.inf, -np.inf, 0.0
+    number = places.shape[0] * places.shape[2]
+    for s in range(places.shape[0]):
+        for t in range(places.shape[2]):
+            px, py = places[s, 0, t] - origin[1], places[s, 1, t] - origin[0]
+            low_x, high_x = min(low_x, px), max(high_x, px)
+            low_y, high_y = min(low_y, py), max(high_y, py)
+            area += places[s, 2, t] / number
+    return low_x, high_x, low_y, high_y, area
+
+
+@njit(cache=True, nogil=True)
 def average_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
     frame: tuple[Reals, Reals, Reals, Bits],
     origin: tuple[int, int],
@@ -270,13 +294,8 @@ def average_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
             y = tile[0] + row + edge + s / fine
             place_row(mapping[0], mapping[1], mapping[2], y, tile[1] + edge, 1.0 / fine, places[s])
         for k in range(width):
-            low_x, high_x, low_y, high_y, area = np.inf, -np.inf, np.inf, -np.inf, 0.0
-            for s in range(fine):
-                for t in range(k * fine, (k + 1) * fine):
-                    px, py = places[s, 0, t] - origin[1], places[s, 1, t] - origin[0]
-                    low_x, high_x = min(low_x, px), max(high_x, px)
-                    low_y, high_y = min(low_y, py), max(high_y, py)
-                    area += places[s, 2, t] / (fine * fine)
+            part = places[:, :, k * fine : (k + 1) * fine]
+            low_x, high_x, low_y, high_y, area = _extent(part, origin)
             inside = low_x > -most and low_y > -most and high_x < nx + most and high_y < ny + most
             if not inside or high_x - low_x > most - TAPS - 2 or high_y - low_y > most - TAPS - 2:
                 out_value[row, k], out_variance[row, k], out_bits[row, k] = np.nan, np.nan, NO_DATA
@@ -285,7 +304,7 @@ def average_tile(  # noqa: PLR0917 - numba knows no keyword-only arguments
             across, down = int(np.floor(high_x)) + 4 - left, int(np.floor(high_y)) + 4 - top
             weights[:down, :across] = 0.0
             corner = float(top + origin[0]), float(left + origin[1])
-            _spread(places[:, :, k * fine : (k + 1) * fine], corner, table, weights)
+            _spread(part, corner, table, weights)
             value, noise, bit = _weighed(values, variance, bits, (top, left), weights[:down, :across])
             if not flux:
                 area = 1.0
