@@ -1,13 +1,11 @@
 """Bad columns and rows, in darks and in lights with stars and a sky."""
 
-import doctest
 from typing import Any
 
 import numpy as np
 import pytest
 from astropy.nddata import CCDData
 
-from pictor.imaging.calibration import badlines
 from pictor.imaging.calibration.badlines import find_lines, mark_lines
 from pictor.imaging.calibration.badpixels import find_bad_lines
 from pictor.imaging.errors import FrameMismatchError
@@ -17,12 +15,6 @@ OFFSETS = np.array([6.0, -6.0, 9.0, -12.0, 40.0, -200.0])
 """Of bad lines, in standard deviations of the median of a good line."""
 
 SHAPE = (640, 800)
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(badlines)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 def light(seed: int) -> tuple[np.ndarray, dict[tuple[int, int], float]]:

@@ -1,6 +1,5 @@
 """Maps of bad pixels against the truth of simulated cameras."""
 
-import doctest
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from astropy import units as u
 from astropy.nddata import CCDData
 
-from pictor.imaging.calibration import badmap
 from pictor.imaging.calibration.badindark import bad_pixel_map, find_bad_in_dark
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badmap import AUTOMATIC, LISTED, find_bad_in_flat, map_bad_pixels
@@ -35,12 +33,6 @@ def camera(request: pytest.FixtureRequest) -> tuple[str, Frame, np.ndarray]:
     camera, exposure = CAMERAS[request.param]
     darks = [render_dark(camera, exposure_s=exposure, temperature_c=-10.0, seed=seed) for seed in range(10)]
     return request.param, combine_frames(darks).frame, detector(camera).hot
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(badmap)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 def test_recall_and_false_rate_of_simulated_darks(camera: tuple[str, Frame, np.ndarray]) -> None:

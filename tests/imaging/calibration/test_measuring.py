@@ -39,9 +39,9 @@ def test_the_gain_is_found_within_two_percent_under_vignetting(egain: float, rng
 def test_blocks_that_moved_between_the_flats_do_not_count(rng: np.random.Generator) -> None:
     camera = make_camera(rng, egain=1.5)
     one, two = camera.expose(2.0, 45_000.0), camera.expose(2.0, 45_000.0)
-    two[32:96:2, 64:160] += 1500
+    two[::2, 64:160] += 1500
     found = conversion_gain(one, two, dark=camera.bias, read_noise=4.0)
-    print(f"gain {found:.4f} e-/ADU with 6 of 144 blocks spoilt, truth 1.5")
+    print(f"gain {found:.4f} e-/ADU with 36 of 144 blocks spoilt, truth 1.5")
     assert found == pytest.approx(1.5, rel=0.02)
 
 

@@ -1,6 +1,5 @@
 """Read noise, gain and dark current within two percent of the truth, whatever lies on the pixels."""
 
-import doctest
 from typing import Any
 
 import numpy as np
@@ -8,7 +7,6 @@ import pytest
 from astropy import units as u
 from astropy.nddata import CCDData
 
-from pictor.imaging.calibration import pairs
 from pictor.imaging.calibration.measuring import dark_current, read_noise_adu
 from pictor.imaging.calibration.pairs import (
     difference_histogram,
@@ -36,12 +34,6 @@ def spoiled(rng: np.random.Generator, frame: np.ndarray, hot: np.ndarray) -> np.
     hits = rng.random(frame.shape) < 1e-3
     values[hits] += rng.exponential(800, int(hits.sum()))
     return np.clip(np.rint(values), 0, 65535).astype(np.uint16)
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(pairs)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 @pytest.mark.parametrize(("egain", "noise_e"), CAMERAS)

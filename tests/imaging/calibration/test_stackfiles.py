@@ -1,6 +1,5 @@
 """Masters made of files by a call, without any server."""
 
-import doctest
 import hashlib
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from astropy.io import fits
 
 from pictor.calibration_stacker import compute
-from pictor.imaging.calibration import stackfiles
 from pictor.imaging.calibration.masters import Kind, read_master
 from pictor.imaging.calibration.stackfiles import stack_files
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -30,12 +28,6 @@ def darks(rng: np.random.Generator, tmp_path: Path) -> list[Path]:
         header = fits.Header({"EXPTIME": 60.0, "DATE-OBS": start, "IMAGETYP": "DARK"})
         fits.writeto(paths[-1], np.rint(frame).astype(np.uint16), header)
     return paths
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(stackfiles)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 def test_a_call_makes_the_master_the_service_makes_and_leaves_its_files_alone(

@@ -1,6 +1,5 @@
 """Frames in memory combined into one, against the definition written down in numpy."""
 
-import doctest
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,6 @@ from astropy import units as u
 from astropy.nddata import CCDData, StdDevUncertainty
 from ccdproc import Combiner
 
-from pictor.imaging.combine import frames as module
 from pictor.imaging.combine.frames import FrameStack, combine_frames
 from pictor.imaging.combine.method import Method, Scaling
 from pictor.imaging.errors import FrameMismatchError, ImagingError
@@ -38,12 +36,6 @@ def cube(rng: np.random.Generator) -> np.ndarray:
     values[rng.random(values.shape) < 0.01] += 5000
     values[rng.random(values.shape) < 0.01] = np.nan
     return values.astype(np.float32)
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(module)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 @pytest.mark.filterwarnings("ignore:.*slice:RuntimeWarning")
