@@ -1,6 +1,5 @@
 """Lights calibrated from file to file, held against plain numpy and against the form in memory."""
 
-import doctest
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from pictor.imaging.calibration import files, jobs, staging
+from pictor.imaging.calibration import jobs
 from pictor.imaging.calibration.calibrating import calibrate
 from pictor.imaging.calibration.files import Order, calibrate_file, calibrate_files
 from pictor.imaging.calibration.lightcards import CalibratedFile
@@ -105,12 +104,9 @@ def test_tiles_and_the_whole_frame_in_memory_give_the_same_bits(
 
 
 @pytest.mark.usefixtures("small_tiles")
-@pytest.mark.parametrize("piece", [staging.PIECE, 4096])
 def test_lights_calibrated_together_become_the_files_of_lights_calibrated_alone(
     scene: tuple[NDArray[np.uint16], Master, Master, NDArray[np.uint8]],
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    piece: int,
 ) -> None:
     paths, (light, _, flat, _) = written(tmp_path, scene), scene
     dark, flats = paths["dark"], {"R": paths["flat"], "G": tmp_path / "green.fits"}
@@ -127,7 +123,6 @@ def test_lights_calibrated_together_become_the_files_of_lights_calibrated_alone(
                 paths["bad_pixels"], None, DETECTOR.egain, DETECTOR.read_noise_e, DETECTOR.level, DETECTOR.saturation,
             )
         )  # fmt: skip
-    monkeypatch.setattr(staging, "PIECE", piece)
     done = calibrate_files(orders)
     assert [one.path for one in done] == [order.out for order in orders]
     for one, order in zip(alone, orders, strict=True):
@@ -197,12 +192,6 @@ def test_a_master_of_another_shape_or_an_input_as_output_is_refused(
     with pytest.raises(FrameMismatchError, match=r"\(203, 157\).*\(16, 16\)"):
         run(paths, tmp_path / "out.fits")
     assert not (tmp_path / "out.fits").exists()
-
-
-def test_the_example_in_the_documentation_runs() -> None:
-    found = doctest.testmod(files)
-    assert found.attempted > 0
-    assert found.failed == 0
 
 
 def test_without_a_known_read_noise_that_of_the_masters_closes_the_noise(

@@ -150,7 +150,7 @@ def calibrate_files(orders: Sequence[Order]) -> list[CalibratedFile]:
     Parameters
     ----------
     orders
-        The lights. Memory grows by 12 MiB with each, so that some four at a time are best.
+        The lights. Memory grows by 5 MiB with each.
 
     Returns
     -------

@@ -23,6 +23,12 @@ CHUNK_BYTES = 1 << 20
 CHUNKS = 8
 """Chunks one thread writes before it takes others."""
 
+WRITE = 1 << 16
+"""Bytes written at once, up to multiples of this in the file: memory of this size is at hand in the kernel's lists.
+
+Writes of 1 MB cost it a third less where so much lies together, and up to five times more where it does not or where a
+virtual machine has to ask its host for it.
+"""
 _NO_SUM = b"CHECKSUM= '0000000000000000'"
 _NO_DATA = b"DATASUM = '0       '          "
 BITPIX = {"f4": -32, "u1": 8}
@@ -135,7 +141,8 @@ class PlaneFile:
         """Write bytes of a plane from ``offset`` on, a multiple of four; ``total`` is as for `put`."""
         position, done = self._data[plane] + offset, 0
         while done < len(view):
-            done += os.pwrite(self._file.fileno(), view[done:], position + done)
+            border = done + WRITE - (position + done) % WRITE
+            done += os.pwrite(self._file.fileno(), view[done:border], position + done)
         with self._lock:
             self._sums[plane] = fold(self._sums[plane] + total)
 

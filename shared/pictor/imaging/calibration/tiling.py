@@ -6,7 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from astropy.io import fits
+from numpy.typing import NDArray
 
 from pictor.imaging.calibration.applying import Job, Tile
 from pictor.imaging.calibration.jobs import How, Masters, tiles_of
@@ -14,8 +16,9 @@ from pictor.imaging.calibration.lightcards import CalibratedFile, Told, calibrat
 from pictor.imaging.calibration.planes import PlaneFile
 from pictor.imaging.calibration.repair import REACH, halo, repair_rows
 from pictor.imaging.calibration.rows import Room
-from pictor.imaging.calibration.staging import Stage
-from pictor.imaging.types import Image, Mask
+from pictor.imaging.calibration.staging import copy_words, swap_words
+from pictor.imaging.fits.checksum import fold
+from pictor.imaging.types import Mask
 
 PLANES = (("SCI", "f4"), ("ERR", "f4"), ("MASK", "u1"))
 PARTS = 8
@@ -91,19 +94,11 @@ def _part(
     works: Sequence[Work], files: Sequence[PlaneFile], tiles: Sequence[tuple[int, int]], rooms: _Rooms
 ) -> list[tuple[int, int]]:
     """Calibrate, repair and write tiles that follow each other; return repaired and left of every light."""
-    strips = [
-        _Strip(work, own, _stages(file, tiles[0][0], work.job.shape[1], own))
-        for work, file, own in zip(works, files, rooms.own, strict=True)
-    ]
+    strips = [_Strip(work, file, own) for work, file, own in zip(works, files, rooms.own, strict=True)]
     for first, last in tiles:
         for strip in strips:
             strip.advance(first, last, rooms.read)
-    return [strip.end() for strip in strips]
-
-
-def _stages(file: PlaneFile, first: int, nx: int, room: Room) -> list[Stage]:
-    """Begin every plane of a file at a row."""
-    return [Stage.of(file, plane, first * nx * size, room) for plane, size in enumerate((4, 4, 1))]
+    return [_summed(strip.counts) for strip in strips]
 
 
 @dataclass(slots=True)
@@ -114,8 +109,8 @@ class _Strip:
     """
 
     work: Work
+    file: PlaneFile
     room: Room
-    stages: list[Stage]
     kept: Tile | None = None
     counts: list[tuple[int, int]] = field(default_factory=list)
 
@@ -135,15 +130,7 @@ class _Strip:
         self.kept.take(overlap)
         inner = first - top, last - top
         self.counts.append(repair_rows(tile.sci, tile.err, tile.mask, *inner, 2 if bayer else 1, REACH))
-        planes: tuple[Image | Mask, ...] = (tile.sci, tile.err, tile.mask)
-        for stage, plane in zip(self.stages, planes, strict=True):
-            stage.add(plane[slice(*inner)])
-
-    def end(self) -> tuple[int, int]:
-        """Write what is left; return how many pixels were repaired and how many were not."""
-        for stage in self.stages:
-            stage.flush()
-        return _summed(self.counts)
+        _put(tile.rows(*inner), first, self.file)
 
 
 def _summed(counts: Sequence[tuple[int, int]]) -> tuple[int, int]:
@@ -154,3 +141,18 @@ def _tile(room: Room, name: str, rows: int, nx: int) -> Tile:
     """Take memory for some rows of all three planes."""
     sci, err = (room.take(name + plane, 4 * rows * nx).view("f4").reshape(-1, nx) for plane in ("sci", "err"))
     return Tile(sci, err, room.take(name + "out mask", rows * nx).reshape(-1, nx))
+
+
+def _put(tile: Tile, first: int, file: PlaneFile) -> None:
+    """Write a tile, which is brought into the byte order of the file for that."""
+    for number, plane in enumerate((tile.sci, tile.err)):
+        words = plane.view(np.uint32).reshape(-1)
+        file.put(number, first, words, fold(int(swap_words(words, words))))
+    mask = tile.mask.reshape(-1)
+    words = _whole_words(mask)
+    file.put(2, first, mask, fold(int(copy_words(words, words))))
+
+
+def _whole_words(mask: Mask) -> NDArray[np.uint32]:
+    """View bytes as words; the last ones of a file are filled up with zeros."""
+    return (mask if mask.size % 4 == 0 else np.pad(mask, (0, -mask.size % 4))).view(np.uint32)
