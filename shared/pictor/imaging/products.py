@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.calibration.planes import Plane, write_planes
 from pictor.imaging.errors import ImagingError
+from pictor.imaging.fits.sealing import write_sealed
 from pictor.imaging.fits.writing import printable
 from pictor.imaging.frame import Frame, loses_digits
 from pictor.imaging.inherited import repair_cards
@@ -215,17 +216,13 @@ def _write(path: Path, frame: Frame, header: fits.Header) -> None:
             planes.append(Plane("MASK", "u1", lambda rows: mask[rows]))
         write_planes(path, header, planes, frame.shape)
         return
-    units = fits.HDUList([fits.PrimaryHDU(_stored(frame.data), header)])
+    units = [fits.PrimaryHDU(_stored(frame.data), header)]
     units[0].header["EXTNAME"] = ("SCI", "name of this plane")
     if frame.err is not None:
         units.append(fits.ImageHDU(frame.err.astype(np.float32), name="ERR"))
     if frame.mask is not None:
         units.append(fits.ImageHDU(frame.mask, name="MASK"))
-    units.update_extend()
-    for unit in units:
-        unit.verify("silentfix")
-        unit.add_checksum(when="sum of this unit")
-    units.writeto(path, overwrite=True, output_verify="silentfix")
+    write_sealed(path, *units)
 
 
 def _stored(data: NDArray[np.number]) -> NDArray[np.number]:

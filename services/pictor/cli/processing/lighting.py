@@ -18,6 +18,7 @@ from pictor.imaging.calibration.mending import repair_frame
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.fits.reading import read_frame
 from pictor.imaging.fits.result_cards import quality_cards, solution_cards
+from pictor.imaging.fits.sealing import seal
 from pictor.imaging.fits.unpack import unpack
 from pictor.imaging.fits.wcs_cards import is_stale
 from pictor.imaging.frame import Frame
@@ -202,8 +203,7 @@ def _finish(product: Path, quality: Mapping[str, Any], solved: Mapping[str, Any]
         for keyword, value, comment in cards:
             header[keyword] = (value, comment)
         header.add_history(f"{SOFTWARE} process: quality and solution")
-        for unit in units:
-            unit.add_checksum()
+        seal(units)
         shape: Sequence[int] = units[0].shape
     return shape[0] if len(shape) > 2 else 1
 

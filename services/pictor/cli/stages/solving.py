@@ -19,6 +19,7 @@ from pictor.imaging.astrometry.zeropoint import zero_point_of
 from pictor.imaging.errors import ImagingError, UnreadableFrameError
 from pictor.imaging.fits.cards import Card
 from pictor.imaging.fits.result_cards import solution_cards
+from pictor.imaging.fits.sealing import write_sealed
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.of_frame import describe_header
 from pictor.imaging.headers.rewriting import write_cards
@@ -174,7 +175,7 @@ def _write_header(path: Path, solution: Solution, cards: list[Card], made: Prove
         for card in cards:
             header[card.keyword] = (card.value, card.comment)
         unit = fits.PrimaryHDU(header=header)
-        write_whole(path, lambda one: unit.writeto(one, checksum=True, output_verify="silentfix"), overwrite=overwrite)
+        write_whole(path, lambda one: write_sealed(one, unit), overwrite=overwrite)
 
 
 def _write_table(
@@ -194,7 +195,4 @@ def _write_table(
         frame = Frame(np.zeros((1, 1), np.float32), header=given.header)
         header = write_wcs(product_header(frame, made), solution.wcs, given.stars.shape)
         header.remove("BUNIT")
-        made_of = fits.HDUList([fits.PrimaryHDU(header=header), table])
-        write_whole(
-            target, lambda part: made_of.writeto(part, checksum=True, output_verify="silentfix"), overwrite=overwrite
-        )
+        write_whole(target, lambda part: write_sealed(part, fits.PrimaryHDU(header=header), table), overwrite=overwrite)

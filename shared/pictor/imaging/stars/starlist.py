@@ -12,6 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pictor.imaging.errors import UnreadableFrameError
+from pictor.imaging.fits.sealing import write_sealed
 
 METHOD = "pictor-stars 3"
 """Name and version of the method, written with every list."""
@@ -169,7 +170,7 @@ class StarList:
 
     def to_fits(self, path: Path | str) -> None:
         """Write the list as a FITS table with 1-based coordinates: the centre of the first pixel is (1, 1)."""
-        self.to_table().writeto(path, overwrite=True, checksum=True)
+        write_sealed(path, self.to_table())
 
     def to_table(self, extra: Sequence[tuple[fits.Column, str]] = (), *, unit: str = "adu") -> fits.BinTableHDU:
         """Give the list as the table STARS, with 1-based coordinates.

@@ -11,6 +11,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from pictor.imaging.astrometry.celestial import read_celestial
+from pictor.imaging.fits.sealing import write_sealed
 from pictor.imaging.products import Provenance, product_header, write_whole
 from pictor.imaging.stars.apertures import Apertures, magnitudes
 from pictor.imaging.stars.measuring import Measured
@@ -63,8 +64,7 @@ def write_star_table(
         table.header["APRADIUS"] = (apertures.radius, "[pix] radius of the aperture")
         table.header["APINNER"] = (apertures.inner, "[pix] inner edge of the ring")
         table.header["APOUTER"] = (apertures.outer, "[pix] outer edge of the ring")
-    units = fits.HDUList([fits.PrimaryHDU(header=header), table])
-    write_whole(path, lambda part: units.writeto(part, checksum=True, output_verify="silentfix"), overwrite=overwrite)
+    write_whole(path, lambda part: write_sealed(part, fits.PrimaryHDU(header=header), table), overwrite=overwrite)
 
 
 def star_rows(
