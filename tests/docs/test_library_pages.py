@@ -17,10 +17,32 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted((DOCS / "library").glob("*.md"))
 COMMANDS = typer.main.get_command(app).commands
 BLOCK = re.compile(r"^```sh\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
+SAID = re.compile(r"^    (?!pictor |\.venv/)(\S.*)$", re.MULTILINE)
+NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?")
 
 
 def commands(page: Path) -> list[str]:
     return BLOCK.findall(page.read_text(encoding="utf-8"))
+
+
+def said_to_be_printed(page: Path) -> list[str]:
+    """Lines a page shows as output of its commands: indented, and outside of blocks."""
+    return SAID.findall(FENCED.sub("", page.read_text(encoding="utf-8")))
+
+
+def is_printed(line: str, output: str) -> bool:
+    """Tell whether a line is in an output, however it is wrapped, with numbers that agree to 2 %."""
+    words, found = line.split(), output.split()
+    places = range(len(found) - len(words) + 1)
+    return any(all(map(_agree, words, found[place : place + len(words)])) for place in places)
+
+
+def _agree(word: str, other: str) -> bool:
+    numbers = zip(map(float, NUMBER.findall(word)), map(float, NUMBER.findall(other)), strict=False)
+    return NUMBER.sub("#", word) == NUMBER.sub("#", other) and all(
+        abs(one - two) <= max(0.02 * abs(one), 0.01) for one, two in numbers
+    )
 
 
 ONCE = """#!/bin/sh
@@ -56,6 +78,14 @@ def test_the_commands_of_a_page_run_as_written(page: Path, tmp_path: Path, envir
         ["bash", "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=540, check=False, env=environment
     )
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert [line for line in said_to_be_printed(page) if not is_printed(line, done.stdout)] == [], done.stdout
+
+
+def test_what_a_page_says_is_printed_is_compared_with_the_output() -> None:
+    assert is_printed("noise 2.799 e- (3 pixels,", "read\n  noise 2.801 e- (3 pixels, 0 left out)")
+    assert not is_printed("noise 2.799 e-", "noise 2.9 e-")
+    assert not is_printed("noise 2.799 e-", "noise 2.799 ADU")
+    assert sum(len(said_to_be_printed(page)) for page in PAGES) > 10
 
 
 def test_every_command_of_the_library_is_told_of_on_a_page() -> None:
