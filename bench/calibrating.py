@@ -2,7 +2,8 @@
 
 ccdproc subtracts the dark and divides by the flat, keeps the masters in memory and repairs nothing. Siril calibrates
 a sequence with dark, flat and cosmetic correction: its own clock, reading of the masters included, divided by its
-lights. Ours calibrates the same lights one after the other, as a warm worker does, and is divided likewise.
+lights. Beside it ours calibrates the same lights in one call, divided likewise; beside ccdproc, and in ``alone_s``,
+light after light, as a worker of the services gets them.
 """
 
 import os
@@ -25,6 +26,7 @@ from bench.rows import Bound, Of, Row
 from numpy.typing import NDArray
 
 from pictor.calibration_stacker import compute
+from pictor.imaging.calibration.files import Order, calibrate_files
 
 LIGHTS = 4
 PIECE = 384_000
@@ -49,14 +51,17 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
     if with_siril:
         siril.sequence(room, lights)
         siril.masters(room, Path(masters["dark"]), Path(masters["flat"]))
-    mine, theirs, others = [], [], []
+    mine, theirs, others, together = [], [], [], []
     for turn in range(turns + 1):
         for path in (*room.glob("pp_*"), *out.glob("*/calibrated*")):
             path.unlink()
         first = 0 if turn else 1
         mine += [took / LIGHTS for took in timed(lambda: sequence(lights, out, masters), 1, warm=False)][first:]
         theirs += timed(lambda: peer.run(lights[0]), 1, warm=False)[first:]
+        for path in out.glob("*/calibrated*"):
+            path.unlink()
         if with_siril:
+            together += [took / LIGHTS for took in timed(lambda: at_once(lights, out, masters), 1, warm=False)][first:]
             others += [siril.run(room, "preprocess f -dark=dark -flat=flat -cc=dark 3 3").own_s / LIGHTS][first:]
     rss = in_process("bench.calibrating", {"light": str(lights[0]), "scratch": str(out), "masters": masters})["rss_mib"]
     more = processor(lights, out, masters)
@@ -72,9 +77,10 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
         seen = siril.pixels(room / "pp_f_00001.fit")
         seen *= np.float32(SKY_ADU / np.median(seen))
         yield Row(
-            name, "s", own, statistics.median(others), f"Siril dark + flat + cosmetic, a frame of {LIGHTS}", n=turns,
+            f"{name}, of {LIGHTS}", "s", statistics.median(together), statistics.median(others),
+            "Siril dark + flat + cosmetic", n=turns,
             rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 0.4), Bound(Of.RSS, 450)),
-            accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth", more=more,
+            accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth", more={**more, "alone_s": own},
         )  # fmt: skip
 
 
@@ -83,6 +89,16 @@ def sequence(lights: list[Path], out: Path, masters: dict[str, str]) -> None:
     for number, light in enumerate(lights):
         (out / str(number)).mkdir(exist_ok=True)
         ours(str(light), str(out / str(number)), masters)
+
+
+def at_once(lights: list[Path], out: Path, masters: dict[str, str]) -> None:
+    """Calibrate lights in one call, to the same files."""
+    paths = {kind: Path(path) for kind, path in masters.items()}
+    places = [out / str(number) / compute.CALIBRATED_FILE for number in range(len(lights))]
+    calibrate_files([
+        Order(light, place, paths, egain=1.0, read_noise_e=9.0, saturation=65535)
+        for light, place in zip(lights, places, strict=True)
+    ])  # fmt: skip
 
 
 def processor(lights: list[Path], out: Path, masters: dict[str, str]) -> dict[str, float]:
@@ -104,12 +120,15 @@ def processor(lights: list[Path], out: Path, masters: dict[str, str]) -> dict[st
         (out / "bytes").unlink()
 
     bytes_of_piece = memoryview(bytes(PIECE))
-    works = {"cpu_s": lambda: sequence(lights, out, masters), "read_cpu_s": read, "write_cpu_s": write}
+    works = {
+        "cpu_s": lambda: sequence(lights, out, masters), "together_cpu_s": lambda: at_once(lights, out, masters),
+        "read_cpu_s": read, "write_cpu_s": write,
+    }  # fmt: skip
     found = {}
     for name, work in works.items():
         began = time.process_time()
         work()
-        found[name] = round((time.process_time() - began) / (LIGHTS if name == "cpu_s" else 1), 4)
+        found[name] = round((time.process_time() - began) / (1 if work in {read, write} else LIGHTS), 4)
     return found
 
 
@@ -145,8 +164,8 @@ def accuracy(sci: NDArray[np.number]) -> str:
 
 
 def main(light: str, scratch: str, masters: dict[str, str]) -> dict[str, object]:
-    """Calibrate twice in a process of its own; its highest memory."""
+    """Calibrate alone and four at once in a process of its own; its highest memory."""
     compute.warm()
-    for _ in range(2):
-        ours(light, scratch, masters)
+    ours(light, scratch, masters)
+    at_once([Path(light)] * LIGHTS, Path(scratch), masters)
     return {"rss_mib": status_mib("self", "VmHWM")}

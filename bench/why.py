@@ -24,11 +24,10 @@ WHY = {
         "stretch and halve, all on both cores; 0.05 s make preview, thumbnail and corners of the picture of half size"
     ),
     "calibrate a light": (
-        "bytes: half or more of the processor time per light (cpu_s) goes into moving them alone (read_cpu_s and "
-        "write_cpu_s): the error planes of both masters are read beside their pixels (430 MB), and pixels, error and "
-        "mask are written (216 MB); Siril reads its masters once for all lights and writes one plane (96 MB). The "
-        "arithmetic takes 0.03 s, repair 0.01 s, headers 0.005 s. Masters kept in memory between lights would take "
-        "410 MB, and more for larger cameras"
+        "bytes: half or more of the processor time per light (together_cpu_s) goes into moving them: pixels, error "
+        "and mask are written (216 MB, write_cpu_s), where Siril writes one plane (96 MB); of both masters the pixels, "
+        "errors and masks are read once for all lights of a call (430 MB). Arithmetic and repair take a quarter of it, "
+        "headers a twentieth, on one core. A light that comes alone reads both masters for itself (cpu_s, alone_s)"
     ),
     "solve and refit": (
         "our side takes 3 to 5 ms of processor time (cpu_ms), in which the calls of some seven least-squares fits and "
