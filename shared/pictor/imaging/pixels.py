@@ -17,6 +17,8 @@ Pixels = NDArray[np.uint16] | NDArray[np.float32]
 # Two threads gain nearly a factor two on a strip; more are left to the other workers of the machine.
 _MAX_THREADS = 2
 _SUBSAMPLE, _REPEATED = 250_000, 100
+# Of fewer values than these, as in frames without noise, no step but that of whole numbers can be told.
+_FEW, _FEWEST = 4096, 4
 _NARROW_UNSIGNED = (np.uint8, np.bool_)
 
 
@@ -64,7 +66,7 @@ def quantum(image: NDArray[Any]) -> float:
 
 
 def step_of(values: NDArray[Any]) -> float:
-    """Find the step in which values of any unit are kept: 1 for whole numbers, 0 where there is none.
+    """Find the step in which values of any unit are kept: 1 for whole numbers, 16 for 12 bits kept in 16, 0 for none.
 
     Parameters
     ----------
@@ -72,7 +74,10 @@ def step_of(values: NDArray[Any]) -> float:
         Any shape. Numbers that are not whole are kept in steps where the same ones occur often, as bytes divided by
         255 do.
     """
-    if quantum(values):
+    whole = quantum(values)
+    if whole > 1.0:
+        return whole if np.unique(values.ravel()[:: max(1, values.size // _FEW)]).size >= _FEWEST else 1.0
+    if whole:
         return 1.0
     some = values.ravel()[:: max(1, values.size // _SUBSAMPLE)]
     each = np.unique(some[np.isfinite(some)].astype(np.float64))

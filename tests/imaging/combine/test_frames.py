@@ -87,6 +87,18 @@ def test_the_error_is_the_scatter_of_the_result(rng: np.random.Generator, method
     assert pull == pytest.approx(1.0, abs=0.03)
 
 
+@pytest.mark.parametrize("method", ["median", "sigma_clip"])
+@pytest.mark.parametrize("noise", [0.3, 0.7, 3.0])
+def test_frames_of_few_bits_kept_in_sixteen_are_combined_as_those_of_few_bits(
+    method: str, noise: float, rng: np.random.Generator
+) -> None:
+    bits = np.rint(rng.normal(100, noise, (6, 80, 80)) + rng.uniform(0, 1, (80, 80))).astype(np.uint16)
+    bits[rng.random(bits.shape) < 1e-3] += 900
+    few, kept = (combine_frames(list(frames), method=method).frame for frames in (bits, 16 * bits))
+    np.testing.assert_allclose(kept.data, 16 * few.data, rtol=1e-6)
+    np.testing.assert_allclose(kept.err, 16 * few.err, rtol=1e-5)
+
+
 def test_noise_falls_with_the_root_of_the_number(rng: np.random.Generator) -> None:
     cube = rng.normal(100, 10, (16, 150, 150)).astype(np.float32)
     scatter = {n: float(combine_frames(list(cube[:n])).frame.data.std()) for n in (1, 4, 16)}

@@ -10,12 +10,12 @@ from pictor.imaging.calibration.opened import OpenMaster
 from pictor.imaging.calibration.rows import Held, Mixed, Room, Rows, typical
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.errors import FrameMismatchError, ImagingError
-from pictor.imaging.pixels import quantum, step_of
+from pictor.imaging.pixels import step_of
 
 TILE_PIXELS = 144_000
 """Pixels of a tile: few calls for a frame, and all of a tile stays in the caches of a processor."""
 
-_STEP_ROWS, _STEP_COLUMNS, _FEW_VALUES = 16, 512, 4
+_STEP_ROWS, _STEP_COLUMNS = 16, 512
 _SIGN = np.uint16(0x8000)
 
 
@@ -82,17 +82,13 @@ def tiles_of(shape: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def _step_of(light: Rows) -> float:
-    """Return the step in which a light keeps its values, 16 for 12 bits kept in 16; 0 where they are continuous.
-
-    Of few values, as in a frame without noise, no step but that of whole numbers can be told.
-    """
+    """Return the step in which a light keeps its values, as `step_of` finds it in some of its rows."""
     room, every, along = Room(), max(1, light.shape[0] // _STEP_ROWS), max(1, light.shape[1] // _STEP_COLUMNS)
     rows = [light.read(y, y + 1, room, "light")[0, ::along].copy() for y in range(0, light.shape[0], every)]
     values = np.concatenate(rows)
     if values.dtype == np.uint16:
         values = np.bitwise_xor(values.byteswap(), _SIGN)
-    step = quantum(values)
-    return min(step, 1.0) if np.unique(values).size < _FEW_VALUES else step or step_of(values)
+    return step_of(values)
 
 
 def _bias_level(bias: OpenMaster | None, dark: OpenMaster | None, given: float | None) -> float | None:

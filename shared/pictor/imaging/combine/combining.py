@@ -172,7 +172,7 @@ def combine(
 def measured_noise(sources: Sources) -> NoiseModel:
     """Measure a constant noise from the frames themselves; of one frame only the rounding is known."""
     samples = sample(sources)
-    step = 1.0 if sources.raw else step_of(samples[0])
+    step = step_of(samples[0])
     return NoiseModel(max(pair_variance(samples, step=step), least_variance(samples[0], step)))
 
 

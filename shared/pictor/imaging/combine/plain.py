@@ -83,7 +83,7 @@ def combine_plain(
             levels = np.array([_level(sources, i, scale) for i in range(len(files))])
             factors = factors_of(levels)
             samples = sample(sources)
-            step = 1.0 if sources.raw else step_of(samples[0])
+            step = step_of(samples[0])
         samples *= factors[:, None, None].astype(np.float32)
         floor = max(pair_variance(samples, np.square(factors), step=step), least_variance(samples[0], step))
         pedestal = float(np.median(frame_levels(samples))) if egain else 0.0

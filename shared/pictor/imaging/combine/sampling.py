@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from pictor.imaging.combine.noise import QUANTISATION_VARIANCE
 from pictor.imaging.combine.sources import Sources
+from pictor.imaging.pixels import step_of
 from pictor.imaging.types import Image
 
 SAMPLED_ROWS = 64
@@ -110,7 +111,8 @@ def levels_and_variance(sources: Sources) -> tuple[NDArray[np.float64], float]:
     with ThreadPoolExecutor(2) as pool:
         levels, kept = zip(*pool.map(look, range(len(sources.frames))), strict=True)
         samples = [sample for sample in kept if sample is not None]
-        variances = list(pool.map(lambda one, other: _variance_between(one, other, 1.0) / 2, samples, samples[1:]))
+        step = step_of(samples[0])
+        variances = list(pool.map(lambda one, other: _variance_between(one, other, step) / 2, samples, samples[1:]))
     return np.array(levels), float(np.median(variances)) if variances else 0.0
 
 
