@@ -81,9 +81,10 @@ plt.show()
 # The light of all stars is measured too small by the same share: it is weighted with a Gaussian as wide as the star,
 # which sees less of the wings a real profile has (a Moffat function here). Ratios and colours do not mind;
 # `aperture_photometry` measures the light within a circle, and `zero_point_of` brings it to the total by the profile.
+# A circle that reaches beyond the frame has no light: it is NaN.
 measured = measure_frame(light)
 circles = aperture_photometry(measured, radius=3 * stars.psf.fwhm)
-bright = (measured.stars.flags == 0) & (measured.stars.snr > 100)
+bright = (measured.stars.flags == 0) & (measured.stars.snr > 100) & np.isfinite(circles.flux)
 share = np.median(measured.stars.flux[bright] / circles.flux[bright])
 print(f"weighted light over the light within three FWHM: {share:.3f} (median of {bright.sum()} bright stars)")
 

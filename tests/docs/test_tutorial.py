@@ -32,6 +32,7 @@ def shown(page: Path, folder: Path) -> str:
 def test_every_page_of_the_tutorial_runs_and_agrees_with_its_truths(page: Path, tmp_path: Path) -> None:
     printed = shown(page, tmp_path)
     print(printed)
+    assert not re.search(r"\bnan\b", printed), "a number of the page is none"
     pairs = [(float(ours), float(truth)) for ours, truth in BESIDE_TRUTH.findall(printed)]
     assert len(pairs) >= page.read_text().count("truth {"), "a figure beside a truth was not found in the output"
     wrong = [(ours, truth) for ours, truth in pairs if ours != pytest.approx(truth, rel=0.03, abs=0.01)]
