@@ -1,4 +1,4 @@
-"""Rows on their way into a file: brought into its byte order, and written in pieces that cost the kernel least."""
+"""Rows on their way into a file: brought into its byte order and summed in one pass, and written in whole pieces."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -14,11 +14,7 @@ from pictor.imaging.fits.checksum import fold
 from pictor.imaging.types import Image, Mask
 
 PIECE = 1 << 20
-"""Bytes written at once, at multiples of this in the file.
-
-The kernel keeps such a piece as one folio of its cache: pieces of 0.6 MB that lie anywhere take half as long again,
-and those of 2 MB wait at times until memory is put together for them.
-"""
+"""Bytes gathered, up to multiples of this in the file, before they are handed to `PlaneFile.put_bytes`."""
 
 
 @njit(cache=True, nogil=True)
