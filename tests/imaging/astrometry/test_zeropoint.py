@@ -213,3 +213,12 @@ def test_a_table_of_another_field_and_a_missing_exposure_are_refused(
 def test_a_list_without_stars_has_no_zero_point(table: StandardStars) -> None:
     with pytest.raises(ImagingError, match="0 clean stars"):
         zero_point_of(StarList.empty(SHAPE), WCS, table, exposure_s=EXPOSURE)
+
+
+def test_stars_left_out_do_not_count_as_those_a_zero_point_needs(measured: tuple[StarList, Table]) -> None:
+    stars, listed_stars = measured
+    few = listed_stars[np.argsort(listed_stars["V"])[:5]]
+    assert zero_point_of(stars, WCS, standard_stars(few, Columns(mag="V")), exposure_s=EXPOSURE).zero_point_stars == 5
+    few["V"][0] += 3.0
+    with pytest.raises(ImagingError, match="4 clean stars"):
+        zero_point_of(stars, WCS, standard_stars(few, Columns(mag="V")), exposure_s=EXPOSURE)
