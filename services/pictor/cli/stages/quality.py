@@ -43,7 +43,7 @@ def main(files: Sequence[Path], out: Path | None, *, how: How, rules: str, overw
             write_whole(out, partial(_write, text=text), overwrite=overwrite)
         if json:
             print(jsonlib.dumps(document([*rows, *refused]), indent=2, allow_nan=False))
-        else:
+        elif rows:
             print(table(rows))
         return 1 if refused else 0
 
