@@ -26,8 +26,8 @@ WHY = {
     "calibrate a light": (
         "bytes: half or more of the processor time per light (together_cpu_s) goes into moving them: pixels, error "
         "and mask are written (216 MB, write_cpu_s), where Siril writes one plane (96 MB); of both masters the pixels, "
-        "errors and masks are read once for all lights of a call (430 MB). Arithmetic and repair take a quarter of it, "
-        "headers a twentieth, on one core. A light that comes alone reads both masters for itself (cpu_s, alone_s)"
+        "errors and masks are read once for all lights of a call (430 MB). A light that comes alone reads both masters "
+        "for itself (cpu_s, alone_s)"
     ),
     "solve and refit": (
         "our side takes 3 to 5 ms of processor time (cpu_ms), in which the calls of some seven least-squares fits and "
