@@ -50,6 +50,13 @@ WHY = {
         "0.26, half of it for its units, astropy.coordinates 0.18 and the compiled kernels 0.20. Of 177 MiB numba with "
         "LLVM takes 65, scipy.spatial 24, the kernels, astropy.io.fits and numpy 14 to 18 each"
     ),
+    "first preview after the first upload": (
+        "a frame after the first takes 1.2 s to its preview, of which the upload takes 0.5 s and the writing of 62 MB "
+        "that a disk must sync a part of each module. The first one takes 1.2 s more: verifying 0.8 instead of 0.2 s, "
+        "the observation 0.5 instead of 0.06, the preview 0.5 instead of 0.4. Half a second of it is astropy's first "
+        "transformation of coordinates for Sun and Moon; a child that did that before it is ready would take longer "
+        "to start than it may"
+    ),
     "frames through all modules": (
         "of the processor time of a frame, told in the row's more by process, the store takes the most: SeaweedFS "
         "takes 10 ms a MB written, more than half of it for the MD5 sum it makes three times of every byte, hence "
