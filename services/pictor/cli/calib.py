@@ -10,6 +10,7 @@ import httpx
 
 from pictor.cli.calib_door import Door, ask, cell, given, place_of, print_facts, print_page, print_table, said
 from pictor.cli.client import CommandError
+from pictor.cli.telling import tell
 
 MASTER_COLUMNS = (
     "id", "frame_type", "status", "expired", "camera_name", "filter", "exposure_s", "gain_setting", "set_temp_c",
@@ -46,12 +47,12 @@ def _show(found: Mapping[str, Any]) -> None:
     part = found["master"] or found["individual"]
     print_facts({name: value for name, value in {**part, **found}.items() if name not in QUIET})
     for check in part.get("checks") or []:
-        print(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
+        tell(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
     for note in (part.get("statistics") or {}).get("notes") or []:
-        print(f"on adoption: {note}")
+        tell(f"on adoption: {note}")
     settings = ", ".join(f"{name} {cell(value)}" for name, value in (part.get("policy") or {}).items())
     if settings:
-        print(f"made with {settings}")
+        tell(f"made with {settings}")
 
 
 def create(wanted: Mapping[str, Any], *, wait: bool, door: Door) -> int:
@@ -68,9 +69,9 @@ def create(wanted: Mapping[str, Any], *, wait: bool, door: Door) -> int:
 
 
 def _ordered(found: Mapping[str, Any]) -> None:
-    print(f"job {found['job_id']}: {found['frames']} frames of {found['group_key']}; {found['message']}")
+    tell(f"job {found['job_id']}: {found['frames']} frames of {found['group_key']}; {found['message']}")
     if "job" in found:
-        print(found["job"]["state"])
+        tell(found["job"]["state"])
 
 
 def wait_for(client: httpx.Client, job_id: str) -> dict[str, Any]:
@@ -104,11 +105,11 @@ def upload(path: Path, stated: Mapping[str, Any], *, wait: bool, door: Door) -> 
 
 def _taken(found: Mapping[str, Any]) -> None:
     if found["job_id"] is None:
-        print(f"these bytes were judged before: master {found['master_id']} is {found['state']}")
+        tell(f"these bytes were judged before: master {found['master_id']} is {found['state']}")
         return
-    print(f"frame {found['frame_id']}, judged by job {found['job_id']}")
+    tell(f"frame {found['frame_id']}, judged by job {found['job_id']}")
     if "job" in found:
-        print(found["job"]["state"])
+        tell(found["job"]["state"])
 
 
 def recall(master: str, because: str, door: Door, *, dry_run: bool) -> int:
@@ -150,9 +151,9 @@ def diary(wanted: Mapping[str, Any], door: Door) -> int:
 
 def _diary(found: Mapping[str, Any]) -> None:
     if not found["series"]:
-        print("no readings; they come with the masters that pass their gate")
+        tell("no readings; they come with the masters that pass their gate")
     for series in found["series"]:
         camera = series["rig"] or series["camera_name"] or series["camera_mode"]
         gain = "" if series["gain_setting"] is None else f", gain {series['gain_setting']:g}"
-        print(f"{series['kind']} in {series['unit']}: {camera}{gain}, binning {series['binning_x']}")
+        tell(f"{series['kind']} in {series['unit']}: {camera}{gain}, binning {series['binning_x']}")
         print_table(series["readings"], ("taken_at", "value", "temp_c", "exposure_s", "superseded", "master_id"))

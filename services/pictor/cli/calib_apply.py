@@ -18,6 +18,7 @@ from pictor.cli.calib_files import (
 )
 from pictor.cli.client import CommandError, guarded
 from pictor.cli.stages.running import shown
+from pictor.cli.telling import tell
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.calibration.masters import bias_level
 from pictor.imaging.errors import ImagingError
@@ -67,7 +68,7 @@ def main(wish: Wish) -> int:
     except CommandError as error:
         return guarded(error)
     if wish.json:
-        print(jsonlib.dumps(done, indent=2))
+        tell(jsonlib.dumps(done, indent=2))
     return 1 if any("refused" in one for one in done) else 0
 
 
@@ -108,12 +109,12 @@ def _one(path: Path, wish: Wish, masters: Mapping[str, MasterFrame], policy: Pol
             require_fit(compared, wish)
             found = _calibrated(light, wish, masters, compared, folder)
         except (ImagingError, CommandError) as error:
-            print(f"pictor: {path.name}: {error}", file=sys.stderr)
+            tell(f"pictor: {path.name}: {error}", file=sys.stderr)
             return {"light": str(path), "refused": str(error)}
         target = _target(wish, path)
         put(Path(found["path"]), target, overwrite=wish.overwrite)
     if not wish.json:
-        print(f"{target}: {found['calstat']}, {found['repaired']} bad pixels repaired, {found['left']} left")
+        tell(f"{target}: {found['calstat']}, {found['repaired']} bad pixels repaired, {found['left']} left")
     return {"light": str(path), **found, "path": str(target), "misses": compared.misses, "weak": compared.weak}
 
 

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pictor.cli.client import CommandError, find_token, gateway, guarded
+from pictor.cli.telling import tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ def ask(door: Door, act: Act, show: Show) -> int:
     except (CommandError, OSError) as error:
         return guarded(error if isinstance(error, CommandError) else CommandError(str(error), 2))
     if door.json:
-        print(jsonlib.dumps(found, indent=2))
+        tell(jsonlib.dumps(found, indent=2))
     else:
         show(found)
     return 0
@@ -97,14 +98,14 @@ def print_table(rows: Iterable[Mapping[str, Any]], columns: tuple[str, ...]) -> 
 def print_page(found: Mapping[str, Any], columns: tuple[str, ...]) -> None:
     """Print a page of a list and how much there is beside it."""
     print_table(found["items"], columns)
-    print(f"{len(found['items'])} of {found['total']}")
+    tell(f"{len(found['items'])} of {found['total']}")
 
 
 def print_facts(found: Mapping[str, Any]) -> None:
     """Print what is known, a line each; what is not known is left out."""
     for name, value in found.items():
         if value not in (None, "", [], {}):
-            print(f"{name:<20} {cell(value)}")
+            tell(f"{name:<20} {cell(value)}")
 
 
 def cell(value: object) -> str:

@@ -9,6 +9,7 @@ import httpx
 from pictor.cli.calib_door import Door, ask, cell, given, place_of, print_table, said
 from pictor.cli.calib_settings import merged, read_changes
 from pictor.cli.client import CommandError, find_token, gateway, guarded
+from pictor.cli.telling import tell
 
 NEED_COLUMNS = (
     "coverage", "kind", "filter", "exposure_s", "gain", "temp_c", "lights", "waiting", "frames", "reason",
@@ -38,14 +39,14 @@ def _needs(found: Mapping[str, Any]) -> None:
         for one in found["needs"]
     ]  # fmt: skip
     counts = ", ".join(f"{number} {name}" for name, number in found["coverage"].items()) or "nothing is asked for"
-    print(f"{found['lights']} lights of the last {found['window_days']} days: {counts}")
+    tell(f"{found['lights']} lights of the last {found['window_days']} days: {counts}")
     if rows:
         print_table(rows, NEED_COLUMNS)
     if found["groups"]:
-        print("Groups without a master (create one by its key: pictor calib create KEY --force):")
+        tell("Groups without a master (create one by its key: pictor calib create KEY --force):")
         print_table(found["groups"], GROUP_COLUMNS)
     if found["aging"]:
-        print("Masters that are expired (they stay in use) or will be soon:")
+        tell("Masters that are expired (they stay in use) or will be soon:")
         print_table([{**one, "gain": one["mode"]["gain_setting"]} for one in found["aging"]], AGING_COLUMNS)
 
 
@@ -59,7 +60,7 @@ def plan(form: str, days: int | None, door: Door) -> int:
                 said(answer)
     except CommandError as error:
         return guarded(error)
-    print(answer.text.replace("\r\n", "\n").rstrip("\n"))
+    tell(answer.text.replace("\r\n", "\n").rstrip("\n"))
     return 0
 
 
@@ -82,27 +83,27 @@ def frame_id(text: str) -> UUID:
 
 def _explained(found: Mapping[str, Any]) -> None:
     if not found["places"]:
-        print(found["sentence"])
+        tell(found["sentence"])
     for one in found.get("superseded", ()):
-        print(one["sentence"])
+        tell(one["sentence"])
     for place in found["places"]:
-        print(f"{place['place']}: {place['sentence']}")
+        tell(f"{place['place']}: {place['sentence']}")
         for one in place["candidates"][:CANDIDATES]:
             _candidate(one)
         more = place["candidates_total"] - CANDIDATES
         if more > 0:
-            print(f"  and {more} more (--json)")
+            tell(f"  and {more} more (--json)")
 
 
 def _candidate(one: Mapping[str, Any]) -> None:
     standing = "chosen" if one["chosen"] else "matches" if one["matches"] else "no match"
     aged = ", expired" if one["expired"] else ""
-    print(f"  {standing}: {one['master_id']}, {one['status']}{aged}, {one['frames']} frames of {one['taken_at'][:10]}")
+    tell(f"  {standing}: {one['master_id']}, {one['status']}{aged}, {one['frames']} frames of {one['taken_at'][:10]}")
     for rule in one["rules"]:
         if not rule["passed"] or rule["weak"]:
-            print(f"    {'weak' if rule['passed'] else 'fails'}: {rule['sentence']}")
+            tell(f"    {'weak' if rule['passed'] else 'fails'}: {rule['sentence']}")
     for change in one["changes"] or ():
-        print(f"    would match with {change['setting']} {cell(change['needed'])} (now {cell(change['now'])})")
+        tell(f"    would match with {change['setting']} {cell(change['needed'])} (now {cell(change['now'])})")
 
 
 def dry_run(texts: Sequence[str], days: int | None, door: Door) -> int:
@@ -122,6 +123,6 @@ def dry_run(texts: Sequence[str], days: int | None, door: Door) -> int:
 
 def _tried(found: Mapping[str, Any]) -> None:
     numbers = ", ".join(f"{found[name]} {name}" for name in ("gaining", "losing", "changing", "unchanged"))
-    print(f"{found['lights']} lights: {numbers}")
+    tell(f"{found['lights']} lights: {numbers}")
     if found["effects"]:
         print_table(found["effects"], EFFECT_COLUMNS)

@@ -21,6 +21,7 @@ from pictor.cli.calib_files import (
     require_free,
 )
 from pictor.cli.client import CommandError, guarded
+from pictor.cli.telling import tell
 from pictor.contracts.frames import FrameType as StoredType
 from pictor.imaging.calibration.masters import bias_level
 from pictor.imaging.errors import ImagingError
@@ -229,16 +230,16 @@ def _keep(found: Mapping[str, Any], wish: Wish) -> dict[str, Any]:
 
 def _tell(report: Mapping[str, Any], *, json: bool) -> None:
     if json:
-        print(jsonlib.dumps(report, indent=2))
+        tell(jsonlib.dumps(report, indent=2))
         return
     for one in report["left_out"]:
-        print(f"left out: {one['file']}: {one['reason']}", file=sys.stderr)
+        tell(f"left out: {one['file']}: {one['reason']}", file=sys.stderr)
     for check in report["checks"]:
-        print(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
-    print(f"{report['verdict']:<13} {report['ncombine']} frames")
+        tell(f"{check['verdict']:<13} {check['name']}: {check['detail']}")
+    tell(f"{report['verdict']:<13} {report['ncombine']} frames")
     for name, value in report["facts"].items():
         if value is not None:
-            print(f"{'measured':<13} {name} {value:.4g}")
-    print(report["master_path"])
+            tell(f"{'measured':<13} {name} {value:.4g}")
+    tell(report["master_path"])
     if report["bad_pixels_path"]:
-        print(report["bad_pixels_path"])
+        tell(report["bad_pixels_path"])

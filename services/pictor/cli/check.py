@@ -15,6 +15,7 @@ from pictor.cli.checking.accepted import check_journals
 from pictor.cli.checking.findings import EXIT_UNCHECKED, STATEMENTS, Finding, Report, Violation
 from pictor.cli.checking.objects import Place, check_contents, check_objects
 from pictor.cli.client import CommandError, guarded
+from pictor.cli.telling import tell
 from pictor.runtime import logs
 from pictor.runtime.bus import Bus
 from pictor.runtime.child.errors import ChildError
@@ -85,35 +86,35 @@ def main(data: Path, wishes: Wishes, *, json: bool) -> int:
 
 def _unchecked(reason: str, *, json: bool) -> int:
     if json:
-        print(jsonlib.dumps({"ok": False, "exit": EXIT_UNCHECKED, "reason": reason}))
+        tell(jsonlib.dumps({"ok": False, "exit": EXIT_UNCHECKED, "reason": reason}))
     return guarded(CommandError(reason, EXIT_UNCHECKED))
 
 
 def show(report: Report, *, json: bool) -> None:
     """Print a report for a program or for a person."""
     if json:
-        print(jsonlib.dumps(report.as_json(), indent=1))
+        tell(jsonlib.dumps(report.as_json(), indent=1))
         return
     for finding in report.findings.values():
         _print(finding)
     if report.waiting:
-        print("open: " + ", ".join(f"{count} {state} for {module}" for module, state, count in report.waiting))
+        tell("open: " + ", ".join(f"{count} {state} for {module}" for module, state, count in report.waiting))
     if report.parked:
-        print("parked: " + ", ".join(f"{count} of {module} ({reason})" for module, reason, count in report.parked))
+        tell("parked: " + ", ".join(f"{count} of {module} ({reason})" for module, reason, count in report.parked))
     for note in report.notes:
-        print(f"note: {note}")
+        tell(f"note: {note}")
 
 
 def _print(finding: Finding) -> None:
     mark = {True: "ok  ", False: "FAIL", None: "?   " if finding.unchecked else "-   "}[finding.holds]
     why = finding.unchecked or (finding.skipped if finding.holds is None else None)
-    print(f"{mark} {finding.invariant:<4} {STATEMENTS[finding.invariant]}{f' ({why})' if why else ''}")
+    tell(f"{mark} {finding.invariant:<4} {STATEMENTS[finding.invariant]}{f' ({why})' if why else ''}")
     for violation in finding.violations[:SHOWN]:
-        print(f"          {violation.sentence}")
-        print(f"            that means: {violation.meaning}")
-        print(f"            {'--repair will: ' if violation.repairable else 'to do: '}{violation.remedy}")
+        tell(f"          {violation.sentence}")
+        tell(f"            that means: {violation.meaning}")
+        tell(f"            {'--repair will: ' if violation.repairable else 'to do: '}{violation.remedy}")
     if finding.count > SHOWN:
-        print(f"          and {finding.count - SHOWN} more")
+        tell(f"          and {finding.count - SHOWN} more")
 
 
 async def _check(data: Path, wishes: Wishes) -> Report:

@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pictor.cli.telling import tell
+
 if TYPE_CHECKING:
     import httpx
 
@@ -60,5 +62,5 @@ def answer(response: "httpx.Response") -> Any:  # noqa: ANN401 - JSON
 
 def guarded(error: CommandError) -> int:
     """Print an error and return its exit code."""
-    print(f"pictor: {error}", file=sys.stderr)
+    tell(f"pictor: {error}", file=sys.stderr)
     return error.code

@@ -12,6 +12,7 @@ from pictor.cli.processing.defects import KIND
 from pictor.cli.processing.report.tables import csv_of, json_of
 from pictor.cli.processing.rows import Report, Status
 from pictor.cli.processing.run import Wish
+from pictor.cli.telling import tell
 from pictor.imaging.scratch import scratch_folder
 
 STOPPED_CODE = 130
@@ -34,11 +35,11 @@ def main(wish: Wish, *, dry_run: bool, json: bool) -> int:
     except OSError as error:
         return guarded(CommandError(f"{wish.out} cannot be written to: {error.strerror or error}", 2))
     if json:
-        print(json_of(report), end="")
+        tell(json_of(report), end="")
     else:
         _tell(report, wish.out)
     if report.stopped:
-        print(f"pictor: {report.stopped}", file=sys.stderr)
+        tell(f"pictor: {report.stopped}", file=sys.stderr)
         return STOPPED_CODE if report.stopped == night.STOPPED else 1
     return 1 if report.failed else 0
 
@@ -81,21 +82,21 @@ def stale_words(report: Report) -> str:
 def _tell(report: Report, out: Path) -> None:
     for row in report.rows:
         if row.status is not Status.OK:
-            print(f"{row.status:<5} {row.label}: {row.reason}")
+            tell(f"{row.status:<5} {row.label}: {row.reason}")
     for master in report.masters:
         if master.made:
             where = master.path or master.note.partition("\n")[0] or night.STOPPED
             name = "map of" if master.kind == KIND else "master"
-            print(f"{master.verdict:<12} {name} {master.kind} of {master.frames}: {where}")
+            tell(f"{master.verdict:<12} {name} {master.kind} of {master.frames}: {where}")
     for coadd in report.coadds:
-        print(f"{coadd.status:<5} {coadd.kind} {coadd.name}: {coadd.reason or next(iter(coadd.outputs.values()), '')}")
+        tell(f"{coadd.status:<5} {coadd.kind} {coadd.name}: {coadd.reason or next(iter(coadd.outputs.values()), '')}")
     for sentence in report.missing:
-        print(f"missing: {sentence}")
+        tell(f"missing: {sentence}")
     if report.stale:
-        print(stale_words(report))
+        tell(stale_words(report))
     if not report.rows:
-        print("no frames were found: files are told by their ending (.fits, .fit, .fts, .fz, .gz, .xisf, .zip)")
+        tell("no frames were found: files are told by their ending (.fits, .fit, .fts, .fz, .gz, .xisf, .zip)")
     counted = ", ".join(f"{report.count(status)} {status}" for status in Status)
     again = f", {report.reused} steps known from before" if report.reused else ""
-    print(f"{counted} of {len(report.rows)} files in {report.seconds['all']:g} s{again}")
-    print(out / "report.html")
+    tell(f"{counted} of {len(report.rows)} files in {report.seconds['all']:g} s{again}")
+    tell(out / "report.html")

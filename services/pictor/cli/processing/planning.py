@@ -22,6 +22,7 @@ from pictor.cli.processing.rows import Report, Row, Status
 from pictor.cli.processing.run import Run, Wish, showing
 from pictor.cli.processing.seen import Seen
 from pictor.cli.processing.sorting import Sorted, sort, with_names_of
+from pictor.cli.telling import tell
 from pictor.imaging.matching.frames import FrameType
 from pictor.imaging.matching.policy import Policy
 from pictor.imaging.matching.rules import MasterFrame
@@ -128,9 +129,9 @@ def show(wish: Wish, *, json: bool) -> int:
         planned.masters, planned.ready, planned.lights, planned.coadds, (*planned.left_out, *skipped), errors
     )
     if json:
-        print(jsonlib.dumps(asdict(planned), indent=2))
+        tell(jsonlib.dumps(asdict(planned), indent=2))
     else:
-        print("\n".join(lines_of(planned)))
+        tell("\n".join(lines_of(planned)))
     return 1 if errors else 0
 
 

@@ -14,6 +14,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, read_member
 from pictor.cli.stages.running import Told, checked, refusal, require_free, shown, write_text
 from pictor.cli.stages.sums import sums_beside
+from pictor.cli.telling import tell
 from pictor.imaging.calibration.badlines import BadLines, find_lines
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import NO_DATA, Frame
@@ -132,9 +133,9 @@ def _tell(results: Sequence[Told], found: Sequence[BadLines], text: str, out: Pa
     rows = sorted({place + 1 for lines in found for place in lines.rows})
     if json:
         told = {"output": None if out is None else str(out), "columns": columns, "rows": rows, "frames": list(results)}
-        print(jsonlib.dumps(told, indent=2, allow_nan=False))
+        tell(jsonlib.dumps(told, indent=2, allow_nan=False))
         return
     if out is None:
-        print(text, end="")
+        tell(text, end="")
         return
-    print(f"{out}: {len(columns)} columns and {len(rows)} rows", file=sys.stdout)
+    tell(f"{out}: {len(columns)} columns and {len(rows)} rows", file=sys.stdout)

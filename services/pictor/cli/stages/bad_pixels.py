@@ -12,6 +12,7 @@ from pictor.calibration_stacker.sensor import place_of
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, frame_of, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.cli.telling import tell
 from pictor.imaging.calibration.badindark import bad_pixel_map
 from pictor.imaging.calibration.badlist import parse_bad_pixels
 from pictor.imaging.calibration.badmap import BadPixelMap, map_bad_pixels
@@ -65,7 +66,7 @@ def _make(wish: Wish, scratch: Path) -> Told:
     found = map_bad_pixels(frames, flats=light, listed=listed, sigma=wish.sigma, bayer=bayer)
     if found.automatic > found.bits.size / 10:
         share = f"{100 * found.automatic / found.bits.size:.1f} %"
-        print(f"note: {share} of the pixels are found bad; is this a master dark?", file=sys.stderr)
+        tell(f"note: {share} of the pixels are found bad; is this a master dark?", file=sys.stderr)
     header = _header(wish, members, frames[0], found)
     planes = [Plane("BADPIX", "u1", lambda rows: found.bits[rows])]
     write_whole(wish.out, lambda part: write_planes(part, header, planes, frames[0].shape), overwrite=wish.overwrite)

@@ -17,6 +17,7 @@ from pictor.cli.stages.fix_pixels import LISTS
 from pictor.cli.stages.masters import Chosen, MasterFile, chosen_for, folder_of, given_as
 from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.cli.stages.sums import sums_once
+from pictor.cli.telling import tell
 from pictor.imaging.calibration.files import calibrate_file
 from pictor.imaging.calibration.lightcards import CalibratedFile, corrections
 from pictor.imaging.calibration.lightcards import Told as ToldCards
@@ -81,7 +82,7 @@ def _shelf(wish: Wish, scratch: Path) -> Shelf:
     given = {kind: given_as(kind, path, scratch) for kind, path in wish.given.items() if kind != "bad_pixels"}
     found, left_out = ([], {}) if wish.folder is None else folder_of(wish.folder, scratch)
     for path, why in left_out.items():
-        print(f"pictor: {path} is left out: {why}", file=sys.stderr)
+        tell(f"pictor: {path} is left out: {why}", file=sys.stderr)
     bad = wish.given.get("bad_pixels")
     return Shelf(policy, given, found, None if bad is None else Input.of(bad), bad)
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from pictor.cli.client import CommandError
 from pictor.cli.stages.resample import Wish, grid_in, grid_wanted
 from pictor.cli.stages.running import Told, checked, finite, once, refusal, require_free
+from pictor.cli.telling import tell
 from pictor.imaging.astrometry.cards import read_wcs
 from pictor.imaging.coadd.coadding import Coadded, coadd_files
 from pictor.imaging.coadd.products import write_coadd, write_weight
@@ -170,7 +171,7 @@ def _notes(lights: Sequence[tuple[Path, _Light]], manner: Manner) -> list[str]:
             f"{len(untold)} lights tell no exposure and are not scaled by it, as {untold[0]}: --scale-flux stars"
         )
     for note in notes:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}", file=sys.stderr)
     return notes
 
 

@@ -9,6 +9,7 @@ from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, at_temperature, kind_of, listed, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
 from pictor.cli.stages.underneath import Underneath, underneath
+from pictor.cli.telling import tell
 from pictor.imaging.calibration.below import digest_of
 from pictor.imaging.calibration.masters import Kind, bias_level
 from pictor.imaging.calibration.stackfiles import stack_files
@@ -185,9 +186,9 @@ def _counted(statistics: Statistics) -> dict[str, object]:
 
 def _warn(told: Told) -> None:
     for one in told["left_out"]:
-        print(f"left out: {one['file']}: {one['reason']}", file=sys.stderr)
+        tell(f"left out: {one['file']}: {one['reason']}", file=sys.stderr)
     for sentence in [*told["notes"], *told["warnings"], *([told["note"]] if told["note"] else [])]:
-        print(f"note: {sentence}", file=sys.stderr)
+        tell(f"note: {sentence}", file=sys.stderr)
 
 
 CALLED = {

@@ -10,6 +10,7 @@ from pictor.cli.stages.measured import csv_of, document, graded, measure_file, y
 from pictor.cli.stages.running import Told, checked, refusal, require_free, shown, write_text
 from pictor.cli.stages.stars import How
 from pictor.cli.stages.sums import sums_beside
+from pictor.cli.telling import tell
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.products import write_whole
 
@@ -42,9 +43,9 @@ def main(files: Sequence[Path], out: Path | None, *, how: How, rules: str, overw
             text = _FORMS[out.suffix.lower()](rows)
             write_whole(out, partial(_write, text=text), overwrite=overwrite)
         if json:
-            print(jsonlib.dumps(document([*rows, *refused]), indent=2, allow_nan=False))
+            tell(jsonlib.dumps(document([*rows, *refused]), indent=2, allow_nan=False))
         elif rows:
-            print(table(rows))
+            tell(table(rows))
         return 1 if refused else 0
 
     return checked(run)

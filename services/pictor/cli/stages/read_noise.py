@@ -9,6 +9,7 @@ from pathlib import Path
 from pictor.cli.client import CommandError
 from pictor.cli.stages.members import Member, differing, frame_of, read_members, require_alike
 from pictor.cli.stages.running import Told, checked, finite, once, require_free
+from pictor.cli.telling import tell
 from pictor.imaging.calibration.pairs import (
     difference_histogram,
     measure_dark_current,
@@ -80,7 +81,7 @@ def _measure(wish: Wish, scratch: Path) -> Told:
         _write_histogram(wish.histogram, bias, overwrite=wish.overwrite)
         told["histogram"] = str(wish.histogram)
     for note in told["notes"]:
-        print(f"note: {note}", file=sys.stderr)
+        tell(f"note: {note}", file=sys.stderr)
     result: Told = finite(told)
     return result
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pictor.cli.client import CommandError, guarded
+from pictor.cli.telling import tell
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -93,7 +94,7 @@ def left_to_do(paths: Sequence[Path], targets: Callable[[Path], Iterable[Path]],
         return list(paths)
     left = [path for path in paths if not all(target.exists() for target in targets(path))]
     if len(left) < len(paths):
-        print(f"pictor: {len(paths) - len(left)} of {len(paths)} frames are done already", file=sys.stderr)
+        tell(f"pictor: {len(paths) - len(left)} of {len(paths)} frames are done already", file=sys.stderr)
     return left
 
 
@@ -134,12 +135,12 @@ def each(
         for path in shown(paths, label):
             results.append(_one(path, work, beside=() if results else beside))
             if not json and "refused" not in results[-1]:
-                print(say(results[-1]))
+                tell(say(results[-1]))
     except KeyboardInterrupt:
         stopped = True
-        print(f"pictor: stopped; {len(results)} of {len(paths)} frames were looked at", file=sys.stderr)
+        tell(f"pictor: stopped; {len(results)} of {len(paths)} frames were looked at", file=sys.stderr)
     if json:
-        print(jsonlib.dumps(results, indent=2, allow_nan=False))
+        tell(jsonlib.dumps(results, indent=2, allow_nan=False))
     if stopped:
         return STOPPED
     return 1 if any("refused" in result for result in results) else 0
@@ -193,7 +194,7 @@ def read_frame(path: Path) -> "Frame":
 def refusal(path: Path, error: Exception) -> Told:
     """Tell on standard error why a frame is refused, naming it once; return the same as JSON values."""
     why = sentence_of(error).removeprefix(f"{path} ").removeprefix(f"{path}: ")
-    print(f"pictor: {path}: {why}", file=sys.stderr)
+    tell(f"pictor: {path}: {why}", file=sys.stderr)
     return {"input": str(path), "refused": why, "reason": reason_of(error)}
 
 
@@ -221,9 +222,9 @@ def once(work: Callable[[], Told], *, say: Callable[[Told], str], json: bool, in
         why = sentence_of(error)
         code = guarded(CommandError(why, getattr(error, "code", 1)))
         if json and code == 1:
-            print(jsonlib.dumps({"refused": why, "reason": reason_of(error)}, indent=2))
+            tell(jsonlib.dumps({"refused": why, "reason": reason_of(error)}, indent=2))
         return code
-    print(jsonlib.dumps(told, indent=2, allow_nan=False) if json else say(told))
+    tell(jsonlib.dumps(told, indent=2, allow_nan=False) if json else say(told))
     return 0
 
 

@@ -16,6 +16,7 @@ from pictor.astrometry.solver import BY_INDEX, Belief, Means, Solved, point, sol
 from pictor.cli.client import CommandError
 from pictor.cli.stages.running import Told, checked, each, finite, left_to_do, named, require_free
 from pictor.cli.stages.solving import Given, read_given, write_results
+from pictor.cli.telling import tell
 from pictor.imaging.astrometry.geometry import SkyPoint
 from pictor.imaging.astrometry.pointing import offset
 from pictor.imaging.astrometry.solution import Solution
@@ -86,7 +87,7 @@ def main(files: Sequence[Path], hints: Hints, means: Means, wish: Wish, *, resum
         chosen = means
         if set(means.solvers) & BY_INDEX and all(index.sample for index in means.indexes()):
             chosen = replace(means, wall_s=min(means.wall_s, _SAMPLE_WALL_S))
-            print(
+            tell(
                 f"pictor: only the sample star index is there (three small fields); for others: {INSTALL}",
                 file=sys.stderr,
             )
@@ -173,7 +174,7 @@ def _unsolved(path: Path, found: Solved) -> Told:
     """Say on the terminal and in the result why there is no solution."""
     failure = found.failure
     reason, message = (failure.reason.value, failure.message) if failure else ("no-match", "no position was found")
-    print(f"pictor: {path}: no solution ({reason}): {message}", file=sys.stderr)
+    tell(f"pictor: {path}: no solution ({reason}): {message}", file=sys.stderr)
     return {"refused": message, "reason": reason}
 
 

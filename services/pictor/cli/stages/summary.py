@@ -13,6 +13,7 @@ from pictor.cli.stages.stars import How
 from pictor.cli.stages.summary_rules import load_rules, rules_text
 from pictor.cli.stages.summary_tables import frames_csv, set_rows, sets_csv, text_of
 from pictor.cli.stages.sums import sums_beside
+from pictor.cli.telling import tell
 from pictor.imaging.errors import ImagingError
 from pictor.imaging.frame import Frame
 from pictor.imaging.headers.description import FrameDescription
@@ -40,7 +41,7 @@ def main(things: Sequence[Path], out: Path, *, rules: str, overwrite: bool, json
         for kind, text in _texts(told).items():
             write_whole(targets[kind], partial(_write, text=text), overwrite=overwrite)
         told |= {"left_out": left, "output": {kind: str(target) for kind, target in targets.items()}}
-        print(jsonlib.dumps(told, indent=2, allow_nan=False) if json else text_of(told))
+        tell(jsonlib.dumps(told, indent=2, allow_nan=False) if json else text_of(told))
         return 1 if any(one["refused"] for one in left) else 0
 
     return checked(run)
@@ -51,7 +52,7 @@ def show(rules: str) -> int:
 
     def run() -> int:
         load_rules(rules)
-        print(rules_text(rules), end="")
+        tell(rules_text(rules), end="")
         return 0
 
     return checked(run)

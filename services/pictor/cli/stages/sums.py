@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pictor.cli.telling import tell
 from pictor.imaging.fits.sums import wrong_sums
 
 
@@ -31,7 +32,7 @@ def sums_beside(inputs: Iterable[object], work: Callable[[], dict[str, Any]]) ->
         finally:
             found = looking.result()
             for sentence in found:
-                print(f"pictor: warning: {sentence}", file=sys.stderr)
+                tell(f"pictor: warning: {sentence}", file=sys.stderr)
     return {**told, "warnings": [*told.get("warnings", []), *found]} if found else told
 
 
@@ -45,7 +46,7 @@ def sums_once(path: Path) -> list[str]:
 def _sums_of(path: Path, _size: int, _changed_ns: int) -> list[str]:
     found = wrong_in(path)
     for sentence in found:
-        print(f"pictor: warning: {sentence}", file=sys.stderr)
+        tell(f"pictor: warning: {sentence}", file=sys.stderr)
     return found
 
 
