@@ -10,7 +10,7 @@ import os
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import ccdproc
@@ -19,7 +19,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.nddata import CCDData
 from bench import siril
-from bench.clock import in_process, status_mib, timed
+from bench.clock import in_process, settled, status_mib, timed
 from bench.masterframes import SKY_ADU, make_lights
 from bench.peers import here
 from bench.rows import Bound, Of, Row
@@ -56,12 +56,13 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
         for path in (*room.glob("pp_*"), *out.glob("*/calibrated*")):
             path.unlink()
         first = 0 if turn else 1
-        mine += [took / LIGHTS for took in timed(lambda: sequence(lights, out, masters), 1, warm=False)][first:]
-        theirs += timed(lambda: peer.run(lights[0]), 1, warm=False)[first:]
+        mine += [took / LIGHTS for took in once(lambda: sequence(lights, out, masters))][first:]
+        theirs += once(lambda: peer.run(lights[0]))[first:]
         for path in out.glob("*/calibrated*"):
             path.unlink()
         if with_siril:
-            together += [took / LIGHTS for took in timed(lambda: at_once(lights, out, masters), 1, warm=False)][first:]
+            together += [took / LIGHTS for took in once(lambda: at_once(lights, out, masters))][first:]
+            settled()
             others += [siril.run(room, "preprocess f -dark=dark -flat=flat -cc=dark 3 3").own_s / LIGHTS][first:]
     rss = in_process("bench.calibrating", {"light": str(lights[0]), "scratch": str(out), "masters": masters})["rss_mib"]
     more = processor(lights, out, masters)
@@ -82,6 +83,12 @@ def _rows(folder: Path, lights: list[Path], masters: dict[str, str], turns: int)
             rss_mib=float(str(rss)), bounds=(Bound(Of.RATIO, 0.4), Bound(Of.RSS, 450)),
             accuracy=f"{told}; Siril {accuracy(seen)}, level set to the truth", more={**more, "alone_s": own},
         )  # fmt: skip
+
+
+def once(work: Callable[[], object]) -> list[float]:
+    """Time a call that waits for nothing that was written before."""
+    settled()
+    return timed(work, 1, warm=False)
 
 
 def sequence(lights: list[Path], out: Path, masters: dict[str, str]) -> None:

@@ -26,6 +26,16 @@ def timed(work: Callable[[], object], repeats: int, *, warm: bool = True) -> lis
     return times
 
 
+def settled(*paths: Path) -> None:
+    """Wait until the disk has what was written before, and have files in memory: neither belongs to what comes next."""
+    os.sync()
+    room = bytearray(1 << 22)
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while file.readinto(room):
+                pass
+
+
 def side_by_side(
     ours: Callable[[], object], peer: Callable[[], object] | None, repeats: int
 ) -> tuple[float, float | None]:

@@ -18,7 +18,7 @@ import numpy as np
 from astropy.io import fits
 from astropy.stats import sigma_clip
 from bench import siril
-from bench.clock import in_process, status_mib, timed
+from bench.clock import in_process, settled, status_mib, timed
 from bench.masterframes import SHAPE, left_over, make_darks
 from bench.peers import here
 from bench.rows import Bound, Of, Row
@@ -84,8 +84,10 @@ def whole(folder: Path, paths: list[Path], turns: int, *, ratio: float, dark: st
         siril.sequence(room, paths)
     norm = "-nonorm" if dark is None else "-norm=mul"
     for _ in range(turns):
+        settled(*paths)
         ours += timed(lambda: in_process("bench.mastering", {"given": given}), 1, warm=False)
         if here("siril-cli"):
+            settled(*paths)
             theirs.append(siril.run(room, f"stack f rej s 3 3 {norm} -out=out"))
     rss = asyncio.run(child_memory(given))
     told = "" if dark else judged(folder, paths, scratch, room / "out.fit")

@@ -9,7 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.clock import ROOT, Finished, descendants, measured_process, status_mib, stop
+from bench.clock import ROOT, Finished, descendants, measured_process, settled, status_mib, stop
 from bench.rows import Bound, Of, Row
 
 from pictor.contracts.modules import Service
@@ -82,6 +82,7 @@ def ups(repeats: int) -> list[Row]:
 def until_ready(data: Path) -> tuple[float, float]:
     """Start ``pictor up``, wait for its address, and stop it; returns seconds and MiB of all its processes."""
     command = [sys.executable, "-m", "pictor.cli", "up", "--data", str(data), "--port", "0"]
+    settled()
     began = time.perf_counter()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, cwd=ROOT, env=dict(os.environ)
